@@ -1,0 +1,116 @@
+"""The command tree: one row a command, each module imported only when its command is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ..errors import ExitCode, MlxError
+from . import terminal
+
+
+class Row(NamedTuple):
+    """Where a command lives and what it is for; `import_module(module).app` is a Typer application."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Row] = {
+    "init": Row("init", "Write a commented mlx.yaml here, with --example also a pipeline."),
+    "run": Row("run", "Run a pipeline file with the stack's tracker injected."),
+    "runs": Row("runs", "Look at what was run."),
+    "pipeline": Row("pipeline", "Look at pipelines and their last runs."),
+    "artifact": Row("artifact", "Look at what steps produced, and get it."),
+    "stack": Row("stack", "Choose which components work together."),
+    "tracker": Row("tracker", "Experiment trackers: where runs are logged."),
+    "artifact-store": Row("artifact_store", "Artifact stores: where step outputs are kept."),
+    "orchestrator": Row("orchestrator", "Orchestrators: what executes the steps."),
+    "registry": Row("registry", "Model registries: where model versions are kept."),
+    "deployer": Row("deployer", "Model deployers: what serves a model."),
+    "flavor": Row("flavor", "Flavors: the implementations to choose from, and their attributes."),
+    "secret": Row("secret", "Secrets: credentials in the OS keyring, used by reference."),
+    "version": Row("version", "Print the version."),
+}
+
+
+def new_app(help: str, **options: Any) -> typer.Typer:
+    """Make a group: plain help, no completion flags, no rich tracebacks; Typer passes none of these down."""
+    return typer.Typer(
+        help=help,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
+    )
+
+
+class LazyGroup(TyperGroup):
+    """A root group that imports one command's module when that command is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = load(cmd_name)
+        return self.commands[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands from the table, so that `mlx --help` imports none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.help) for name, row in COMMANDS.items()])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from ..errors import UsageError, did_you_mean
+
+            raise UsageError(f"no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", hint="mlx --help")
+        return super().resolve_command(ctx, args)
+
+
+def load(name: str) -> Any:
+    """Import one command's module and return its command."""
+    row = COMMANDS[name]
+    command = typer.main.get_command(import_module(f".{row.module}", __package__).app)
+    command.name = name
+    return command
+
+
+app = new_app("Stacks, secrets, tracked runs and models from one YAML file.", cls=LazyGroup)
+
+
+@app.callback()
+def root(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback for an unexpected error.")] = False,
+) -> None:
+    """Stacks, secrets, tracked runs and models from one YAML file.
+
+    Examples:
+
+      mlx run pipeline.py
+
+      mlx tracker register team --flavor=mlflow --tracking_uri=https://...
+    """
+    terminal.settings.quiet, terminal.settings.verbose, terminal.settings.debug = quiet, verbose, debug
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return the exit status; the one place where an error becomes words."""
+    from .boundary import guarded
+
+    return guarded(lambda: app(args=argv, prog_name="mlx", standalone_mode=False))
+
+
+__all__ = ["COMMANDS", "ExitCode", "MlxError", "TyperCommand", "app", "load", "main", "new_app", "sys"]

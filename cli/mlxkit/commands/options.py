@@ -1,0 +1,26 @@
+"""Options and arguments that appear on more than one command, with one wording."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import terminal
+from .terminal import Format
+
+
+def _remember(fmt: Format) -> Format:
+    terminal.settings.errors_as_json = fmt is Format.json
+    return fmt
+
+
+Output = Annotated[
+    Format,
+    typer.Option("--output", "-o", envvar="MLX_OUTPUT", callback=_remember, help="Print as table, json, yaml or name.", case_sensitive=False),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Force = Annotated[bool, typer.Option("--force", help="Do it although something still refers to it.")]
+StackOption = Annotated[
+    "str | None", typer.Option("--stack", "-s", metavar="NAME", help="Use this stack instead of the active one.")
+]

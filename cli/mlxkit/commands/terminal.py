@@ -1,0 +1,236 @@
+"""The only printer: data to stdout, words to stderr, colour and tables only on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from ..errors import MlxError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Format(str, Enum):
+    """How data is printed."""
+
+    table = "table"
+    json = "json"
+    yaml = "yaml"
+    name = "name"
+
+
+class Printable(Protocol):
+    """What `emit` needs of a record."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass
+class Settings:
+    """What the global options said; set once by the root command."""
+
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    errors_as_json: bool = False
+
+
+settings = Settings()
+
+
+def emit(records: Sequence[Printable], fmt: Format, columns: Sequence[str], *, empty: str = "nothing here") -> None:
+    """Print many records: `columns` are the keys of `to_dict()` that the table shows, dotted for nested ones."""
+    rows = [record.to_dict() for record in records]
+    if fmt is Format.json:
+        _json(rows)
+    elif fmt is Format.yaml:
+        _yaml(rows)
+    elif fmt is Format.name:
+        _lines(str(row["name"] if "name" in row else row["id"]) for row in rows)
+    elif not rows:
+        say(empty)
+    elif is_terminal(sys.stdout):
+        _table(rows, columns)
+    else:
+        _lines("\t".join(_cell(_dig(row, column)) for column in columns) for row in rows)
+
+
+def emit_one(record: Printable, fmt: Format) -> None:
+    """Print one record: key and value a line, or the whole of it as JSON or YAML."""
+    data = record.to_dict()
+    if fmt is Format.json:
+        _json(data)
+    elif fmt is Format.yaml:
+        _yaml(data)
+    elif fmt is Format.name:
+        _lines([str(data["name"] if "name" in data else data["id"])])
+    else:
+        pairs = [(key, value) for key, value in _flatten(data) if key != "schema_version"]
+        if is_terminal(sys.stdout):
+            _pairs(pairs)
+        else:
+            _lines(f"{key}\t{_cell(value)}" for key, value in pairs)
+
+
+def out(text: str) -> None:
+    """Print one piece of data as it is (a URL, a path, a revealed value)."""
+    sys.stdout.write(text + "\n")
+
+
+def say(text: str) -> None:
+    """Tell the person something, on stderr; silent with --quiet."""
+    if not settings.quiet:
+        sys.stderr.write(text + "\n")
+
+
+def detail(text: str) -> None:
+    """Tell more, only with --verbose."""
+    if settings.verbose and not settings.quiet:
+        sys.stderr.write(text + "\n")
+
+
+def warn(text: str) -> None:
+    """Warn on stderr; --quiet does not hide it."""
+    sys.stderr.write(_styled("warning: ", "33", sys.stderr) + text + "\n")
+
+
+def report_error(error: MlxError) -> None:
+    """Print an error as words, or as one JSON object when the command was asked for JSON."""
+    if settings.errors_as_json:
+        import json
+
+        sys.stderr.write(json.dumps(error.to_dict()) + "\n")
+        return
+    sys.stderr.write(_styled("error: ", "31;1", sys.stderr) + error.message + "\n")
+    if error.hint:
+        sys.stderr.write(_styled("  try: ", "2", sys.stderr) + error.hint + "\n")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Follow NO_COLOR, then FORCE_COLOR, then TERM and the stream itself (no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
+def can_ask() -> bool:
+    """Say whether a prompt would reach a person."""
+    if os.environ.get("MLX_NO_INPUT", "") not in ("", "0") or os.environ.get("CI", "") not in ("", "0", "false"):
+        return False
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is destroyed; refuse where nobody can answer."""
+    if yes:
+        return
+    if not can_ask():
+        raise UsageError(f"{question} needs an answer, and there is no terminal to ask on", hint="add --yes")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise MlxError("nothing was changed")
+
+
+def ask_hidden(prompt: str) -> str:
+    """Read a value without showing it; refuse where it would be echoed or nobody is there."""
+    if not can_ask():
+        raise UsageError(f"{prompt} would have to be asked for, and there is no terminal", hint="pass =- and pipe the value in")
+    import getpass
+
+    return getpass.getpass(f"{prompt}: ", stream=sys.stderr)
+
+
+def _json(data: Any) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def _yaml(data: Any) -> None:
+    from ..config.yamltext import dump_yaml
+
+    sys.stdout.write(dump_yaml(data))
+
+
+def _lines(lines: Any) -> None:
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def _dig(row: Mapping[str, Any], path: str) -> Any:
+    value: Any = row
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in data.items():
+        if isinstance(value, Mapping) and value:
+            pairs += _flatten(value, f"{prefix}{key}.")
+        else:
+            pairs.append((prefix + key, value))
+    return pairs
+
+
+def _cell(value: Any) -> str:
+    """Render a value on one line: lists by comma, nothing as nothing, no tab or newline that would break a row."""
+    if value is None or value == {} or value == []:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return ", ".join(_cell(item) for item in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_cell(item)}" for key, item in value.items())
+    return str(value).replace("\t", " ").replace("\r", "").replace("\n", "\\n")
+
+
+def _styled(text: str, code: str, stream: TextIO) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if has_colour(stream) else text
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(file=sys.stdout, no_color=not has_colour(sys.stdout), highlight=False, markup=False)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.rpartition(".")[2].upper().replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(_dig(row, column)) for column in columns))
+    _console().print(table)
+
+
+def _pairs(pairs: Sequence[tuple[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in pairs:
+        table.add_row(key, _cell(value))
+    _console().print(table)

@@ -1,0 +1,83 @@
+"""What the runner asks of components: integrations implement these, the flavor registry finds them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+FinalStatus = Literal["completed", "failed", "killed"]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a tracker is told about a run before its first step: names, parameters as text, tags."""
+
+    run_id: str
+    run_name: str
+    pipeline: str
+    stack: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """What a tracker is told about one attempt at a step.
+
+    `tracked` is a step that asked for the tracker: a run is active inside it from the start.
+    Without it the tracker only stands ready, and joins in when user code touches its library.
+    """
+
+    name: str
+    step_run_id: str
+    attempt: int = 1
+    tracked: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrackerRun:
+    """A tracker's own run, as history remembers it so that it can be closed after a crash."""
+
+    tracker: str
+    tracking_uri: str
+    run_id: str
+    parent: bool = True
+
+
+class TrackedStep(Protocol):
+    """One attempt at a step, seen from the tracker."""
+
+    def metadata(self) -> dict[str, Any]:
+        """Return `experiment_tracker_url` and the tracker's ids, or nothing when nothing was tracked."""
+
+    def fail(self, status: FinalStatus) -> None:
+        """Mark this attempt as failed although user code returned, because its output could not be stored."""
+
+
+class RunTracking(Protocol):
+    """One pipeline run on one tracker."""
+
+    def step(self, step: StepFacts) -> AbstractContextManager[TrackedStep]:
+        """Open the tracker around one attempt at a step; environment and library state are as before afterwards."""
+
+    def cached(self, step: StepFacts, source: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave a trace of a step that was served from the cache; `source` is the metadata of its origin."""
+
+    def finish(self, status: FinalStatus) -> None:
+        """End everything that is open on the tracker with the run's own status."""
+
+
+class ExperimentTracker(Protocol):
+    """A flavor of kind `experiment_tracker`; made from its resolved component and the state folder."""
+
+    def preflight(self) -> None:
+        """Check that the server answers and takes the credentials, within two seconds, or raise."""
+
+    def open(self, run: RunFacts, on_open: Callable[[TrackerRun], None]) -> RunTracking:
+        """Stand ready for a run; `on_open` is told of every tracker run before user code can write to it."""
+
+    def close_orphan(self, run: TrackerRun, status: FinalStatus) -> bool:
+        """Close the tracker's run of a process that died; False when the server does not answer now."""

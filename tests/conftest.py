@@ -1,0 +1,67 @@
+"""Every test lives in a throw-away home, without the caller's environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.fixtures.secret_service", "tests.fixtures.mlflow_server"]
+
+_DROPPED = ("MLX_", "MLFLOW_", "DATABRICKS_", "XDG_", "PYTHON_KEYRING", "DBUS_SESSION", "GITHUB_")
+_DROPPED_NAMES = ("CI", "FORCE_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONPATH")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the test its own HOME and working directory and a scrubbed environment."""
+    base = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(_DROPPED) or name in _DROPPED_NAMES:
+            monkeypatch.delenv(name)
+    work = base / "work"
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(base))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("MLX_NO_INPUT", "1")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.chdir(work)
+    yield base
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def mlx(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run the command line in this process: `mlx("stack", "list", "-o", "json")`."""
+
+    def run(*argv: str) -> Result:
+        from mlxkit.commands import terminal
+        from mlxkit.commands.app import main
+
+        capsys.readouterr()
+        terminal.settings = terminal.Settings()
+        code = main(list(argv))
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def mlx_process() -> list[str]:
+    """The command line as a real process: arguments to start it with."""
+    return [sys.executable, "-m", "mlxkit"]
