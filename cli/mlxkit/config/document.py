@@ -51,7 +51,7 @@ def read_regular_file(path: Path, shown: str) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         if path.is_symlink():
-            raise ConfigError(f"{shown} is a link to {os.readlink(path)}, which does not exist") from None
+            raise ConfigError(f"{shown} is a link to {path.readlink()}, which does not exist") from None
         return None
     except OSError as error:
         raise ConfigError(f"cannot read {shown}: {_reason(path, error)}") from error
@@ -181,12 +181,8 @@ class _Form:
             return {}
         if isinstance(value, dict):
             return value
-        found = (
-            "a list"
-            if isinstance(value, list)
-            else f"{type(value).__name__} {'value' if value != '' else ''}".strip()
-        )
-        self._problem(path, f"has to be a map of names to values, not {found.replace('str ', 'a text ')}")
+        found = "a list" if isinstance(value, list) else "a single value"
+        self._problem(path, f"has to be a map of names to values, not {found}")
         return {}
 
     def _known(self, path: FieldPath, body: dict[str, Any], known: Iterable[str], what: str) -> None:

@@ -18,7 +18,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
         _write_synced(temporary, data, mode)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise NotWritableError(f"cannot write {path}: {error.strerror}; nothing was changed") from error
@@ -30,9 +30,9 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 def remove_leftovers(path: Path) -> None:
     """Remove what killed writers of `path` left beside it; the caller holds the lock that writers take."""
     with contextlib.suppress(OSError):
-        for leftover in os.listdir(path.parent):
-            if leftover.startswith(f".{path.name}.") and leftover.endswith(".tmp"):
-                path.with_name(leftover).unlink()
+        for other in path.parent.iterdir():
+            if other.name.startswith(f".{path.name}.") and other.suffix == ".tmp":
+                other.unlink()
 
 
 def make_private_dir(path: Path) -> Path:

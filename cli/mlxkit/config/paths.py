@@ -90,7 +90,7 @@ def _user_dir(variable: str, default: str, elsewhere: str) -> Path:
         import platformdirs
 
         return Path(getattr(platformdirs, elsewhere)("mlx", appauthor=False))
-    base = os.environ.get(variable, "")
-    if not os.path.isabs(base):  # the XDG rule: a relative value counts as unset
-        base = os.path.join(os.path.expanduser("~"), default)
-    return Path(base) / "mlx"
+    base = Path(os.environ.get(variable, ""))
+    if not base.is_absolute():  # the XDG rule: a relative value counts as unset
+        base = Path.home() / default
+    return base / "mlx"
