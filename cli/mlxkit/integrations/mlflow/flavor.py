@@ -1,0 +1,229 @@
+"""The MLflow tracker, registry and deployer, described, with the rules for their attributes; MLflow is not imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from ...errors import did_you_mean
+from ...stacks.attributes import InvalidAttributeError
+from ...stacks.flavors import Attribute, Flavor
+
+TRACKER = Flavor(
+    kind="experiment_tracker",
+    name="mlflow",
+    attributes=(
+        Attribute(
+            "tracking_uri",
+            "str",
+            "Where runs are logged: http(s)://..., databricks, or a database such as sqlite:///path.db. "
+            "Without it: SQLite inside the state folder.",
+        ),
+        Attribute("tracking_username", "str", "User name for basic authentication.", secret=True),
+        Attribute("tracking_password", "str", "Password for basic authentication.", secret=True),
+        Attribute("tracking_token", "str", "Bearer token, in place of user name and password.", secret=True),
+        Attribute(
+            "tracking_insecure_tls", "bool", "Do not check the server's TLS certificate.", default=False
+        ),
+        Attribute("anonymous", "bool", "Say that the server takes no credentials.", default=False),
+        Attribute("databricks_host", "str", "Workspace URL; needed when tracking_uri is databricks."),
+        Attribute("databricks_client_id", "str", "Service principal for OAuth on Databricks.", secret=True),
+        Attribute("databricks_client_secret", "str", "Secret of that service principal.", secret=True),
+        Attribute(
+            "enable_unity_catalog", "bool", "Keep models in Unity Catalog on Databricks.", default=False
+        ),
+        Attribute(
+            "experiment_name", "str", "MLflow experiment to log to. Without it: the name of the pipeline."
+        ),
+        Attribute("nested", "bool", "Give each step a child run of its own.", default=False),
+        Attribute("tags", "map", "Tags to set on every run, as a JSON object."),
+    ),
+    implementation="mlxkit.integrations.mlflow.tracker:MLflowExperimentTracker",
+    summary="MLflow tracking: a local SQLite store, a server, or Databricks.",
+    validator="mlxkit.integrations.mlflow.flavor:validate_tracker",
+)
+
+REGISTRY = Flavor(
+    kind="model_registry",
+    name="mlflow",
+    attributes=(),
+    implementation="mlxkit.integrations.mlflow.registry:MLflowModelRegistry",
+    summary="The model registry of the stack's MLflow tracker.",
+)
+
+DEPLOYER = Flavor(
+    kind="model_deployer",
+    name="mlflow",
+    attributes=(),
+    implementation="mlxkit.integrations.mlflow.deployer:MLflowModelDeployer",
+    summary="MLflow scoring servers on this machine.",
+)
+
+_HTTP = ("http", "https")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_PAIRS = (
+    ("basic authentication", "tracking_username", "tracking_password"),
+    ("OAuth on Databricks", "databricks_client_id", "databricks_client_secret"),
+)
+_DATABRICKS_ONLY = (
+    "databricks_host",
+    "databricks_client_id",
+    "databricks_client_secret",
+    "enable_unity_catalog",
+)
+
+
+def validate_tracker(name: str, attributes: Mapping[str, Any], *, anonymous: bool) -> list[str]:
+    """Apply the rules between the attributes of an MLflow tracker; a URI that holds a reference is not looked into."""
+    for method, one, other in _PAIRS:
+        if (one in attributes) != (other in attributes):
+            missing = other if one in attributes else one
+            raise InvalidAttributeError(missing, f"missing: {method} needs both {one} and {other}")
+    uri = attributes.get("tracking_uri")
+    if uri is None:
+        return _check_local(attributes)
+    _check_userinfo(uri)
+    if _is_by_reference(uri):
+        _exactly_one_method(attributes, at_least=0, databricks=True)
+        return []
+    if uri.strip().lower() == "databricks":
+        return _check_databricks(name, attributes, anonymous)
+    for option in _DATABRICKS_ONLY:
+        if attributes.get(option):
+            raise InvalidAttributeError(option, "is for Databricks only, and needs tracking_uri=databricks")
+    return _check_address(uri, attributes, anonymous)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name always means this machine."""
+    if host in ("localhost", "::1") or host.endswith(".localhost"):
+        return True
+    parts = host.split(".")
+    return len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
+
+
+def _is_by_reference(uri: str) -> bool:
+    """Say whether the scheme or the host comes from a secret, so that there is nothing to check yet."""
+    scheme, _, rest = uri.partition("://")
+    return _has_marks(scheme) or _has_marks(rest.partition("/")[0].rpartition("@")[2])
+
+
+def _has_marks(text: str) -> bool:
+    return "<<" in text or "{{" in text
+
+
+def _check_userinfo(uri: str) -> None:
+    """Refuse credentials inside the address; a database has no other place for them, so there references may stay."""
+    scheme, _, rest = uri.partition("://")
+    userinfo, separator, _ = rest.partition("/")[0].rpartition("@")
+    if not separator:
+        return
+    if scheme.partition("+")[0] in _DATABASES:
+        if not _has_marks(userinfo):
+            raise InvalidAttributeError(
+                "tracking_uri",
+                "holds credentials in plain text",
+                hint=f'put them in a secret and write "{scheme}://<<secret.username>>:<<secret.password>>@..."',
+            )
+        return
+    raise InvalidAttributeError(
+        "tracking_uri",
+        "holds credentials, which would end up in logs and links",
+        hint='put them in a secret and pass --tracking_username="<<secret.username>>" '
+        '--tracking_password="<<secret.password>>"',
+    )
+
+
+def _check_local(attributes: Mapping[str, Any]) -> list[str]:
+    for option in ("tracking_username", "tracking_token", *_DATABRICKS_ONLY):
+        if attributes.get(option):
+            raise InvalidAttributeError(
+                option, "has no effect without tracking_uri: runs would be logged on this machine"
+            )
+    return []
+
+
+def _check_databricks(name: str, attributes: Mapping[str, Any], anonymous: bool) -> list[str]:
+    if not attributes.get("databricks_host"):
+        raise InvalidAttributeError(
+            "databricks_host",
+            "missing: tracking_uri=databricks needs the address of the workspace",
+            hint=f"add --databricks_host=https://... to {name!r}",
+        )
+    if anonymous:
+        raise InvalidAttributeError("anonymous", "Databricks always needs credentials")
+    _exactly_one_method(attributes, at_least=1, databricks=True)
+    return []
+
+
+def _check_address(uri: str, attributes: Mapping[str, Any], anonymous: bool) -> list[str]:
+    address = _split(uri)
+    if address.scheme in _HTTP:
+        return _check_server(address, attributes, anonymous)
+    if address.scheme.partition("+")[0] in _DATABASES:
+        return []
+    if address.scheme == "file" or not address.scheme:
+        raise InvalidAttributeError(
+            "tracking_uri",
+            "names a folder, and MLflow 3 no longer keeps runs in plain files",
+            hint="--tracking_uri=sqlite:///path/to/mlflow.db, or leave tracking_uri out for a local store",
+        )
+    known = [*_HTTP, *_DATABASES, "databricks"]
+    raise InvalidAttributeError(
+        "tracking_uri",
+        f"unknown scheme {address.scheme!r}{did_you_mean(address.scheme, known)}; MLflow knows {', '.join(known)}",
+    )
+
+
+def _check_server(address: SplitResult, attributes: Mapping[str, Any], anonymous: bool) -> list[str]:
+    if not address.hostname:
+        raise InvalidAttributeError("tracking_uri", "has no host")
+    near = is_loopback(address.hostname)
+    used = _exactly_one_method(attributes, at_least=0 if near or anonymous else 1)
+    if used and anonymous:
+        raise InvalidAttributeError("anonymous", f"contradicts {used[0]}: leave one of them out")
+    warnings = []
+    if used and address.scheme == "http" and not near:
+        warnings.append("the credentials go over http, where anyone on the way can read them: use https")
+    if attributes.get("tracking_insecure_tls"):
+        warnings.append(
+            "tracking_insecure_tls: the server's certificate is not checked, so anyone could pose as it"
+        )
+    return warnings
+
+
+def _exactly_one_method(
+    attributes: Mapping[str, Any], *, at_least: int, databricks: bool = False
+) -> list[str]:
+    """Return the methods of authentication in use, or refuse none where one is needed, and more than one."""
+    methods = {"user name and password": "tracking_username", "token": "tracking_token"}
+    if databricks:
+        methods["service principal"] = "databricks_client_id"
+    used = [method for method, attribute in methods.items() if attributes.get(attribute)]
+    if len(used) > 1:
+        raise InvalidAttributeError(
+            methods[used[1]], f"exactly one way to authenticate is needed, and there are {' and '.join(used)}"
+        )
+    if len(used) < at_least:
+        either = (
+            'add --tracking_token="<<secret.token>>", or --tracking_username="<<secret.username>>" '
+            '--tracking_password="<<secret.password>>"'
+        )
+        raise InvalidAttributeError(
+            "tracking_uri",
+            "a remote server needs credentials",
+            hint=either if databricks else f"{either}, or --anonymous if it takes none",
+        )
+    return used
+
+
+def _split(uri: str) -> SplitResult:
+    if uri != uri.strip() or any(character.isspace() for character in uri):
+        raise InvalidAttributeError("tracking_uri", "contains a blank")
+    try:
+        address = urlsplit(uri)
+        _ = address.port  # which is only read, and refused, when asked for
+    except ValueError:
+        raise InvalidAttributeError("tracking_uri", "is not a valid address") from None
+    return address
