@@ -46,7 +46,9 @@ def _status(code: object) -> int:
 
 def _unexpected(error: Exception) -> int:
     """Show usage errors of the parser as ours, and write anything else to a log instead of the screen."""
-    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own, vendored by Typer
+    if hasattr(error, "format_message") and hasattr(
+        error, "exit_code"
+    ):  # the parser's own, vendored by Typer
         terminal.report_error(UsageError(_first_lower(error.format_message()), hint=_help_of(error)))
         return int(ExitCode.usage)
     if terminal.settings.debug:
@@ -55,7 +57,12 @@ def _unexpected(error: Exception) -> int:
     from ..config.crash import write_crash_log
 
     path = write_crash_log(traceback.format_exc())
-    terminal.report_error(MlxError(f"unexpected {type(error).__name__}: {error}", hint=f"the traceback is in {path}; --debug shows it here"))
+    terminal.report_error(
+        MlxError(
+            f"unexpected {type(error).__name__}: {error}",
+            hint=f"the traceback is in {path}; --debug shows it here",
+        )
+    )
     return int(ExitCode.failed)
 
 

@@ -1,1 +1,1 @@
-
+"""Pipelines: decorators, handles, and how a run is executed and recorded."""

@@ -1,0 +1,140 @@
+"""The SDK's door: joins the services of one project, each built on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from .config.paths import Project, find_project
+from .errors import NotFoundError
+from .records import ComponentRecord
+from .runs.history import History, history_path
+from .runs.queries import RunQueries
+from .runs.views import ArtifactView, PipelineView, RunView
+
+
+class ActiveStack:
+    """The stack that a run would use now; a kind that it has no component of is None."""
+
+    def __init__(self, name: str, source: str, components: Mapping[str, ComponentRecord]) -> None:
+        self.name = name
+        self.source = source
+        self.components = dict(components)
+
+    @property
+    def experiment_tracker(self) -> ComponentRecord | None:
+        """The experiment tracker."""
+        return self.components.get("experiment_tracker")
+
+    @property
+    def artifact_store(self) -> ComponentRecord | None:
+        """The artifact store."""
+        return self.components.get("artifact_store")
+
+    @property
+    def orchestrator(self) -> ComponentRecord | None:
+        """The orchestrator."""
+        return self.components.get("orchestrator")
+
+    @property
+    def model_registry(self) -> ComponentRecord | None:
+        """The model registry."""
+        return self.components.get("model_registry")
+
+    @property
+    def model_deployer(self) -> ComponentRecord | None:
+        """The model deployer."""
+        return self.components.get("model_deployer")
+
+    def __repr__(self) -> str:
+        return f"<stack {self.name}>"
+
+
+class Client:
+    """Everything that `mlx` can do, for Python; made for the project around the working directory, or one that is given."""
+
+    def __init__(self, project: Project | None = None) -> None:
+        self.project = project or find_project()
+
+    @cached_property
+    def stacks(self) -> Any:
+        """Stacks: register, list, get, update, rename, copy, delete, set, export, import, validate."""
+        from .stacks.service import StackService
+
+        return StackService(self.project)
+
+    @cached_property
+    def components(self) -> Any:
+        """Components of every kind: register, list, get, update, rename, copy, delete."""
+        from .stacks.service import ComponentService
+
+        return ComponentService(self.project)
+
+    @cached_property
+    def secrets(self) -> Any:
+        """Secrets of this user."""
+        from .secrets.service import SecretService
+
+        return SecretService()
+
+    @cached_property
+    def session(self) -> Any:
+        """The session that gives stores and trackers; that of `mlx run` when this code runs in one."""
+        from .pipelines.session import Session, current_session
+
+        return current_session() or Session(project=self.project)
+
+    @cached_property
+    def history(self) -> History:
+        """The run history, with runs of vanished processes closed first."""
+        from .runs.sweep import sweep
+
+        if not history_path(self.project.state_dir).exists():
+            from .config.paths import ensure_state_dir
+
+            return History(ensure_state_dir(self.project))
+        history = History(self.project.state_dir)
+        sweep(history, lambda name: self.session.tracker(name))
+        return history
+
+    @property
+    def runs(self) -> RunQueries:
+        """Questions about runs, pipelines and artifacts."""
+        return RunQueries(self.history)
+
+    @property
+    def active_stack(self) -> ActiveStack:
+        """The active stack with its components, references unresolved."""
+        stack, source = self.stacks.active(self.session.stack_name)
+        return ActiveStack(stack.name, source, self.stacks.components_of(stack))
+
+    def get_pipeline(self, name: str) -> PipelineView:
+        """Return a pipeline by name; raises NotFoundError when it has not run."""
+        return PipelineView(self.runs.pipeline(name).name, self.history, self.session.store)
+
+    def get_pipeline_run(self, reference: str = "latest") -> RunView:
+        """Return a run by id, name, tracker run id, or `latest`."""
+        return RunView(self.history, self.session.store, self.runs.get(reference))
+
+    get_run = get_pipeline_run
+
+    def get_artifact(self, reference: str, *, run: str | None = None) -> ArtifactView:
+        """Return an artifact by `pipeline::step::output`, a shorter end of that, or its digest."""
+        _, output = self.runs.artifact(reference, run)
+        return ArtifactView(output, self.session.store)
+
+    def get_experiment_tracker(self, name: str) -> ComponentRecord:
+        """Return a registered experiment tracker; raises NotFoundError."""
+        for record in self.components.list("experiment_tracker"):
+            if record.name == name:
+                found: ComponentRecord = record
+                return found
+        raise NotFoundError(f"no experiment tracker {name!r}", hint="mlx tracker list")
+
+
+def __getattr__(name: str) -> Any:
+    """Give the members of a default client as functions of this module: `from mlxkit import client`."""
+    if not name.startswith("_") and hasattr(Client, name):
+        return getattr(Client(), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,92 @@
+"""`mlx run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from ..errors import UsageError
+from . import terminal
+from .app import new_app
+from .options import Output, StackOption
+from .terminal import Format
+
+app = new_app("Run a pipeline file with the stack's tracker injected.")
+
+
+class RunCommand(TyperCommand):
+    """Keeps what stands after `--` apart: the parser would mix it with unknown options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own, after = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
+        ctx.obj = after
+        return super().parse_args(ctx, own)
+
+
+@app.command(
+    "run", cls=RunCommand, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def run(
+    ctx: typer.Context,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE[:PIPELINE]", help="The pipeline file, and the pipeline if it has several."
+        ),
+    ],
+    stack: StackOption = None,
+    tracker: Annotated[
+        str | None, typer.Option("--tracker", "-t", metavar="NAME", help="Track every step on this tracker.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="Set a parameter of the pipeline."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="Read parameters and options from a YAML file."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "-n", metavar="NAME", help="Name the run; {date} and {time} are filled in."),
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which steps would run and why, and run none.")
+    ] = False,
+    output: Output = Format.table,
+) -> None:
+    """Run a pipeline file with the stack's tracker injected.
+
+    An unknown option after FILE is a parameter of the pipeline; what follows -- goes to the file.
+
+    Examples:
+
+      mlx run train.py
+
+      mlx run train.py --lr 0.001 --tracker team
+
+      mlx run train.py:nightly --config run.yaml --dry-run
+    """
+    from ..pipelines.loader import Target, run_file
+    from ..pipelines.parameters import parse_assignments, parse_flags
+    from ..pipelines.reporting import LineReporter
+    from ..pipelines.runconfig import RunConfig, read_run_config
+    from ..pipelines.session import RunOptions, Session
+
+    if file.startswith("-"):
+        raise UsageError(f"{file} came before FILE; parameters follow it", hint="mlx run FILE --name value")
+    target = Target.parse(file)
+    extra, passed = list(ctx.args), list(ctx.obj or [])
+    flags, loose = parse_flags(extra)
+    options = RunOptions(
+        stack=stack, tracker=tracker, name=name, use_cache=not no_cache, is_dry=dry_run, file=target.file,
+        parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
+    )  # fmt: skip
+    session = Session(options, reporter=LineReporter(is_quiet=terminal.settings.quiet))
+    run_file(session, target, passed, words=extra, loose=loose)
+    if dry_run:
+        terminal.emit(session.planned, output, ["name", "action", "reason"], empty="no step would run")

@@ -1,0 +1,203 @@
+"""The running pipeline body: every step call in it becomes a step of the run."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+from ..errors import ConfigError, StepFailedError, UsageError
+from ..runs.records import OutputRecord, StepRecord
+from .decorators import Step
+from .execute import StepServices, StepSpec, execute_step
+from .handles import Handle
+from .inputs import bind_call, handles_in, load_output
+from .settings import tracker_settings
+
+current_body: ContextVar[Body | None] = ContextVar("mlx_body", default=None)
+
+
+class StepSource:
+    """One executed step, as its handles see it."""
+
+    def __init__(self, record: StepRecord, body: Body, declared: Mapping[str, Any]) -> None:
+        self.name = record.name
+        self.status = record.status
+        self._record = record
+        self._body = body
+        self._declared = declared
+
+    def record(self, output: str) -> OutputRecord:
+        """Return the artifact of an output; raises StepFailedError when the step has none."""
+        for item in self._record.outputs:
+            if item.name == output:
+                return item
+        raise StepFailedError(f"step {self.name!r} has no output: it {_became(self._record)}")
+
+    def load(self, output: str) -> Any:
+        """Return a fresh copy of an output's value."""
+        return load_output(self.record(output), self._body.services.store, self._declared.get(output))
+
+
+class Body:
+    """Collects and executes the step calls of one run, in order, in this process."""
+
+    def __init__(self, services: StepServices, plan: StepPlan) -> None:
+        self.services = services
+        self.plan = plan
+        self.records: list[StepRecord] = []
+        self._names: dict[str, int] = {}
+        self._by_name: dict[str, StepRecord] = {}
+
+    @property
+    def failed(self) -> list[StepRecord]:
+        """The steps that failed, in order."""
+        return [record for record in self.records if record.status == "failed"]
+
+    def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Execute one step call and return its handle, or a tuple of them."""
+        given = dict(kwargs)
+        name = self._name_of(step, given.pop("id", None))
+        after = given.pop("after", ())
+        handles = handles_in(
+            [*args, *given.values(), *(after if isinstance(after, (list, tuple)) else [after])]
+        )
+        broken = [
+            item._mlx_source for item in handles if item._mlx_source.status not in ("completed", "cached")
+        ]
+        if broken:
+            record = self._skip(name, broken[0].name)
+        else:
+            record = execute_step(self._spec(step, name, args, given), self.services)
+        self.records.append(record)
+        source = StepSource(record, self, {output.name: output.type for output in step.outputs})
+        made = tuple(Handle(source, output.name) for output in step.outputs)
+        return made if len(made) > 1 else made[0]
+
+    def _name_of(self, step: Step[Any, Any], wanted: Any) -> str:
+        name = str(wanted) if wanted is not None else step.name
+        count = self._names[name] = self._names.get(name, 0) + 1
+        if count == 1:
+            return name
+        if wanted is not None:
+            raise UsageError(f"two steps are called with id={name!r}")
+        return f"{name}_{count}"
+
+    def _spec(
+        self, step: Step[Any, Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> StepSpec:
+        options = self.plan.options_for(name, step.name)
+        arguments = bind_call(
+            name, step.function, args, {**kwargs, **options.parameters}, self.services.store
+        )
+        tracker, flavor = self.plan.tracker_for(step)
+        return StepSpec(
+            id=new_id(), name=name, step_name=step.name, position=len(self.records), function=step.function,
+            outputs=step.outputs, arguments=arguments, retries=step.retries, materializers=step.output_materializers,
+            use_cache=self.plan.uses_cache(step, options.enable_cache), cache_salt=step.cache_salt, tracker=tracker,
+            is_tracked=self.plan.is_tracked(step), on_success=step.on_success, on_failure=step.on_failure,
+            settings=tracker_settings(flavor, self.plan.settings, step.settings, options.settings) if tracker else {},
+        )  # fmt: skip
+
+    def _skip(self, name: str, upstream: str) -> StepRecord:
+        now = time.time()
+        record = StepRecord(
+            id=new_id(), run_id=self.services.run.run_id, name=name, position=len(self.records), status="skipped",
+            started=now, ended=now, reason=f"step {upstream!r} did not complete",
+        )  # fmt: skip
+        self.services.history.record_step(record)
+        self.services.reporter.step_ended(name, "skipped", 0.0, record.reason)
+        return record
+
+
+class StepPlan:
+    """What applies to every step of a run: trackers, cache, settings, run.yaml."""
+
+    def __init__(
+        self,
+        *,
+        stack_tracker: str | None,
+        forced_tracker: str | None,
+        flavor_of: Callable[[str], str],
+        use_cache: bool,
+        enable_cache: bool | None,
+        settings: Mapping[str, Any],
+        steps: Mapping[str, StepOptions],
+        stack: str,
+    ) -> None:
+        self._stack_tracker = stack_tracker
+        self._forced_tracker = forced_tracker
+        self._flavor_of = flavor_of
+        self._use_cache = use_cache
+        self._enable_cache = enable_cache
+        self._steps = steps
+        self._stack = stack
+        self.settings = settings
+
+    def options_for(self, name: str, step_name: str) -> StepOptions:
+        """Return what run.yaml says of a step, by its name in the run or its own."""
+        return self._steps.get(name) or self._steps.get(step_name) or NO_OPTIONS
+
+    def is_tracked(self, step: Step[Any, Any]) -> bool:
+        """Say whether a step asked for a tracker, or `--tracker` asked for all of them."""
+        return self._forced_tracker is not None or bool(step.experiment_tracker)
+
+    def tracker_for(self, step: Step[Any, Any]) -> tuple[str | None, str]:
+        """Return the name and flavor of the tracker of a step; the stack's stands ready for steps that ask for none."""
+        name = self._forced_tracker
+        if name is None and isinstance(step.experiment_tracker, str):
+            name = step.experiment_tracker
+        if name is None and step.experiment_tracker is not False:
+            name = self._stack_tracker
+        if name is None:
+            if step.experiment_tracker is True:
+                raise ConfigError(
+                    f"step {step.name!r} asks for the stack's experiment tracker, and stack {self._stack!r} has none",
+                    hint=f"mlx stack update {self._stack} -e TRACKER",
+                )
+            return None, ""
+        return name, self._flavor_of(name)
+
+    def uses_cache(self, step: Step[Any, Any], configured: bool | None) -> bool:
+        """Say whether a step may be served from the cache: --no-cache, then run.yaml, step, pipeline, yes."""
+        if not self._use_cache:
+            return False
+        for setting in (configured, step.enable_cache, self._enable_cache):
+            if setting is not None:
+                return setting
+        return True
+
+
+class StepOptions:
+    """What run.yaml says of one step."""
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        enable_cache: bool | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.parameters = dict(parameters or {})
+        self.enable_cache = enable_cache
+        self.settings = dict(settings or {})
+
+
+NO_OPTIONS = StepOptions()
+
+
+def new_id() -> str:
+    """Return an id that sorts by time: 9 characters of milliseconds, 7 of chance, in base 32."""
+    return _base32(int(time.time() * 1000), 9) + _base32(secrets.randbits(35), 7)
+
+
+def _base32(number: int, width: int) -> str:
+    digits = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's alphabet: no i, l, o, u to misread
+    return "".join(digits[(number >> (5 * index)) & 31] for index in reversed(range(width)))
+
+
+def _became(record: StepRecord) -> str:
+    if record.status == "failed":
+        return "failed"
+    return f"did not run ({record.reason})" if record.reason else "did not run"

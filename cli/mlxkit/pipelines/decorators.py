@@ -1,0 +1,196 @@
+"""`@step` and `@pipeline`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property, update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from ..errors import ConfigError
+from .outputs import Output, outputs_of
+from .settings import StepRetryConfig, check_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Hook = Callable[..., Any]
+
+PIPELINES: list[Pipeline[Any, Any]] = []
+STEPS: list[Step[Any, Any]] = []
+
+
+class Step(Generic[P, R]):
+    """A function that a pipeline runs, records and caches; called outside a pipeline it is just the function."""
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        *,
+        name: str | None = None,
+        experiment_tracker: str | bool | None = None,
+        enable_cache: bool | None = None,
+        settings: Mapping[str, Any] | None = None,
+        retries: int | Mapping[str, Any] | StepRetryConfig | None = None,
+        on_success: Hook | None = None,
+        on_failure: Hook | None = None,
+        output_materializers: Any = None,
+        cache_salt: str = "",
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"@step decorates a function, not {type(function).__name__}")
+        self.function = function
+        self.name = name or function.__name__
+        self.experiment_tracker = experiment_tracker
+        self.enable_cache = enable_cache
+        self.settings = dict(settings or {})
+        self.retries = StepRetryConfig.of(retries)
+        self.on_success = on_success
+        self.on_failure = on_failure
+        self.output_materializers = output_materializers
+        self.cache_salt = cache_salt
+        check_settings(self.settings, f"step {self.name!r}")
+        update_wrapper(self, function)
+        STEPS.append(self)
+
+    @cached_property
+    def outputs(self) -> tuple[Output, ...]:
+        """The outputs that the function declares."""
+        return outputs_of(self.function)
+
+    @property
+    def entrypoint(self) -> Callable[P, R]:
+        """The decorated function itself."""
+        return self.function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from .session import running_body
+
+        body = running_body()
+        if body is None:
+            return self.function(*args, **kwargs)
+        return body.call_step(self, args, kwargs)
+
+    def with_options(self, **options: Any) -> Step[P, R]:
+        """Return a copy with other options; the names are those of `@step`."""
+        current: dict[str, Any] = {
+            "name": self.name,
+            "experiment_tracker": self.experiment_tracker,
+            "enable_cache": self.enable_cache,
+            "settings": self.settings,
+            "retries": self.retries,
+            "on_success": self.on_success,
+            "on_failure": self.on_failure,
+            "output_materializers": self.output_materializers,
+            "cache_salt": self.cache_salt,
+        }
+        _refuse_unknown(options, current, "with_options")
+        return Step(self.function, **{**current, **options})
+
+    def __repr__(self) -> str:
+        return f"<step {self.name}>"
+
+
+class Pipeline(Generic[P, R]):
+    """A function whose body calls steps; calling it runs them and returns the run."""
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        *,
+        name: str | None = None,
+        enable_cache: bool | None = None,
+        settings: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"@pipeline decorates a function, not {type(function).__name__}")
+        self.function = function
+        self.name = name or function.__name__
+        self.enable_cache = enable_cache
+        self.settings = dict(settings or {})
+        self.parameters = dict(parameters or {})
+        self.run_name: str | None = None
+        self.config_path: str | None = None
+        check_settings(self.settings, f"pipeline {self.name!r}")
+        update_wrapper(self, function)
+        PIPELINES.append(self)
+
+    @property
+    def entrypoint(self) -> Callable[P, R]:
+        """The decorated function itself."""
+        return self.function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from .session import run_pipeline
+
+        return run_pipeline(self, args, kwargs)
+
+    def with_options(
+        self, *, run_name: str | None = None, config_path: str | None = None, **options: Any
+    ) -> Pipeline[P, R]:
+        """Return a copy with other options: those of `@pipeline`, `run_name`, and `config_path` (a run.yaml)."""
+        current: dict[str, Any] = {
+            "name": self.name,
+            "enable_cache": self.enable_cache,
+            "settings": self.settings,
+            "parameters": self.parameters,
+        }
+        _refuse_unknown(options, current, "with_options")
+        copy = Pipeline(self.function, **{**current, **options})
+        PIPELINES.remove(copy)  # a variant of one that is known already
+        copy.run_name, copy.config_path = run_name, config_path
+        return copy
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}>"
+
+
+def _refuse_unknown(options: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
+    from ..errors import did_you_mean
+
+    for key in options:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown option {key!r}{did_you_mean(key, known)}")
+
+
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(
+    *,
+    name: str | None = None,
+    experiment_tracker: str | bool | None = None,
+    enable_cache: bool | None = None,
+    settings: Mapping[str, Any] | None = None,
+    retries: int | Mapping[str, Any] | StepRetryConfig | None = None,
+    on_success: Hook | None = None,
+    on_failure: Hook | None = None,
+    output_materializers: Any = None,
+    cache_salt: str = "",
+) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a step.
+
+    `experiment_tracker` is a tracker's name, or True for the active stack's. `retries` counts further attempts.
+    `on_success()` and `on_failure(exception)` are called after the last attempt, once outputs are stored.
+    `cache_salt` is any text that takes part in the cache key.
+    """
+    if function is not None:
+        return Step(function)
+    return lambda decorated: Step(decorated, **options)
+
+
+@overload
+def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
+@overload
+def pipeline(
+    *,
+    name: str | None = None,
+    enable_cache: bool | None = None,
+    settings: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a pipeline: its body is ordinary Python that runs, and the steps it calls are recorded."""
+    if function is not None:
+        return Pipeline(function)
+    return lambda decorated: Pipeline(decorated, **options)

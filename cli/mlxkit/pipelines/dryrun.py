@@ -1,0 +1,106 @@
+"""`mlx run --dry-run`: which steps would come from the cache, which would run, and why; nothing is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import MlxError
+from ..records import Record
+from ..runs.records import OutputRecord, StepRecord
+from .body import Body, StepPlan, StepSource, current_body
+from .context import PipelineContext
+from .decorators import Pipeline, Step
+from .execute import StepServices, ask_cache
+from .handles import Handle
+from .inputs import handles_in
+from .session import Session
+
+
+@dataclass(frozen=True)
+class PlannedStep(Record):
+    """One step as it would go: cached, run, or unknown because it depends on a step that would run."""
+
+    name: str
+    action: str
+    reason: str
+
+
+class UnknownValueError(MlxError):
+    """The pipeline body asked for the value of a step that a dry run does not execute."""
+
+
+class _Unknown(StepSource):
+    """A step that would run: it can be passed on, its value is not known."""
+
+    def record(self, output: str) -> OutputRecord:
+        raise UnknownValueError(f"the rest depends on the value of step {self.name!r}, which would run")
+
+
+class DryBody(Body):
+    """Walks the pipeline body and asks the cache about every step instead of executing it."""
+
+    planned: list[PlannedStep]
+
+    def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        given = dict(kwargs)
+        name = self._name_of(step, given.pop("id", None))
+        after = given.pop("after", ())
+        handles = handles_in(
+            [*args, *given.values(), *(after if isinstance(after, (list, tuple)) else [after])]
+        )
+        unknown = [item._mlx_source.name for item in handles if isinstance(item._mlx_source, _Unknown)]
+        now = time.time()
+        record = StepRecord(
+            id="", run_id="", name=name, position=len(self.records), status="skipped", started=now, ended=now
+        )
+        self.records.append(record)
+        source: StepSource
+        if unknown:
+            self.planned.append(
+                PlannedStep(
+                    name, "unknown", f"depends on {', '.join(dict.fromkeys(unknown))}, which would run"
+                )
+            )
+            source = _Unknown(record, self, {})
+        else:
+            answer = ask_cache(self._spec(step, name, args, given), self.services)
+            self.planned.append(PlannedStep(name, "cached" if answer.source else "run", answer.reason))
+            if answer.source is None:
+                source = _Unknown(record, self, {})
+            else:
+                served = replace(record, status="cached", outputs=answer.source.outputs)
+                source = StepSource(served, self, {output.name: output.type for output in step.outputs})
+        made = tuple(Handle(source, output.name) for output in step.outputs)
+        return made if len(made) > 1 else made[0]
+
+
+def show_plan(
+    session: Session, pipeline: Pipeline[Any, Any], plan: StepPlan, values: Mapping[str, Any]
+) -> list[PlannedStep]:
+    """Return the plan of a pipeline, and hand every line to the session's reporter."""
+    from .capture import RunOutput
+    from .runner import _call, project_root
+
+    context = PipelineContext(pipeline.name, "", "dry-run", session.stack.name, values)
+    services = StepServices(
+        run=context, root=project_root(session), history=session.history, store=session.store, reporter=session.reporter,
+        output=RunOutput(session.state_dir / "logs"), tracking=_no_tracking,
+    )  # fmt: skip
+    body = DryBody(services, plan)
+    body.planned = []
+    token = current_body.set(body)
+    try:
+        pipeline.function(**_call(pipeline.function, values))
+    except UnknownValueError as stop:
+        body.planned.append(PlannedStep("...", "unknown", stop.message))
+    finally:
+        current_body.reset(token)
+    session.planned.extend(body.planned)
+    return body.planned
+
+
+def _no_tracking(_name: str) -> Any:
+    raise AssertionError("a dry run opens no tracker")

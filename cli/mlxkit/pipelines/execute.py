@@ -1,0 +1,298 @@
+"""The one way to execute a step: a description goes in, a record with artifact digests comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..artifacts.errors import ArtifactMissingError
+from ..artifacts.io import save as save_artifact
+from ..artifacts.store import ArtifactStore
+from ..errors import MlxError, StepFailedError
+from ..runs.history import History
+from ..runs.records import OutputRecord, StepRecord, artifact_of, output_of
+from ..secrets.masking import mask_text
+from ..stacks.protocols import RunTracking, StepFacts
+from .capture import RunOutput
+from .context import PipelineContext, StepContext, current_step
+from .fingerprint import cache_key, code_parts, explain
+from .inputs import Arguments
+from .outputs import Output, split
+from .reporting import Reporter
+from .settings import StepRetryConfig
+from .tracebacks import user_traceback
+
+TRACKER_LINK = "experiment_tracker_url"
+TRACKER_NAME = "experiment_tracker"
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """Everything about one step call, free of handles: it can be pickled and executed elsewhere."""
+
+    id: str
+    name: str
+    step_name: str
+    position: int
+    function: Callable[..., Any]
+    outputs: tuple[Output, ...]
+    arguments: Arguments
+    retries: StepRetryConfig = field(default_factory=lambda: StepRetryConfig(max_retries=0))
+    materializers: Any = None
+    use_cache: bool = True
+    cache_salt: str = ""
+    tracker: str | None = None
+    is_tracked: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    on_success: Callable[..., Any] | None = None
+    on_failure: Callable[..., Any] | None = None
+
+
+@dataclass
+class StepServices:
+    """What the execution of a step works with."""
+
+    run: PipelineContext
+    root: Path
+    history: History
+    store: ArtifactStore
+    reporter: Reporter
+    output: RunOutput
+    tracking: Callable[[str], RunTracking]
+
+
+@dataclass(frozen=True)
+class CacheAnswer:
+    """Whether a step can be served from the cache, and why or why not."""
+
+    key: str
+    parts: Mapping[str, str]
+    source: StepRecord | None
+    reason: str
+
+
+def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
+    """Serve a step from the cache or run it, store its outputs, and commit its record.
+
+    A failure of user code is an outcome, not an exception; Ctrl-C and SIGTERM go through after being recorded.
+    """
+    started = time.time()
+    blank = StepRecord(
+        id=spec.id, run_id=services.run.run_id, name=spec.name, position=spec.position, status="failed", started=started,
+        ended=started, parameters=spec.arguments.parameters, inputs=spec.arguments.described(),
+    )  # fmt: skip
+    answer = ask_cache(spec, services)
+    blank = replace(blank, cache_key=answer.key, parts=answer.parts, reason=answer.reason)
+    if answer.source is not None:
+        record = _serve(spec, services, blank, answer.source)
+    else:
+        services.reporter.step_started(spec.name)
+        services.output.begin_step(spec.name, spec.position)
+        try:
+            record = _run(spec, services, blank)
+        finally:
+            services.output.end_step()
+    services.history.record_step(record)
+    services.reporter.step_ended(
+        spec.name, record.status, record.duration, record.reason if record.status == "cached" else ""
+    )
+    return record
+
+
+def ask_cache(spec: StepSpec, services: StepServices) -> CacheAnswer:
+    """Compute the cache key and look it up."""
+    parts = dict(code_parts(spec.function, services.root))
+    parts.update(spec.arguments.digests())
+    for output in spec.outputs:
+        materializer = materializer_for(spec.materializers, output.name)
+        parts[f"output {output.name}"] = getattr(materializer, "__qualname__", "") if materializer else "auto"
+    if spec.cache_salt:
+        parts["cache_salt"] = spec.cache_salt
+    key = cache_key(parts)
+    if not spec.use_cache:
+        return CacheAnswer(key, parts, None, "the cache is off")
+    source = services.history.find_cached(key)
+    if source is None:
+        before = services.history.last_parts(services.run.name, spec.name)
+        changes = explain(before, parts) if before is not None else ["first run"]
+        return CacheAnswer(key, parts, None, "; ".join(changes) or "it did not complete before")
+    if spec.is_tracked and not source.metadata.get(TRACKER_LINK):
+        return CacheAnswer(key, parts, None, "it was not tracked when it ran")
+    if spec.is_tracked and source.metadata.get(TRACKER_NAME) != spec.tracker:
+        return CacheAnswer(
+            key, parts, None, f"it was tracked on {source.metadata.get(TRACKER_NAME)!r} when it ran"
+        )
+    for kept in source.outputs:
+        if not services.store.exists(artifact_of(kept)):
+            return CacheAnswer(key, parts, None, f"its output {kept.name!r} is gone from the artifact store")
+    return CacheAnswer(key, parts, source, f"same code, inputs and parameters as in run {source.run_id}")
+
+
+def materializer_for(materializers: Any, output: str) -> Any:
+    """Return the materializer class that a step asks for, by output name or for all of them."""
+    if isinstance(materializers, Mapping):
+        return materializers.get(output)
+    return materializers
+
+
+def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: StepRecord) -> StepRecord:
+    metadata = dict(source.metadata)
+    if spec.tracker is not None and source.metadata.get(TRACKER_LINK):
+        metadata.update(services.tracking(spec.tracker).cached(_facts(spec, 1), source.metadata))
+    return replace(
+        blank,
+        status="cached",
+        ended=time.time(),
+        cached_from=source.id,
+        outputs=source.outputs,
+        metadata=metadata,
+        attempts=0,
+    )
+
+
+def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> StepRecord:
+    attempts = spec.retries.max_retries + 1
+    delay = spec.retries.delay
+    for attempt in range(1, attempts + 1):
+        context = StepContext(spec.name, spec.id, attempt, spec.arguments.parameters, services.run)
+        try:
+            outputs = _attempt(spec, services, context)
+        except Exception as error:
+            if attempt < attempts:
+                services.reporter.step_retried(
+                    spec.name, attempt, mask_text(f"{type(error).__name__}: {error}")
+                )
+                time.sleep(delay)
+                delay *= spec.retries.backoff
+                continue
+            return _failed(spec, services, blank, context, error)
+        except SystemExit as error:
+            return _failed(
+                spec,
+                services,
+                blank,
+                context,
+                StepFailedError(f"step {spec.name!r} called sys.exit({error.code!r})"),
+            )
+        except BaseException:  # Ctrl-C, SIGTERM: recorded, then on its way
+            killed = replace(
+                blank,
+                status="killed",
+                ended=time.time(),
+                attempts=attempt,
+                metadata=context.metadata,
+                error="ended by a signal",
+            )
+            services.history.record_step(killed)
+            services.reporter.step_ended(spec.name, "killed", killed.duration)
+            raise
+        _call_hook(spec.on_success, services)
+        return replace(
+            blank,
+            status="completed",
+            ended=time.time(),
+            outputs=outputs,
+            metadata=dict(context.metadata),
+            attempts=attempt,
+        )
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _attempt(spec: StepSpec, services: StepServices, context: StepContext) -> tuple[OutputRecord, ...]:
+    """Run user code once with the tracker around it; storing the outputs is part of the attempt."""
+    values = spec.arguments.load(services.store)
+    tracking = (
+        services.tracking(spec.tracker).step(_facts(spec, context.attempt)) if spec.tracker else nullcontext()
+    )
+    tracked: Any = None
+    token = current_step.set(context)
+    try:
+        with tracking as tracked:
+            returned = spec.function(**values)
+            del values  # a step's inputs need not stay in memory while its outputs are written
+            return _store(spec, services, returned)
+    finally:
+        current_step.reset(token)
+        links = tracked.metadata() if tracked is not None else {}
+        if links:
+            context.metadata.update({**links, TRACKER_NAME: spec.tracker})
+
+
+def _store(spec: StepSpec, services: StepServices, returned: Any) -> tuple[OutputRecord, ...]:
+    stored = []
+    for output, value in zip(spec.outputs, split(spec.name, spec.outputs, returned), strict=True):
+        try:
+            artifact = save_artifact(
+                value,
+                declared=output.type,
+                materializer=materializer_for(spec.materializers, output.name),
+                store=services.store,
+            )
+        except MlxError as error:
+            raise type(error)(
+                f"step {spec.name!r}, output {output.name!r}: {error.message}", hint=error.hint
+            ) from error
+        stored.append(output_of(output.name, artifact))
+    return tuple(stored)
+
+
+def _failed(
+    spec: StepSpec, services: StepServices, blank: StepRecord, context: StepContext, error: Exception
+) -> StepRecord:
+    text = mask_text(
+        error.message
+        if isinstance(error, MlxError) and not isinstance(error, ArtifactMissingError)
+        else user_traceback(error)
+    )
+    given = ", ".join(
+        [f"{k}={v!r}" for k, v in spec.arguments.parameters.items()]
+        + [f"{k} from {_source(v)}" for k, v in blank.inputs.items()]
+    )
+    detail = f"{text}\n  in step {spec.name!r}" + (
+        mask_text(f", called with {given[:1000]}") if given else ""
+    )
+    services.output.note(text)
+    services.reporter.detail(detail)
+    _call_hook(spec.on_failure, services, error)
+    return replace(
+        blank,
+        status="failed",
+        ended=time.time(),
+        error=text,
+        metadata=dict(context.metadata),
+        attempts=context.attempt,
+    )
+
+
+def _source(described: Any) -> str:
+    if isinstance(described, dict) and "from" in described:
+        shape = described.get("summary") or {}
+        return str(described["from"]) + (
+            f" ({', '.join(f'{k} {v}' for k, v in shape.items())})" if shape else ""
+        )
+    return "several steps"
+
+
+def _facts(spec: StepSpec, attempt: int) -> StepFacts:
+    return StepFacts(
+        name=spec.name, step_run_id=spec.id, attempt=attempt, tracked=spec.is_tracked, settings=spec.settings
+    )
+
+
+def _call_hook(hook: Callable[..., Any] | None, services: StepServices, *arguments: Any) -> None:
+    """Call a hook with as many arguments as it takes; what it raises is told and changes nothing."""
+    if hook is None:
+        return
+    import inspect
+
+    try:
+        takes = len(inspect.signature(hook).parameters)
+        hook(*arguments[:takes])
+    except Exception as error:
+        services.reporter.detail(
+            mask_text(f"hook {getattr(hook, '__name__', hook)!r} failed: {user_traceback(error)}")
+        )

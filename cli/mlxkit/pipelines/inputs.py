@@ -1,0 +1,176 @@
+"""Inputs of a step: parameters, and references to artifacts anywhere inside lists, tuples and dicts."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..artifacts.io import digest_of
+from ..artifacts.io import load as load_artifact
+from ..artifacts.io import save as save_artifact
+from ..artifacts.store import ArtifactStore
+from ..errors import UsageError
+from ..runs.records import OutputRecord, artifact_of, output_of
+from .handles import Handle
+
+_PLAIN = (str, int, float, bool, bytes, type(None))
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An artifact that a step is given: the step and output it comes from, or no step for a value of the body."""
+
+    step: str
+    output: OutputRecord
+
+    @property
+    def source(self) -> str:
+        """Where the artifact came from, for people."""
+        return f"{self.step}.{self.output.name}" if self.step else "the pipeline body"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What one step call is given: plain parameters by value, everything else by reference."""
+
+    parameters: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    upstream: tuple[str, ...]
+
+    def digests(self) -> dict[str, str]:
+        """Return the parts of the cache key that the arguments make."""
+        found = {f"parameter {name}": digest_of(value) for name, value in self.parameters.items()}
+        found.update({f"input {name}": _digest(tree) for name, tree in self.inputs.items()})
+        return found
+
+    def load(self, store: ArtifactStore) -> dict[str, Any]:
+        """Return fresh values for every argument."""
+        import copy
+
+        values = {
+            name: value if isinstance(value, _PLAIN) else copy.deepcopy(value)
+            for name, value in self.parameters.items()
+        }
+        values.update({name: _load(tree, store) for name, tree in self.inputs.items()})
+        return values
+
+    def described(self) -> dict[str, Any]:
+        """Return inputs as data: for each argument its source, digest and summary."""
+        return {name: _describe(tree) for name, tree in self.inputs.items()}
+
+
+def load_output(output: OutputRecord, store: ArtifactStore, declared: Any = None) -> Any:
+    """Return a fresh copy of what an output holds."""
+    return load_artifact(artifact_of(output), store, declared=declared)
+
+
+def bind_call(
+    name: str,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    store: ArtifactStore,
+) -> Arguments:
+    """Sort the arguments of a step call into parameters and inputs; raises UsageError when they do not fit."""
+    signature = inspect.signature(function)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise UsageError(f"step {name!r}: {error}") from None
+    bound.apply_defaults()
+    parameters: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            raise UsageError(
+                f"step {name!r} takes *{parameter.name}; a step's arguments have names", hint="pass a list"
+            )
+        if parameter.kind is parameter.VAR_KEYWORD:
+            values: Mapping[str, Any] = bound.arguments.get(parameter.name, {})
+        else:
+            values = {parameter.name: bound.arguments[parameter.name]}
+        for key, value in values.items():
+            if _is_plain(value):
+                parameters[key] = value
+            else:
+                inputs[key] = _tree(value, store)
+    upstream: list[str] = []
+    for tree in inputs.values():
+        _collect(tree, upstream)
+    return Arguments(parameters, inputs, tuple(dict.fromkeys(upstream)))
+
+
+def handles_in(value: Any) -> list[Handle]:
+    """Return every handle inside an argument."""
+    if isinstance(value, Handle):
+        return [value]
+    if type(value) in (list, tuple, set, frozenset):
+        return [handle for item in value for handle in handles_in(item)]
+    if type(value) is dict:
+        return [handle for item in value.values() for handle in handles_in(item)]
+    return []
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a value is a parameter: text, numbers, and small containers of them."""
+    if type(value) in _PLAIN:
+        return True
+    if type(value) in (list, tuple):
+        return len(value) <= 1000 and all(_is_plain(item) for item in value)
+    if type(value) is dict:
+        return len(value) <= 1000 and all(type(key) is str and _is_plain(item) for key, item in value.items())
+    return False
+
+
+def _tree(value: Any, store: ArtifactStore) -> Any:
+    if isinstance(value, Handle):
+        source = value._mlx_source
+        return Ref(source.name, source.record(value._mlx_output))
+    if type(value) in (list, tuple) and handles_in(value):
+        return type(value)(_tree(item, store) for item in value)
+    if type(value) is dict and handles_in(value):
+        return {key: _tree(item, store) for key, item in value.items()}
+    return Ref("", output_of("value", save_artifact(value, store=store)))
+
+
+def _collect(tree: Any, into: list[str]) -> None:
+    if isinstance(tree, Ref):
+        if tree.step:
+            into.append(tree.step)
+    else:
+        for item in tree.values() if isinstance(tree, dict) else tree:
+            _collect(item, into)
+
+
+def _digest(tree: Any) -> str:
+    if isinstance(tree, Ref):
+        return tree.output.digest
+    if isinstance(tree, dict):
+        text = "dict:" + ",".join(f"{digest_of(key)}={_digest(item)}" for key, item in tree.items())
+    else:
+        text = f"{type(tree).__name__}:" + ",".join(_digest(item) for item in tree)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _load(tree: Any, store: ArtifactStore) -> Any:
+    if isinstance(tree, Ref):
+        return load_output(tree.output, store)
+    if isinstance(tree, dict):
+        return {key: _load(item, store) for key, item in tree.items()}
+    return type(tree)(_load(item, store) for item in tree)
+
+
+def _describe(tree: Any) -> Any:
+    if isinstance(tree, Ref):
+        return {
+            "from": tree.source,
+            "digest": tree.output.digest,
+            "type": tree.output.type,
+            "summary": dict(tree.output.summary),
+        }
+    if isinstance(tree, dict):
+        return {key: _describe(item) for key, item in tree.items()}
+    return [_describe(item) for item in tree]

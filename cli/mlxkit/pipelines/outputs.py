@@ -1,0 +1,75 @@
+"""The outputs of a step, read from its return annotation."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from ..errors import StepFailedError
+
+ANY = Any
+DEFAULT = "output"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One declared output: its name and its type (`ANY` when nothing was said)."""
+
+    name: str
+    type: Any = ANY
+
+
+def outputs_of(function: Callable[..., Any]) -> tuple[Output, ...]:
+    """Return the outputs that a function declares.
+
+    `-> T` is one output named `output`; `Annotated[T, "name"]` names it; `tuple[Annotated[...], ...]` and
+    `tuple[A, B]` are several. No annotation is one output of any type, and `-> None` one that holds None.
+    """
+    returned = _return_annotation(function)
+    if typing.get_origin(returned) is tuple:
+        arguments = typing.get_args(returned)
+        if arguments and Ellipsis not in arguments:
+            outputs = tuple(_one(item, f"output_{index}") for index, item in enumerate(arguments))
+            names = [item.name for item in outputs]
+            if len(set(names)) != len(names):
+                raise TypeError(f"step {function.__name__!r} names two outputs alike: {', '.join(names)}")
+            return outputs
+    return (_one(returned, DEFAULT),)
+
+
+def split(step: str, outputs: tuple[Output, ...], returned: Any) -> list[Any]:
+    """Split what a step returned into its declared outputs."""
+    if len(outputs) == 1:
+        return [returned]
+    if not isinstance(returned, (tuple, list)):
+        raise StepFailedError(
+            f"step {step!r} declares {len(outputs)} outputs and returned one {type(returned).__name__}"
+        )
+    if len(returned) != len(outputs):
+        raise StepFailedError(f"step {step!r} declares {len(outputs)} outputs and returned {len(returned)}")
+    return list(returned)
+
+
+def _return_annotation(function: Callable[..., Any]) -> Any:
+    annotation = function.__annotations__.get("return", ANY)
+    if not isinstance(annotation, str):
+        return annotation
+    try:  # `from __future__ import annotations` leaves text behind
+        return typing.get_type_hints(function, include_extras=True).get("return", ANY)
+    except Exception:  # a name only known to type checkers: any type, then
+        return ANY
+
+
+def _one(annotation: Any, default: str) -> Output:
+    if typing.get_origin(annotation) is Annotated:
+        base, *extras = typing.get_args(annotation)
+        for extra in extras:
+            name = (
+                extra if isinstance(extra, str) else getattr(extra, "name", None)
+            )  # ArtifactConfig(name=...)
+            if isinstance(name, str) and name:
+                return Output(name, base)
+        return Output(default, base)
+    return Output(default, annotation)

@@ -1,0 +1,87 @@
+"""run.yaml: parameters and options of a run in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..config.yamltext import load_yaml
+from ..errors import ConfigError, NotFoundError, did_you_mean
+from .body import StepOptions
+from .settings import check_settings
+
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "parameters": dict,
+    "run_name": str,
+    "enable_cache": bool,
+    "stack": str,
+    "tracker": str,
+    "settings": dict,
+    "steps": dict,
+}
+_STEP_KEYS: dict[str, type | tuple[type, ...]] = {"parameters": dict, "enable_cache": bool, "settings": dict}
+_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run.yaml says; every field may be left out."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    run_name: str | None = None
+    enable_cache: bool | None = None
+    stack: str | None = None
+    tracker: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, StepOptions] = field(default_factory=dict)
+
+
+def read_run_config(path: Path) -> RunConfig:
+    """Read and check a run.yaml; raises ConfigError with the field path."""
+    try:
+        if not path.is_file():
+            raise NotFoundError(f"no file {path}" if not path.exists() else f"{path} is not a file")
+        if path.stat().st_size > _LIMIT:
+            raise ConfigError(f"{path}: larger than 1 MB; a run.yaml holds parameters, not data")
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    data = load_yaml(text, what=str(path)) or {}
+    _check(data, _KEYS, str(path), "")
+    steps = {}
+    for name, options in (data.get("steps") or {}).items():
+        _check(options or {}, _STEP_KEYS, str(path), f"steps.{name}.")
+        steps[name] = StepOptions(**(options or {}))
+    check_settings(data.get("settings") or {}, str(path))
+    return RunConfig(
+        **{
+            **data,
+            "steps": steps,
+            "parameters": data.get("parameters") or {},
+            "settings": data.get("settings") or {},
+        }
+    )
+
+
+def _check(data: Any, keys: Mapping[str, Any], path: str, prefix: str) -> None:
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            f"{path}: {prefix.rstrip('.') or 'the file'} must be a map, not {type(data).__name__}"
+        )
+    for key, value in data.items():
+        if key not in keys:
+            raise ConfigError(
+                f"{path}: {prefix}{key}: unknown key{did_you_mean(str(key), keys)}; there are {', '.join(keys)}"
+            )
+        if value is not None and not isinstance(value, keys[key]):
+            raise ConfigError(
+                f"{path}: {prefix}{key} must be a {_word(keys[key])}, not {type(value).__name__}"
+            )
+
+
+def _word(kind: Any) -> str:
+    return {dict: "map", str: "text", bool: "true or false"}.get(kind, str(kind))

@@ -1,0 +1,274 @@
+"""One pipeline run, from its parameters to its final status."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import InterruptedRunError, MlxError, StepFailedError
+from ..records import plain
+from ..runs.code import capture_code
+from ..runs.environment import capture_environment
+from ..runs.liveness import Heartbeat
+from ..runs.records import RunRecord
+from ..runs.sweep import sweep
+from ..runs.views import RunView
+from ..secrets.masking import mask_text
+from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
+from .body import Body, StepPlan, current_body, new_id
+from .capture import RunOutput
+from .context import PipelineContext, current_pipeline
+from .decorators import STEPS, Pipeline
+from .execute import TRACKER_LINK, StepServices
+from .parameters import bind
+from .session import Session
+from .signals import SignalGuard, Terminated
+from .tracebacks import user_traceback
+
+
+class PipelineRunner:
+    """Runs one pipeline once in a session."""
+
+    def __init__(self, session: Session, pipeline: Pipeline[Any, Any]) -> None:
+        self.session = session
+        self.pipeline = pipeline
+
+    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Run the pipeline; returns the run, raises StepFailedError when a step failed."""
+        values = self._parameters(args, kwargs)
+        plan = self._plan()
+        if self.session.options.is_dry:
+            from .dryrun import show_plan
+
+            return show_plan(self.session, self.pipeline, plan, values)
+        self.session.check(self._trackers_in_question())
+        sweep(self.session.history, self.session.tracker)
+        run = RunScope(self.session, self.pipeline.name, parameters=values, name=self._run_name())
+        with run:
+            body = Body(run.services, plan)
+            token = current_body.set(body)
+            try:
+                self.pipeline.function(**_call(self.pipeline.function, values))
+            finally:
+                current_body.reset(token)
+                run.failed_steps = [record.name for record in body.failed]
+                run.first_error = body.failed[0].error if body.failed else ""
+        return RunView(self.session.history, self.session.store, run.record)
+
+    def _parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        config = self._config()
+        return bind(
+            self.pipeline.function, f"pipeline {self.pipeline.name!r}", args, kwargs,
+            config={**self.pipeline.parameters, **config.parameters} if not (args or kwargs) else dict(config.parameters),
+            overrides=self.session.options.parameters,
+        )  # fmt: skip
+
+    def _config(self) -> Any:
+        if self.pipeline.config_path:
+            from .runconfig import read_run_config
+
+            return read_run_config(Path(self.pipeline.config_path))
+        return self.session.options.config
+
+    def _plan(self) -> StepPlan:
+        config = self._config()
+        enable_cache = config.enable_cache if config.enable_cache is not None else self.pipeline.enable_cache
+        return StepPlan(
+            stack_tracker=self.session.stack_tracker, forced_tracker=self.session.forced_tracker, stack=self.session.stack.name,
+            flavor_of=lambda name: self.session.tracker_component(name).flavor, use_cache=self.session.options.use_cache,
+            enable_cache=enable_cache, settings={**self.pipeline.settings, **config.settings}, steps=config.steps,
+        )  # fmt: skip
+
+    def _trackers_in_question(self) -> list[str]:
+        """Every tracker that a step of this file names, the stack's and --tracker's: all must answer before the first step."""
+        if self.session.forced_tracker is not None:
+            return [self.session.forced_tracker]
+        named = [step.experiment_tracker for step in STEPS if isinstance(step.experiment_tracker, str)]
+        mine = [self.session.stack_tracker] if self.session.stack_tracker else []
+        return list(dict.fromkeys([*mine, *named]))
+
+    def _run_name(self) -> str | None:
+        template = self.session.options.name or self.pipeline.run_name or self._config().run_name
+        if template is None:
+            return None
+        now = datetime.now()
+        return str(template).replace("{date}", f"{now:%Y_%m_%d}").replace("{time}", f"{now:%H_%M_%S_%f}")
+
+
+class RunScope:
+    """The record of a run around the code that makes it: begins it, ends it as it was, closes trackers."""
+
+    def __init__(
+        self,
+        session: Session,
+        pipeline: str,
+        *,
+        parameters: Mapping[str, Any],
+        name: str | None = None,
+        kind: str = "pipeline",
+    ) -> None:
+        now = datetime.now()
+        self.session = session
+        self.failed_steps: list[str] = []
+        self.first_error = ""
+        self.parameters = parameters
+        self._trackings: dict[str, RunTracking] = {}
+        self._stack = ExitStack()
+        file = session.options.file
+        self.root = project_root(session)
+        self.record = RunRecord(
+            id=new_id(), name=name or f"{pipeline}-{now:%Y_%m_%d-%H_%M_%S_%f}", pipeline=pipeline, stack=session.stack.name,
+            status="running", started=time.time(), kind=kind, file=_relative(file, self.root), parameters=plain(dict(parameters)),
+            code=_code(self.root, file),
+        )  # fmt: skip
+        self.context = PipelineContext(
+            pipeline, self.record.id, self.record.name, self.record.stack, parameters
+        )
+        self.output = RunOutput(session.state_dir / "logs" / self.record.id)
+        self.services = StepServices(
+            run=self.context, root=self.root, history=session.history, store=session.store, reporter=session.reporter,
+            output=self.output, tracking=self.tracking,
+        )  # fmt: skip
+
+    def __enter__(self) -> RunScope:
+        environment = capture_environment()
+        digest = hashlib.sha256(repr(sorted(environment.items())).encode()).hexdigest()[:16]
+        heartbeat = Heartbeat(self.session.history.alive_dir, self.record.id)
+        self._stack.callback(heartbeat.stop)
+        self.session.history.begin_run(self.record, environment, digest)
+        self.session.reporter.run_started(
+            self.record.name, self.record.stack, self.session.forced_tracker or self.session.stack_tracker
+        )
+        self._stack.enter_context(SignalGuard())
+        self._stack.enter_context(self.output)
+        token = current_pipeline.set(self.context)
+        self._stack.callback(lambda: current_pipeline.reset(token))
+        return self
+
+    def tracking(self, tracker: str) -> RunTracking:
+        """Return this run on a tracker, opened when it is first asked for."""
+        if tracker not in self._trackings:
+            self._trackings[tracker] = self.session.tracker(tracker).open(self._facts(), self._remember)
+        return self._trackings[tracker]
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        status, text = self._verdict(error)
+        try:
+            self._end(status, text)
+        finally:
+            self._stack.close()
+        self.session.reporter.run_ended(self.record.name, status, self.record.duration or 0.0, self._links())
+        self._raise(error)
+
+    def _verdict(self, error: BaseException | None) -> tuple[FinalStatus, str]:
+        if isinstance(error, (KeyboardInterrupt, Terminated)):
+            return "killed", "Ctrl-C" if isinstance(error, KeyboardInterrupt) else "SIGTERM"
+        if isinstance(error, SystemExit) and error.code in (None, 0) and not self.failed_steps:
+            return "completed", ""
+        if self.failed_steps:
+            return "failed", f"step {', '.join(self.failed_steps)} failed"
+        if error is not None:
+            return "failed", mask_text(
+                error.message if isinstance(error, MlxError) else user_traceback(error)
+            )
+        return "completed", ""
+
+    def _end(self, status: FinalStatus, text: str) -> None:
+        """Close every tracker, then history; a tracker that fails to answer leaves its run to the sweep."""
+        open_still = False
+        for name, tracking in self._trackings.items():
+            try:
+                tracking.finish(status)
+            except Exception as problem:
+                open_still = True
+                self.session.reporter.detail(
+                    mask_text(
+                        f"tracker {name!r} could not be closed: {problem}; the next command tries again"
+                    )
+                )
+        metadata = plain(self.context.metadata)
+        self.session.history.finish_run(
+            self.record.id, status, error=text, metadata=metadata, close_trackers=not open_still
+        )
+        self.record = replace(self.record, status=status, ended=time.time(), error=text, metadata=metadata)
+
+    def _raise(self, error: BaseException | None) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            raise InterruptedRunError(
+                f"run {self.record.name} was interrupted",
+                hint="run it again: completed steps come from the cache",
+            ) from None
+        if isinstance(error, Terminated):
+            raise SystemExit(143) from None
+        if self.failed_steps and (error is None or isinstance(error, (StepFailedError, SystemExit))):
+            summary = (self.first_error.strip().splitlines() or ["failed"])[-1]
+            raise StepFailedError(
+                f"step {self.failed_steps[0]!r} failed: {summary}", hint=f"mlx runs describe {self.record.id}"
+            ) from None
+
+    def _links(self) -> dict[str, str]:
+        from ..runs.queries import RunQueries
+
+        links = {}
+        for step in RunQueries(self.session.history).steps(self.record.id) if self._trackings else []:
+            if step.metadata.get(TRACKER_LINK):
+                links["tracker"] = str(step.metadata[TRACKER_LINK])
+        links["see"] = f"mlx runs describe {self.record.id}"
+        return links
+
+    def _remember(self, run: TrackerRun) -> None:
+        self.session.history.add_tracker_run(self.record.id, run)
+
+    def _facts(self) -> RunFacts:
+        code = self.record.code
+        tags = {
+            "mlx.version": __version__,
+            "mlx.git_commit": code.get("commit"),
+            "mlx.code_digest": code.get("digest"),
+        }
+        return RunFacts(
+            run_id=self.record.id, run_name=self.record.name, pipeline=self.record.pipeline, stack=self.record.stack,
+            parameters={name: str(value) for name, value in self.parameters.items()},
+            tags={key: str(value) for key, value in tags.items() if value},
+        )  # fmt: skip
+
+
+def project_root(session: Session) -> Path:
+    """Return the folder whose functions belong to the project: that of mlx.yaml when the file lies in it, else the file's own."""
+    home = session.project.config_path.parent.resolve()
+    file = session.options.file
+    folder = file.resolve().parent if file else Path.cwd()
+    if session.project.origin != "user" and folder.is_relative_to(home):
+        return home
+    return folder
+
+
+def _call(function: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    import inspect
+
+    flat = dict(values)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            flat.update(flat.pop(parameter.name, {}))
+    return flat
+
+
+def _relative(file: Path | None, root: Path) -> str:
+    if file is None:
+        return ""
+    resolved = file.resolve()
+    return str(resolved.relative_to(root)) if resolved.is_relative_to(root) else str(resolved)
+
+
+def _code(root: Path, file: Path | None) -> dict[str, Any]:
+    code = dict(capture_code(root))
+    if file is not None and file.is_file():
+        code["digest"] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    return code

@@ -1,0 +1,177 @@
+"""A session: the stack, store, trackers and history that the pipelines of one `mlx run` (or one script) share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..artifacts.store import ArtifactStore
+from ..config.paths import Project, ensure_state_dir, find_project
+from ..records import Record
+from ..runs.history import History
+from ..stacks.protocols import ExperimentTracker
+from ..stacks.resolve import ResolvedComponent, ResolvedStack
+from .body import Body, current_body
+from .context import current_step
+from .parameters import Text
+from .reporting import LineReporter, Reporter
+from .runconfig import RunConfig
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line (or nothing) says about a run."""
+
+    stack: str | None = None
+    tracker: str | None = None
+    name: str | None = None
+    parameters: Mapping[str, Text] = field(default_factory=dict)
+    config: RunConfig = field(default_factory=RunConfig)
+    use_cache: bool = True
+    is_dry: bool = False
+    file: Path | None = None
+
+
+class Session:
+    """Everything a run needs that does not change from run to run; made once, checked before anything starts."""
+
+    def __init__(
+        self,
+        options: RunOptions | None = None,
+        *,
+        project: Project | None = None,
+        reporter: Reporter | None = None,
+    ) -> None:
+        self.options = options or RunOptions()
+        self.project = project or find_project()
+        self.reporter = reporter or LineReporter()
+        self.calls = 0
+        self.planned: list[Record] = []
+        self._trackers: dict[str, ExperimentTracker] = {}
+        self._extra: dict[str, ResolvedComponent] = {}
+        self._checked: set[str] = set()
+
+    @property
+    def stack_name(self) -> str | None:
+        """The stack that was asked for, or None for the active one."""
+        return self.options.stack or self.options.config.stack
+
+    @property
+    def forced_tracker(self) -> str | None:
+        """The tracker that every step uses, from --tracker or run.yaml."""
+        return self.options.tracker or self.options.config.tracker
+
+    @cached_property
+    def secrets(self) -> Any:
+        """The secrets of this user."""
+        from ..secrets.service import SecretService
+
+        return SecretService()
+
+    @cached_property
+    def stack(self) -> ResolvedStack:
+        """The chosen stack with every reference resolved; all missing ones are reported together."""
+        from ..stacks.service import StackService
+
+        replace = {"experiment_tracker": self.forced_tracker} if self.forced_tracker else None
+        return StackService(self.project).resolved(self.stack_name, self.secrets, replace=replace)
+
+    @cached_property
+    def state_dir(self) -> Path:
+        """The folder of this project's state, made when it is first needed."""
+        return ensure_state_dir(self.project)
+
+    @cached_property
+    def history(self) -> History:
+        """The run history of this project."""
+        return History(self.state_dir)
+
+    @cached_property
+    def store(self) -> ArtifactStore:
+        """The stack's artifact store."""
+        component = self.stack.components["artifact_store"]
+        made: ArtifactStore = _implementation(component)(component, self.state_dir)
+        return made
+
+    @property
+    def stack_tracker(self) -> str | None:
+        """The name of the stack's experiment tracker."""
+        component = self.stack.components.get("experiment_tracker")
+        return component.name if component else None
+
+    def tracker_component(self, name: str) -> ResolvedComponent:
+        """Return an experiment tracker by name: the stack's, or any other that is registered."""
+        component = self.stack.components.get("experiment_tracker")
+        if component is not None and component.name == name:
+            return component
+        if name not in self._extra:
+            from ..stacks.resolve import resolve_components
+            from ..stacks.service import ComponentService
+
+            record = ComponentService(self.project).get("experiment_tracker", name)
+            self._extra[name] = resolve_components([record], self.secrets)[0]
+        return self._extra[name]
+
+    def tracker(self, name: str) -> ExperimentTracker:
+        """Return an experiment tracker by name, made once."""
+        if name not in self._trackers:
+            component = self.tracker_component(name)
+            self._trackers[name] = _implementation(component)(component, self.state_dir)
+        return self._trackers[name]
+
+    def check(self, trackers: Sequence[str]) -> None:
+        """Check that every tracker in question answers, before anything is written."""
+        for name in trackers:
+            if name not in self._checked:
+                self.tracker(name).preflight()
+                self._checked.add(name)
+
+
+_current: Session | None = None
+
+
+def current_session() -> Session | None:
+    """Return the session of the `mlx run` that this process is, if it is one."""
+    return _current
+
+
+class use_session:
+    """Make a session the one that pipelines called inside use."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._before: Session | None = None
+
+    def __enter__(self) -> Session:
+        global _current
+        self._before, _current = _current, self._session
+        return self._session
+
+    def __exit__(self, *_: object) -> None:
+        global _current
+        _current = self._before
+
+
+def running_body() -> Body | None:
+    """Return the pipeline body that this code runs in; None inside a step and outside of pipelines."""
+    return None if current_step.get() is not None else current_body.get()
+
+
+def run_pipeline(pipeline: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Run a pipeline that was called: as a run of its own, or inside another body as part of that."""
+    if current_step.get() is not None or current_body.get() is not None:
+        return pipeline.function(*args, **kwargs)
+    from .runner import PipelineRunner
+
+    session = _current or Session()
+    session.calls += 1
+    return PipelineRunner(session, pipeline).run(args, kwargs)
+
+
+def _implementation(component: ResolvedComponent) -> Callable[..., Any]:
+    from ..stacks.flavors import get_flavor, load
+
+    return load(get_flavor(component.kind, component.flavor))

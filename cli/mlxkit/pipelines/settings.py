@@ -1,0 +1,61 @@
+"""What can be said about a step or a pipeline beside its code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
+
+from ..errors import ConfigError, did_you_mean
+
+
+@dataclass(frozen=True)
+class StepRetryConfig:
+    """How often a failed step is tried again; `delay` is in seconds and is multiplied by `backoff` each time."""
+
+    max_retries: int = 1
+    delay: float = 0
+    backoff: float = 1
+
+    @staticmethod
+    def of(value: int | Mapping[str, Any] | StepRetryConfig | None) -> StepRetryConfig:
+        """Read `retries=3`, a mapping, or the class itself."""
+        if value is None:
+            return StepRetryConfig(max_retries=0)
+        if isinstance(value, StepRetryConfig):
+            return value
+        if isinstance(value, int):
+            return StepRetryConfig(max_retries=value)
+        return StepRetryConfig(**value)
+
+
+def tracker_settings(flavor: str, *levels: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge the tracker's settings of several levels; a later level wins key by key.
+
+    Accepts ZenML's keys `experiment_tracker` and `experiment_tracker.<flavor>`, each a mapping or a dataclass.
+    """
+    merged: dict[str, Any] = {}
+    for level in levels:
+        for key in ("experiment_tracker", f"experiment_tracker.{flavor}"):
+            if key in level:
+                merged.update(as_mapping(level[key]))
+    return merged
+
+
+def check_settings(settings: Mapping[str, Any], owner: str) -> None:
+    """Refuse a settings key that no component would read."""
+    for key in settings:
+        kind = key.partition(".")[0]
+        if kind != "experiment_tracker":
+            raise ConfigError(
+                f"{owner}: unknown settings key {key!r}{did_you_mean(key, ['experiment_tracker', 'experiment_tracker.mlflow'])}"
+            )
+
+
+def as_mapping(value: Any) -> dict[str, Any]:
+    """Return settings as plain data, without the fields that were not set."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {key: item for key, item in asdict(value).items() if item is not None}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise ConfigError(f"settings must be a mapping or a settings object, not {type(value).__name__}")

@@ -1,0 +1,41 @@
+"""A traceback trimmed to the user's code."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+_OURS = str(Path(__file__).resolve().parent.parent)
+_RUNPY = ("<frozen runpy>", "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+
+
+def user_traceback(error: BaseException) -> str:
+    """Format an exception without the frames of mlxkit and of the import machinery; causes are kept."""
+    parts: list[str] = []
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and cause is not error:
+        parts.append(user_traceback(cause))
+        parts.append("\nThe above exception was the cause of the following one:\n")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    if frames:
+        parts.append("Traceback (most recent call last):\n")
+        parts.extend(traceback.format_list(frames))
+    parts.extend(traceback.format_exception_only(type(error), error))
+    return "".join(parts).rstrip("\n")
+
+
+def where(error: BaseException) -> str:
+    """Return `file:line` of the innermost frame in user code, or an empty string."""
+    found = ""
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not _is_ours(name) and "site-packages" not in name:
+            found = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def _is_ours(filename: str) -> bool:
+    return filename in _RUNPY or filename.startswith(_OURS)

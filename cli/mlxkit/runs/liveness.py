@@ -1,0 +1,74 @@
+"""Whether the process of a run is still there: it holds a lock on a file for as long as it lives.
+
+A lock goes with its process however that ends (kill -9, a crash, a reboot), and, unlike a process id,
+it is never taken over by another. Record locks are not inherited by forked children, which may outlive us.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from ..config.files import make_private_dir
+
+
+class Heartbeat:
+    """Hold the lock of one run until `stop()` or the end of the process."""
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        self._path = make_private_dir(folder) / f"{run_id}.alive"
+        self._file: IO[bytes] | None = self._path.open("wb")
+        if not _try_lock(self._file):  # a fresh id: nobody else can hold it
+            raise OSError(f"{self._path} is locked by another process")
+        _ours.add(run_id)
+        self._run_id = run_id
+
+    def stop(self) -> None:
+        """Release the lock and remove the file."""
+        if self._file is not None:
+            self._path.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
+            _ours.discard(self._run_id)
+
+
+def is_alive(folder: Path, run_id: str) -> bool:
+    """Say whether the process that started the run still lives (a file that is gone means it does not)."""
+    if run_id in _ours:  # opening and closing the file again would drop our own lock
+        return _ours_pid == os.getpid()
+    path = folder / f"{run_id}.alive"
+    try:
+        handle = path.open("r+b")
+    except FileNotFoundError:
+        return False
+    with handle:
+        if not _try_lock(handle):
+            return True
+    path.unlink(missing_ok=True)
+    return False
+
+
+_ours: set[str] = set()
+_ours_pid = os.getpid()
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: IO[bytes]) -> bool:
+        try:
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(handle: IO[bytes]) -> bool:
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

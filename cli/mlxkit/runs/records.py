@@ -1,0 +1,158 @@
+"""Records of runs, steps and artifacts as history keeps them and commands show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from ..artifacts.records import ArtifactRecord
+from ..records import Record, plain
+
+FINISHED = ("completed", "failed", "killed", "interrupted")
+
+
+def iso(moment: float | None) -> str | None:
+    """Return a UTC time in ISO 8601 from seconds since the epoch."""
+    return (
+        None
+        if moment is None
+        else datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds")
+    )
+
+
+@dataclass(frozen=True)
+class RunRecord(Record):
+    """One pipeline run (or tracked script); times are seconds since the epoch, UTC in `to_dict()`.
+
+    `status` is running, completed, failed, killed (a signal) or interrupted (the process vanished).
+    """
+
+    id: str
+    name: str
+    pipeline: str
+    stack: str
+    status: str
+    started: float
+    ended: float | None = None
+    kind: str = "pipeline"
+    file: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, Any] = field(default_factory=dict)
+    environment: str = ""
+    error: str = ""
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end; None while it runs."""
+        return None if self.ended is None else self.ended - self.started
+
+    def to_dict(self) -> dict[str, Any]:
+        return _timed(super().to_dict(), self.started, self.ended)
+
+
+@dataclass(frozen=True)
+class OutputRecord(Record):
+    """One output of a step run: its name and the artifact behind it."""
+
+    name: str
+    digest: str
+    materializer: str
+    type: str
+    size: int
+    uri: str = ""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    inline: bytes | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        data = super().to_dict()
+        del data["inline"]
+        return data
+
+
+@dataclass(frozen=True)
+class StepRecord(Record):
+    """One step of a run, whatever became of it: completed, cached, failed, skipped or killed.
+
+    `inputs` maps an argument to where it came from; `parts` are the named pieces of the cache key;
+    `reason` says why it was cached or why it ran.
+    """
+
+    id: str
+    run_id: str
+    name: str
+    position: int
+    status: str
+    started: float
+    ended: float
+    attempts: int = 1
+    cache_key: str = ""
+    cached_from: str = ""
+    reason: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[OutputRecord, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def duration(self) -> float:
+        """Seconds from start to end."""
+        return self.ended - self.started
+
+    def to_dict(self) -> dict[str, Any]:
+        data = super().to_dict()
+        data["outputs"] = {
+            item.name: {k: v for k, v in plain(item).items() if k != "name"} for item in self.outputs
+        }
+        return _timed(data, self.started, self.ended)
+
+
+@dataclass(frozen=True)
+class ArtifactListing(Record):
+    """An artifact in a listing: `name` is `pipeline::step::output`, unique to `run`."""
+
+    name: str
+    run: str
+    digest: str
+    type: str
+    materializer: str
+    size: int
+    created: str | None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PipelineRecord(Record):
+    """A pipeline by name, from the runs it had."""
+
+    name: str
+    runs: int
+    last_run: str
+    last_status: str
+    last_started: str | None
+
+
+def _timed(data: dict[str, Any], started: float, ended: float | None) -> dict[str, Any]:
+    data["started"], data["ended"] = iso(started), iso(ended)
+    data["duration"] = None if ended is None else round(ended - started, 6)
+    return data
+
+
+def artifact_of(output: OutputRecord) -> ArtifactRecord:
+    """Return the artifact behind an output."""
+    return ArtifactRecord(
+        digest=output.digest, materializer=output.materializer, type=output.type, size=output.size,
+        uri=output.uri, inline=output.inline, summary=output.summary,
+    )  # fmt: skip
+
+
+def output_of(name: str, artifact: ArtifactRecord) -> OutputRecord:
+    """Return an artifact as a named output."""
+    return OutputRecord(
+        name=name, digest=artifact.digest, materializer=artifact.materializer, type=artifact.type, size=artifact.size,
+        uri=artifact.uri, inline=artifact.inline, summary=artifact.summary,
+    )  # fmt: skip

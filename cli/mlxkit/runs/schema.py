@@ -1,0 +1,111 @@
+"""The history database: its tables, how it is opened, and how a transaction is made."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..config.files import make_private_dir
+from ..config.locks import file_lock
+from ..errors import MlxError
+
+VERSION = 1
+
+_TABLES = """
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, pipeline TEXT NOT NULL, stack TEXT NOT NULL, status TEXT NOT NULL,
+  started REAL NOT NULL, ended REAL, kind TEXT NOT NULL, file TEXT NOT NULL, parameters TEXT NOT NULL,
+  metadata TEXT NOT NULL, code TEXT NOT NULL, environment TEXT NOT NULL, error TEXT NOT NULL
+);
+CREATE INDEX runs_by_time ON runs (started DESC);
+CREATE INDEX runs_by_name ON runs (name);
+CREATE INDEX runs_by_pipeline ON runs (pipeline, started DESC);
+CREATE INDEX runs_open ON runs (status) WHERE status = 'running';
+CREATE TABLE steps (
+  id TEXT PRIMARY KEY, run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, name TEXT NOT NULL,
+  position INTEGER NOT NULL, status TEXT NOT NULL, started REAL NOT NULL, ended REAL NOT NULL,
+  attempts INTEGER NOT NULL, cache_key TEXT NOT NULL, cached_from TEXT NOT NULL, reason TEXT NOT NULL,
+  parameters TEXT NOT NULL, inputs TEXT NOT NULL, metadata TEXT NOT NULL, parts TEXT NOT NULL, error TEXT NOT NULL
+);
+CREATE INDEX steps_by_run ON steps (run_id, position);
+CREATE INDEX steps_by_key ON steps (cache_key, started DESC) WHERE status = 'completed';
+CREATE INDEX steps_by_name ON steps (name, started DESC);
+CREATE TABLE outputs (
+  step_id TEXT NOT NULL REFERENCES steps (id) ON DELETE CASCADE, name TEXT NOT NULL, position INTEGER NOT NULL,
+  digest TEXT NOT NULL, materializer TEXT NOT NULL, type TEXT NOT NULL, size INTEGER NOT NULL, uri TEXT NOT NULL,
+  summary TEXT NOT NULL, inline BLOB, PRIMARY KEY (step_id, name)
+) WITHOUT ROWID;
+CREATE INDEX outputs_by_digest ON outputs (digest);
+CREATE TABLE environments (digest TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE tracker_runs (
+  run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, tracker TEXT NOT NULL, tracking_uri TEXT NOT NULL,
+  tracker_run_id TEXT NOT NULL, parent INTEGER NOT NULL, is_open INTEGER NOT NULL, retry_at REAL NOT NULL DEFAULT 0,
+  PRIMARY KEY (run_id, tracker_run_id)
+) WITHOUT ROWID;
+CREATE INDEX tracker_runs_open ON tracker_runs (is_open) WHERE is_open = 1;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database, creating it under a lock when it is not there yet.
+
+    WAL with synchronous=NORMAL: a commit survives the death of the process, and costs no disk flush.
+    """
+    fresh = not path.exists()
+    try:
+        if fresh:
+            make_private_dir(path.parent)
+            with file_lock(path.with_name(path.name + ".lock")):
+                connection = _open(path)
+                if _version(connection) == 0:
+                    _create(connection)
+        else:
+            connection = _open(path)
+            if _version(connection) == 0:  # another process is creating it now
+                with file_lock(path.with_name(path.name + ".lock")):
+                    if _version(connection) == 0:
+                        _create(connection)
+    except sqlite3.DatabaseError as error:
+        raise MlxError(
+            f"{path}: the run history cannot be read: {error}", hint=f"move it aside: mv {path} {path}.broken"
+        ) from error
+    version = _version(connection)
+    if version > VERSION:
+        raise MlxError(
+            f"{path}: written by a newer mlx (history version {version}, this one knows {VERSION})",
+            hint="pip install -U mlxkit",
+        )
+    return connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    path = connection.execute("PRAGMA database_list").fetchone()["file"]
+    Path(path).chmod(0o600)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(f"BEGIN IMMEDIATE;{_TABLES};PRAGMA user_version = {VERSION};COMMIT;")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """One write transaction: all of it or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

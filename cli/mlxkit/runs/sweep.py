@@ -1,0 +1,26 @@
+"""The sweep: runs whose process vanished are closed, here and on their tracker, by the next command that looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..stacks.protocols import ExperimentTracker
+from .history import History
+from .liveness import is_alive
+
+
+def sweep(history: History, tracker: Callable[[str], ExperimentTracker]) -> list[str]:
+    """Mark runs without a living process as interrupted and close their tracker runs; returns their ids.
+
+    A tracker that does not answer, or is not registered any more, is asked again by a later command.
+    """
+    gone = [run_id for run_id in history.running() if not is_alive(history.alive_dir, run_id)]
+    for run_id in gone:
+        history.mark_interrupted(run_id)
+    for run_id, orphan in history.orphaned_tracker_runs():
+        try:
+            closed = tracker(orphan.tracker).close_orphan(orphan, "killed")
+        except Exception:  # whatever is wrong with a tracker must not keep a listing from its answer
+            closed = False
+        history.settle_tracker_run(run_id, orphan, closed=closed)
+    return gone

@@ -1,0 +1,225 @@
+"""Runs as the SDK hands them out: a record, with its steps, outputs and metadata within reach."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..artifacts.io import load as load_artifact
+from ..artifacts.store import ArtifactStore
+from ..config.files import write_atomic
+from ..errors import AlreadyExistsError, NotFoundError, did_you_mean
+from .history import History
+from .queries import RunQueries
+from .records import OutputRecord, RunRecord, StepRecord, artifact_of
+
+
+class MetadataText(str):
+    """A metadata value that is text; `.value` gives it again, as ZenML's documents write it."""
+
+    @property
+    def value(self) -> str:
+        """The text itself."""
+        return str(self)
+
+
+class MetadataValue:
+    """A metadata value that is not text; `.value` is the plain value, and it compares as that."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.value == (other.value if isinstance(other, MetadataValue) else other))
+
+    def __hash__(self) -> int:
+        return hash(str(self.value))
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+class Metadata(Mapping[str, Any]):
+    """Metadata of a step or a run; a missing key is named with what there is."""
+
+    def __init__(self, values: Mapping[str, Any], owner: str) -> None:
+        self._values = values
+        self._owner = owner
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._values:
+            raise KeyError(
+                f"{self._owner} has no metadata {key!r}{did_you_mean(key, self._values)}; there is {', '.join(self._values) or 'none'}"
+            )
+        value = self._values[key]
+        return MetadataText(value) if isinstance(value, str) else MetadataValue(value)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(dict(self._values))
+
+
+class ArtifactView:
+    """One output of a step: what is known of it, and its value by `load()`."""
+
+    def __init__(self, record: OutputRecord, store: ArtifactStore) -> None:
+        self.record = record
+        self._store = store
+
+    @property
+    def name(self) -> str:
+        """The output's name."""
+        return self.record.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return self.record.digest
+
+    def load(self) -> Any:
+        """Return a fresh copy of the value."""
+        return load_artifact(artifact_of(self.record), self._store)
+
+    def copy_to(self, path: Path, *, overwrite: bool = False) -> Path:
+        """Copy the stored file (or folder) to `path` and return where it is; an existing one is kept unless told."""
+        if path.exists() and not overwrite:
+            raise AlreadyExistsError(f"{path} exists", hint="add --force")
+        if self.record.inline is not None:
+            write_atomic(path, self.record.inline)
+            return path
+        source = self._store.locate(self.record.uri)
+        if source.is_dir():
+            shutil.copytree(source, path, dirs_exist_ok=True)
+        else:
+            path.unlink(missing_ok=True)
+            shutil.copyfile(source, path)
+        return path
+
+    def __repr__(self) -> str:
+        return f"<artifact {self.name} {self.record.type}>"
+
+
+class StepView:
+    """One step of a run."""
+
+    def __init__(self, record: StepRecord, store: ArtifactStore) -> None:
+        self.record = record
+        self._store = store
+
+    @property
+    def name(self) -> str:
+        """The step's name in the run."""
+        return self.record.name
+
+    @property
+    def id(self) -> str:
+        """The step run's id."""
+        return self.record.id
+
+    @property
+    def status(self) -> str:
+        """completed, cached, failed, skipped or killed."""
+        return self.record.status
+
+    @property
+    def run_metadata(self) -> Metadata:
+        """Metadata of the step run, the tracker's link among it."""
+        return Metadata(self.record.metadata, f"step {self.name!r}")
+
+    @property
+    def outputs(self) -> dict[str, ArtifactView]:
+        """The outputs by name."""
+        return {item.name: ArtifactView(item, self._store) for item in self.record.outputs}
+
+    @property
+    def output(self) -> ArtifactView:
+        """The only output; raises NotFoundError when there are several or none."""
+        if len(self.record.outputs) != 1:
+            raise NotFoundError(
+                f"step {self.name!r} has {len(self.record.outputs)} outputs: {', '.join(self.outputs) or 'none'}"
+            )
+        return ArtifactView(self.record.outputs[0], self._store)
+
+    def __repr__(self) -> str:
+        return f"<step {self.name} {self.status}>"
+
+
+class RunView:
+    """One run of a pipeline."""
+
+    def __init__(self, history: History, store: ArtifactStore, record: RunRecord) -> None:
+        self.record = record
+        self._history = history
+        self._store = store
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.record.name
+
+    @property
+    def status(self) -> str:
+        """running, completed, failed, killed or interrupted."""
+        return self.record.status
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The pipeline's parameters."""
+        return self.record.parameters
+
+    @property
+    def run_metadata(self) -> Metadata:
+        """Metadata of the run."""
+        return Metadata(self.record.metadata, f"run {self.name!r}")
+
+    @property
+    def steps(self) -> dict[str, StepView]:
+        """The steps by name, in the order they were called."""
+        return {item.name: StepView(item, self._store) for item in RunQueries(self._history).steps(self.id)}
+
+    def get_step(self, name: str) -> StepView:
+        """Return one step; raises NotFoundError with the names there are."""
+        return StepView(RunQueries(self._history).step(self.id, name), self._store)
+
+    def __repr__(self) -> str:
+        return f"<run {self.name} {self.status}>"
+
+
+class PipelineView:
+    """A pipeline by name, with the runs it had."""
+
+    def __init__(self, name: str, history: History, store: ArtifactStore) -> None:
+        self.name = name
+        self._history = history
+        self._store = store
+
+    @property
+    def runs(self) -> list[RunView]:
+        """The last 20 runs, the newest first."""
+        return [
+            RunView(self._history, self._store, item)
+            for item in RunQueries(self._history).list(pipeline=self.name)
+        ]
+
+    @property
+    def last_run(self) -> RunView:
+        """The newest run."""
+        return self.runs[0]
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}>"
