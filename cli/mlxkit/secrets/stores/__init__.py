@@ -1,0 +1,1 @@
+"""Where secret values are: each store is a small file behind one protocol."""
