@@ -20,6 +20,7 @@ except ImportError:  # PyYAML without libyaml
 MAX_BYTES = 1_048_576
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
+_WIDTH = 2**20  # lines are never folded
 
 FieldPath = tuple[Any, ...]
 
@@ -35,6 +36,19 @@ class _Loader(_Base):
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
         for first, resolvers in _Base.yaml_implicit_resolvers.items()
     }
+
+
+class _TextDumper(_Dumper):
+    """The safe dumper, with text of several lines on one: what is spliced into a file must not depend on indentation."""
+
+
+def _represent_text(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style='"' if "\n" in text or "\r" in text else None
+    )
+
+
+_TextDumper.add_representer(str, _represent_text)
 
 
 @dataclass(frozen=True)
@@ -69,17 +83,28 @@ def parse_yaml(text: str, *, what: str) -> Parsed:
             loader.dispose()
 
 
-def dump_yaml(data: Any) -> str:
-    """Write plain data as block-style YAML in the order given."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-
-
-def reads_as_text(text: str) -> bool:
-    """Say whether `text`, written without quotes, would be read back as the same text."""
+def compose_yaml(text: str) -> Any:
+    """Return the nodes of a text that `parse_yaml` has accepted, for the places where things stand in it."""
+    loader = _Loader(text)
     try:
-        return bool(load_yaml(text, what="") == text)
-    except ConfigError:
-        return False
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
+def dump_yaml(data: Any, *, indent: int = 2) -> str:
+    """Write plain data as block-style YAML in the order given."""
+    return yaml.dump(
+        data, Dumper=_TextDumper, sort_keys=False, allow_unicode=True, width=_WIDTH, indent=indent
+    )
+
+
+def dump_flow(data: Any) -> str:
+    """Write plain data on one line, as it can stand inside other YAML."""
+    text = yaml.dump(
+        [data], Dumper=_TextDumper, sort_keys=False, allow_unicode=True, width=_WIDTH, default_flow_style=True
+    )
+    return text.strip()[1:-1]
 
 
 def _refuse_deep_nesting(text: str, what: str) -> None:
