@@ -1,0 +1,58 @@
+"""The digest of a value without storing it: for parameters, and for constants that a step reaches."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from . import classes, plain
+from .hashing import HashingWriter
+from .materializers.formats import PICKLE, NotRepresentableError, format_of
+
+SECRET = "secret"  # noqa: S105  the word, not one
+
+
+def digest_of(value: Any) -> str:
+    """Return the digest of a value by content: 1, 1.0, True and '1' differ, the order of a dictionary does not matter.
+
+    A class or function counts by its name, a secret as itself, whatever it holds. What has neither a plain
+    form nor a format of its own counts by its pickle, which may differ between two processes.
+    """
+    return hashlib.sha256(canonical(value, content_digest).encode()).hexdigest()
+
+
+def canonical(value: Any, leaf: plain.Leaf) -> str:
+    """Return text that is equal for equal values; `leaf` stands in for what is not plain."""
+
+    def stand_in(part: Any) -> Any:
+        if classes.type_name(type(part)) == "mlxkit.secrets.value.SecretValue":
+            return {plain.TAG: SECRET}
+        return leaf(part)
+
+    encoder = plain.Encoder(leaf=stand_in, canonical=True)
+    try:
+        return encoder.text(value)
+    except RecursionError:
+        return encoder.dumps(stand_in(value))
+
+
+def content_digest(value: Any) -> dict[str, str]:
+    """Return the digest of something that is not plain, named by its format."""
+    if isinstance(value, type) or hasattr(value, "__code__"):
+        return {plain.TAG: "name", "v": f"{value.__module__}:{value.__qualname__}"}
+    digest = hashlib.sha256()
+    row = format_of(value) or PICKLE
+    try:
+        row.write(value, HashingWriter(_Nowhere(), digest))
+    except NotRepresentableError:
+        row, digest = PICKLE, hashlib.sha256()
+        row.write(value, HashingWriter(_Nowhere(), digest))
+    return {plain.TAG: row.name, "v": digest.hexdigest()}
+
+
+class _Nowhere:
+    def write(self, block: Any) -> None:
+        """Keep nothing."""
+
+    def flush(self) -> None:
+        """Keep nothing."""

@@ -1,0 +1,78 @@
+"""Content that is a folder: files, and a manifest that names each with its size and digest.
+
+The digest of the folder is the digest of its manifest, so that reading little proves what every file must be.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .errors import ArtifactMissingError, UnstorableOutputError
+from .hashing import file_digest, hashing_file
+
+MANIFEST = "manifest.json"
+FILES = "files"
+
+Entries = dict[str, tuple[int, str]]
+
+
+def write_manifest(folder: Path, tag: str, known: Mapping[str, str]) -> tuple[str, int]:
+    """Describe what is under `files` and return the digest and the size of it all; `known` digests are not computed again."""
+    entries = []
+    total = 0
+    for path in sorted(_regular_files(folder / FILES), key=lambda item: item.as_posix()):
+        name = path.relative_to(folder / FILES).as_posix()
+        size = path.stat().st_size
+        entries.append([name, size, known.get(name) or file_digest(path)])
+        total += size
+    with hashing_file(folder / MANIFEST, tag) as file:
+        file.write(json.dumps({"files": entries}, separators=(",", ":")).encode())
+    return file.hexdigest(), total + file.size
+
+
+def read_manifest(folder: Path, tag: str, digest: str) -> Entries:
+    """Return the files a folder must have, after checking the manifest and the size of each."""
+    try:
+        if file_digest(folder / MANIFEST, tag) != digest:
+            raise ArtifactMissingError(f"artifact {digest[:12]} is damaged: its manifest was changed")
+        entries = {
+            name: (size, found) for name, size, found in json.loads((folder / MANIFEST).read_bytes())["files"]
+        }
+        for name, (size, _) in entries.items():
+            if (folder / FILES / name).stat().st_size != size:
+                raise ArtifactMissingError(f"artifact {digest[:12]} is damaged: {name} has another size")
+    except OSError as error:
+        raise ArtifactMissingError(
+            f"artifact {digest[:12]} is not complete: {error.strerror or error}"
+        ) from error
+    return entries
+
+
+def check_file(folder: Path, entries: Entries, name: str) -> Path:
+    """Return the path of a file whose content is what the manifest says."""
+    path = folder / FILES / name
+    if name not in entries or file_digest(path) != entries[name][1]:
+        raise ArtifactMissingError(f"stored file {name} is damaged: its content was changed")
+    return path
+
+
+def _regular_files(folder: Path) -> Iterator[Path]:
+    """Walk a folder that user code may have written: private modes, links replaced by what they point to."""
+    for path in folder.iterdir():
+        if path.is_symlink():
+            target = path.resolve()
+            if not target.is_file():
+                raise UnstorableOutputError(f"{path.name} is a link to something other than a file")
+            path.unlink()
+            shutil.copyfile(target, path)
+        if path.is_dir():
+            path.chmod(0o700)
+            yield from _regular_files(path)
+        elif path.is_file():
+            path.chmod(0o600)
+            yield path
+        else:
+            raise UnstorableOutputError(f"{path.name} is neither a file nor a folder")

@@ -1,0 +1,224 @@
+"""Save a value, load it again: the two calls that everything else here serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import classes, containers, custom, folders, plain
+from .declared import Undeclared, check
+from .digests import digest_of
+from .errors import ArtifactMissingError, ArtifactStoreError, ArtifactUnreadableError, UnstorableOutputError
+from .hashing import file_digest, hashing_file, tagged
+from .materializers.base import BaseMaterializer, registered_for
+from .materializers.formats import FORMATS, PICKLE, Format, NotRepresentableError, format_of
+from .records import INLINE_LIMIT, ArtifactRecord
+from .store import ArtifactStore, uri_of
+
+__all__ = ["digest_of", "load", "save"]
+
+COMPOSITE = "composite"
+_CONTENT = "content"
+_ALWAYS_CHECKED = 4 << 20
+
+
+def save(
+    value: Any,
+    *,
+    declared: Any = Undeclared,
+    materializer: type[BaseMaterializer] | None = None,
+    store: ArtifactStore,
+) -> ArtifactRecord:
+    """Store a value and return its record; small plain values stay in the record itself.
+
+    Raises OutputTypeError, UnstorableOutputError or ArtifactStoreError, and leaves nothing behind then.
+    """
+    check(value, declared)
+    kind = type(value)
+    if classes.type_name(kind) == "mlxkit.secrets.value.SecretValue":
+        raise UnstorableOutputError("a secret is never stored", hint="return what was made with it")
+    chosen = materializer or registered_for(kind)
+    if chosen is not None:
+        return _save_custom(value, chosen, store)
+    if kind is str:
+        return _save_bytes(value.encode("utf-8", "surrogatepass"), "text", value, store)
+    if kind is bytes:
+        return _save_bytes(value, "bytes", value, store)
+    row = format_of(value)
+    if row is not None:
+        try:
+            return _save_file(value, row, store)
+        except NotRepresentableError:
+            return _save_file(value, PICKLE, store)
+    leaves = containers.Leaves()
+    encoder = plain.Encoder(leaf=leaves.stand_in)
+    try:
+        encoded = encoder.encode(value)
+        if not leaves.values:
+            return _save_bytes(encoder.dumps(encoded).encode(), "json", value, store)
+    except RecursionError:  # it contains itself, or is too deep for JSON
+        return _save_file(value, PICKLE, store)
+    if leaves.has_formats():
+        return _save_container(value, encoded, leaves, store)
+    return _save_file(value, PICKLE, store)
+
+
+def load(record: ArtifactRecord, store: ArtifactStore, *, declared: Any = None, verify: bool = False) -> Any:
+    """Return a fresh value, or one whose memory cannot be written.
+
+    `declared` helps to find classes of a script that is now a module. Content that runs code when it is read
+    is always checked against its digest, and so is small content; `verify` checks everything.
+    Raises ArtifactMissingError when running the step again would help, ArtifactUnreadableError when not.
+    """
+    known = classes.classes_in(declared)
+    if record.inline is not None:
+        return _decoded(record.inline, record.materializer, known)
+    path = store.locate(record.uri)
+    if record.uri.endswith("/"):
+        return _load_folder(path, record, known, verify)
+    _check_size(path, record)
+    row = FORMATS.get(record.materializer)
+    if verify or record.size <= _ALWAYS_CHECKED or row is None or row.is_code:
+        _check_digest(path, record)
+    with _reading(record):
+        return _decoded(path.read_bytes(), record.materializer, known) if row is None else row.read(path)
+
+
+def _save_bytes(content: bytes, name: str, value: Any, store: ArtifactStore) -> ArtifactRecord:
+    summary: dict[str, Any] = {"length": len(value)} if hasattr(value, "__len__") else {}
+    if type(value) is dict:
+        summary["keys"] = [str(key)[:80] for key in list(value)[:20]]
+    if len(content) <= INLINE_LIMIT and name != "bytes":
+        digest = tagged(_tag(name))
+        digest.update(content)
+        return ArtifactRecord(
+            digest.hexdigest(),
+            name,
+            classes.type_name(type(value)),
+            len(content),
+            inline=content,
+            summary=summary,
+        )
+    with _writing(store) as folder:
+        with hashing_file(folder / _CONTENT, _tag(name)) as file:
+            file.write(content)
+        return _committed(folder / _CONTENT, file.hexdigest(), file.size, name, value, summary, store)
+
+
+def _save_file(value: Any, row: Format, store: ArtifactStore) -> ArtifactRecord:
+    with _writing(store) as folder:
+        with hashing_file(folder / _CONTENT, _tag(row.name)) as file:
+            row.write(value, file)
+        return _committed(
+            folder / _CONTENT, file.hexdigest(), file.size, row.name, value, row.summary(value), store
+        )
+
+
+def _save_container(
+    value: Any, encoded: Any, leaves: containers.Leaves, store: ArtifactStore
+) -> ArtifactRecord:
+    with _writing(store) as folder:
+        content = folder / _CONTENT
+        content.mkdir(mode=0o700)
+        digests = containers.write(encoded, leaves, content)
+        digest, size = folders.write_manifest(content, _tag(COMPOSITE), digests)
+        return _committed(content, digest, size, COMPOSITE, value, containers.summary(value, leaves), store)
+
+
+def _save_custom(value: Any, kind: type[BaseMaterializer], store: ArtifactStore) -> ArtifactRecord:
+    with _writing(store) as folder:
+        content = folder / _CONTENT
+        content.mkdir(mode=0o700)
+        name = custom.PREFIX + custom.write(value, kind, content / folders.FILES)["custom"]
+        digest, size = folders.write_manifest(content, _tag(name), {})
+        return _committed(content, digest, size, name, value, custom.summary(value, kind), store)
+
+
+def _committed(
+    draft: Path,
+    digest: str,
+    size: int,
+    name: str,
+    value: Any,
+    summary: Mapping[str, Any],
+    store: ArtifactStore,
+) -> ArtifactRecord:
+    uri = uri_of(digest, is_folder=draft.is_dir())
+    store.commit(draft, uri)
+    return ArtifactRecord(digest, name, classes.type_name(type(value)), size, uri, None, summary)
+
+
+def _load_folder(folder: Path, record: ArtifactRecord, known: Mapping[str, type], verify: bool) -> Any:
+    entries = folders.read_manifest(folder, _tag(record.materializer), record.digest)
+    is_custom = record.materializer.startswith(custom.PREFIX)
+    if verify or is_custom:  # a user's materializer may run what it reads
+        for name in entries:
+            folders.check_file(folder, entries, name)
+    if is_custom:
+        return custom.read(
+            record.materializer.removeprefix(custom.PREFIX), record.type, folder / folders.FILES, known
+        )
+    with _reading(record):
+        return containers.read(folder, entries, known)
+
+
+def _decoded(content: bytes, name: str, known: Mapping[str, type]) -> Any:
+    if name == "text":
+        return content.decode("utf-8", "surrogatepass")
+    if name == "bytes":
+        return content
+    if name == "json":
+        return plain.loads(content, known=known)
+    raise ArtifactUnreadableError(f"the value was stored as {name!r}, which this version does not know")
+
+
+def _check_size(path: Path, record: ArtifactRecord) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ArtifactMissingError(f"artifact {record.digest[:12]} is gone: {error.strerror}") from error
+    if size != record.size:
+        raise ArtifactMissingError(
+            f"artifact {record.digest[:12]} is damaged: {size} bytes instead of {record.size}"
+        )
+
+
+def _check_digest(path: Path, record: ArtifactRecord) -> None:
+    if file_digest(path, _tag(record.materializer)) != record.digest:
+        raise ArtifactMissingError(f"artifact {record.digest[:12]} is damaged: its content was changed")
+
+
+@contextmanager
+def _writing(store: ArtifactStore) -> Iterator[Path]:
+    try:
+        with store.draft() as folder:
+            yield folder
+    except OSError as error:
+        raise ArtifactStoreError(
+            f"cannot write to artifact store {store.location}: {error.strerror or error}",
+            hint="mlx artifact-store list",
+        ) from error
+
+
+@contextmanager
+def _reading(record: ArtifactRecord) -> Iterator[None]:
+    """Say which artifact it was when stored content cannot be turned back into a value."""
+    try:
+        yield
+    except (ArtifactMissingError, ArtifactUnreadableError):
+        raise
+    except ImportError as error:
+        raise ArtifactUnreadableError(
+            f"artifact {record.digest[:12]} ({record.type}) needs a library: {error}"
+        ) from error
+    except Exception as error:
+        raise ArtifactUnreadableError(
+            f"artifact {record.digest[:12]} ({record.type}) cannot be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _tag(name: str) -> str:
+    """Return what a digest begins with: the format and the version of its layout."""
+    return f"{name} 1"

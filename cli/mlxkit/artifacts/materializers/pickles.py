@@ -1,0 +1,62 @@
+"""Everything else, by cloudpickle: the last resort, and recorded as such.
+
+Classes and functions of the script itself are pickled by name first and by value second: the script that
+runs again gets its own class back, so that `isinstance` holds, and a notebook gets a copy.
+"""
+
+from __future__ import annotations
+
+import mmap
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import cloudpickle
+
+from .. import classes
+from ..errors import UnstorableOutputError
+
+
+def write(value: Any, file: Any) -> None:
+    """Pickle a value; raises UnstorableOutputError for what cannot be."""
+    try:
+        _Pickler(file, protocol=5).dump(value)
+    except (TypeError, AttributeError, pickle.PicklingError, RecursionError, NotImplementedError) as error:
+        raise UnstorableOutputError(
+            f"{classes.type_name(type(value))} cannot be stored: {error}",
+            hint="return plain data, or give the step a materializer (output_materializers=...)",
+        ) from error
+
+
+def read(path: Path) -> Any:
+    """Unpickle a file that was checked; the same bytes are mapped that the check saw."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        view = memoryview(content)
+        try:
+            return pickle.loads(view)  # noqa: S301  only content whose digest history recorded gets here
+        finally:
+            view.release()
+
+
+def summary(_: Any) -> dict[str, Any]:
+    """Return the one fact that matters about a pickle."""
+    return {"pickled": True}
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, (type, FunctionType)) and obj.__module__ == "__main__" and classes.is_found(obj):
+            return of_script, (obj.__qualname__, cloudpickle.dumps(obj, protocol=5))
+        return super().reducer_override(obj)
+
+
+def of_script(qualname: str, by_value: bytes) -> Any:
+    """Return the script's own class or function when the running script has it, else the copy that was stored."""
+    found: Any = sys.modules.get("__main__")
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    copy: Callable[[bytes], Any] = pickle.loads
+    return found if isinstance(found, (type, FunctionType)) else copy(by_value)

@@ -1,0 +1,34 @@
+"""The record of a stored value: enough to find it, check it and bring it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..records import Record
+
+INLINE_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class ArtifactRecord(Record):
+    """A stored value.
+
+    `digest` is the SHA-256 of the content and of the name of its format; `materializer` names the format;
+    `uri` is the key inside the store, ending in `/` for a folder, and empty when `inline` holds the content.
+    """
+
+    digest: str
+    materializer: str
+    type: str
+    size: int
+    uri: str = ""
+    inline: bytes | None = field(default=None, repr=False)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data without the content."""
+        data = super().to_dict()
+        del data["inline"]
+        return data

@@ -1,0 +1,187 @@
+"""The `local` artifact store: a folder of content under its digests, safe for many writers and for being killed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...artifacts.errors import ArtifactMissingError
+from ...artifacts.records import ArtifactRecord
+
+if TYPE_CHECKING:
+    from ...stacks.resolve import ResolvedComponent
+
+_DRAFTS = "drafts"
+_ABANDONED_AFTER = 24 * 3600
+_STILL_WARM = 60  # containers can share a host name and not see each other's processes
+
+
+class LocalArtifactStore:
+    """Content in a folder of this machine.
+
+    A draft is written inside the store and renamed to its key, so that a key is either whole or not there.
+    Writers of one key write the same content: the last rename wins and nobody waits.
+    """
+
+    def __init__(self, component: ResolvedComponent, state_dir: Path) -> None:
+        path = component.attributes.get("path")
+        text = path.reveal() if path is not None and hasattr(path, "reveal") else path
+        self.root = state_dir / "artifacts" if not text else _folder(str(text), state_dir.parent)
+        self._is_swept = False
+
+    @property
+    def location(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    @contextmanager
+    def draft(self) -> Iterator[Path]:
+        """Give a private folder on the same disk as the content."""
+        drafts = self.root / _DRAFTS
+        if not self._is_swept:
+            _make(drafts)
+            self.sweep()
+            self._is_swept = True
+        folder = drafts / f"{_host()}.{os.getpid()}.{os.urandom(6).hex()}"
+        try:
+            folder.mkdir(mode=0o700)
+        except FileNotFoundError:  # the state folder was deleted under a running program
+            _make(drafts)
+            folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def commit(self, draft: Path, uri: str) -> None:
+        """Rename a draft to its key; what is there already is the same content, or damaged and replaced."""
+        target = self._path(uri)
+        _make(target.parent)
+        if not draft.is_dir():
+            try:
+                draft.replace(target)
+            except PermissionError:  # Windows: somebody has it mapped
+                if not target.is_file() or target.stat().st_size != draft.stat().st_size:
+                    raise
+            return
+        try:
+            draft.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+            _replace_files(draft, target)
+
+    def locate(self, uri: str) -> Path:
+        """Return the path of stored content."""
+        path = self._path(uri)
+        if not path.exists():
+            raise ArtifactMissingError(f"artifact {path.name[:12]} is not in the artifact store {self.root}")
+        return path
+
+    def exists(self, artifact: ArtifactRecord) -> bool:
+        """Say whether content is there at its size."""
+        if artifact.inline is not None:
+            return True
+        path = self._path(artifact.uri)
+        try:
+            return _size(path) == artifact.size
+        except OSError:
+            return False
+
+    def delete(self, uri: str) -> None:
+        """Remove content; a folder leaves its key first, so that no half of it is ever seen."""
+        path = self._path(uri)
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
+            return
+        with self.draft() as folder, suppress(FileNotFoundError):
+            path.rename(folder / path.name)
+
+    def uris(self) -> Iterator[str]:
+        """Return every key."""
+        if not self.root.is_dir():
+            return
+        for group in sorted(self.root.iterdir()):
+            if len(group.name) == 2 and group.is_dir():
+                for path in sorted(group.iterdir()):
+                    yield f"{group.name}/{path.name}{'/' if path.is_dir() else ''}"
+
+    def sweep(self) -> int:
+        """Remove the drafts of programs that were killed; returns how many there were."""
+        removed = 0
+        with suppress(OSError):
+            for folder in list((self.root / _DRAFTS).iterdir()):
+                if _is_abandoned(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed += 1
+        return removed
+
+    def _path(self, uri: str) -> Path:
+        group, _, name = uri.rstrip("/").partition("/")
+        if len(group) != 2 or not name.startswith(group) or not name.isalnum():
+            raise ArtifactMissingError(f"{uri!r} is not the key of an artifact")
+        return self.root / group / name
+
+
+def _folder(text: str, base: Path) -> Path:
+    """Return the folder that an attribute means: a `file://` URL, `~`, or a path from where `mlx.yaml` is."""
+    if text.startswith("file://"):
+        from urllib.parse import unquote, urlsplit
+        from urllib.request import url2pathname
+
+        text = url2pathname(unquote(urlsplit(text).path))
+    return base / Path(text).expanduser()
+
+
+def _make(folder: Path) -> None:
+    """Create a folder, and those above it, for its owner only."""
+    if not folder.is_dir():
+        if not folder.parent.is_dir():
+            _make(folder.parent)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+
+
+def _replace_files(draft: Path, target: Path) -> None:
+    """Put the files of a folder over the same files of another, each at once: its readers never miss one."""
+    for path in sorted(draft.iterdir(), key=Path.is_file):  # the manifest, a file, comes last
+        if path.is_dir():
+            _make(target / path.name)
+            _replace_files(path, target / path.name)
+        else:
+            path.replace(target / path.name)
+
+
+def _size(path: Path) -> int:
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(_size(item) for item in path.iterdir())
+
+
+def _is_abandoned(draft: Path) -> bool:
+    """Say whether nobody writes a draft any more: its process is gone, or it is not ours to ask and a day old."""
+    now = time.time()
+    touched = max(item.stat().st_mtime for item in [draft, *draft.iterdir()])
+    if now - touched > _ABANDONED_AFTER:
+        return True
+    host, _, rest = draft.name.partition(".")
+    pid = rest.partition(".")[0]
+    if host != _host() or not pid.isdigit() or os.name != "posix" or now - touched < _STILL_WARM:
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _host() -> str:
+    return platform.node().replace(".", "-").replace("/", "-") or "host"
