@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .. import payload
+from .protocol import IncompleteEntryError
 
 _GENERATIONS = ("a", "b")
 
@@ -25,10 +26,6 @@ class Entries(Protocol):
     def set(self, service: str, text: str) -> None: ...
 
     def delete(self, service: str) -> bool: ...
-
-
-class TornEntryError(Exception):
-    """Parts do not belong together: somebody is writing the entry, or was stopped while doing so."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,9 @@ def read(entries: Entries, service: str) -> str | None:
     pieces = [entries.get(_part(service, parts.generation, number)) for number in range(parts.count)]
     joined = "".join(piece or "" for piece in pieces)
     if _digest(joined) != parts.digest:
-        raise TornEntryError(f"the entry {service} is not complete")
+        raise IncompleteEntryError(
+            f"the item {service} is not complete", hint="delete the secret and create it again"
+        )
     return joined
 
 

@@ -39,3 +39,7 @@ class StoreUnusableError(CredentialsError):
         super().__init__(f"{store}: {reason}", hint=hint)
         self.store = store
         self.reason = reason
+
+
+class IncompleteEntryError(CredentialsError):
+    """An entry is made of parts that do not belong together: somebody is writing it, or removed some of it."""

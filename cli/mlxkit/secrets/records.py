@@ -1,0 +1,39 @@
+"""What the secret service returns; never a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..records import Record, SecretRecord
+
+UNFINISHED = "unfinished"  # a write was cut off; `mlx secret where` settles it
+
+
+@dataclass(frozen=True)
+class SecretListing(SecretRecord):
+    """A secret, which of its keys the environment supplies, and whether something is wrong with it."""
+
+    from_environment: tuple[str, ...] = ()
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class StoreRecord(Record):
+    """A store: whether it can be used and if not why, where it is and which secrets are in it."""
+
+    name: str
+    is_usable: bool
+    is_default: bool
+    note: str
+    location: str
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlaceRecord(Record):
+    """A store that holds (some keys of) one secret; the first one that has a key supplies it."""
+
+    name: str
+    secret: str
+    keys: tuple[str, ...]
+    location: str

@@ -1,0 +1,223 @@
+"""What can be done with secrets; the door for the command line and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..errors import AlreadyExistsError, NotFoundError, UsageError, did_you_mean
+from . import references, usage
+from .index import Entry
+from .names import check_name, check_values, fold, is_name
+from .reading import LayeredValues, all_keys
+from .records import UNFINISHED, PlaceRecord, SecretListing, StoreRecord
+from .stores.protocol import SecretStore, StoreUnusableError
+from .value import SecretValue
+from .vault import Vault
+
+Values = Mapping[str, str]
+Listings = list[SecretListing]
+Names = list[str]
+Places = list[PlaceRecord]
+StoreRecords = list[StoreRecord]
+
+
+class SecretService:
+    """Create, read and change the secrets of this user."""
+
+    def __init__(self) -> None:
+        self._vault = Vault()
+        self._given = self._vault.stores.environment
+        self.passed_over: list[StoreUnusableError] = []  # why the last new secret is not in the first store
+
+    def list(self) -> Listings:
+        """Return every secret there is, from the index and the environment alone."""
+        entries = self._vault.index.read()
+        return [self._listing(name, entries.get(name)) for name in sorted(self._vault.names())]
+
+    def names(self) -> Names:
+        """Return the names of all secrets."""
+        return sorted(self._vault.names())
+
+    def get(self, name: str) -> SecretListing:
+        """Return one secret without its values."""
+        entry = self._vault.index.find(name)
+        if entry is None and not self._given.read(name):
+            entry = self._vault.find(name)
+            if entry is None:
+                raise self._vault.missing(name)
+        return self._listing(name, entry)
+
+    def lookup(self, name: str) -> Values | None:
+        """Return the values of a secret, read when they are asked for, or None when there is no such secret."""
+        if not is_name(name):
+            return None
+        entry = self._vault.index.find(name)
+        if entry is None and not self._given.read(name):
+            entry = self._vault.find(name)
+            if entry is None:
+                return None
+        stored = (lambda: self._vault.values(name)) if entry else dict
+        return LayeredValues(name, entry.keys if entry else (), self._given, stored)
+
+    def reveal(self, name: str) -> dict[str, str]:
+        """Return the values of a secret, the environment's before the store's."""
+        values = self.lookup(name)
+        if values is None:
+            raise self._vault.missing(name)
+        return dict(values)
+
+    def resolve(self, fields: Values) -> dict[str, SecretValue | str]:
+        """Replace the references in every field; everything that is missing is in one error."""
+        return references.resolve(fields, self.lookup, names=self.names)
+
+    def create(self, name: str, values: Values, *, allow_empty: bool = False) -> SecretListing:
+        """Store a new secret in the first store that works."""
+        check_name(name)
+        _check_new(name, values, allow_empty=allow_empty)
+        store, self.passed_over = self._vault.stores.for_new()
+        with self._vault.changing() as change:
+            change.claim(name, store)
+            change.write(name, values, store)
+        return self.get(name)
+
+    def update(
+        self, name: str, values: Values, *, remove: Iterable[str] = (), allow_empty: bool = False
+    ) -> SecretListing:
+        """Set and remove keys of a secret; the other keys stay."""
+        gone = list(dict.fromkeys(remove))
+        if not values and not gone:
+            raise UsageError(f"nothing to change in secret {name!r}", hint=f"mlx secret update {name} --KEY")
+        check_values(values, allow_empty=allow_empty)
+        self._vault.store_of(name).open()  # outside the lock: it may wait for a person
+        with self._vault.changing() as change:
+            entry, store = change.entry(name)
+            changed = {**change.current(name, store), **values}
+            for key in gone:
+                if key not in changed or key in values:
+                    raise NotFoundError(f"secret {name!r} has no key {key!r}{did_you_mean(key, entry.keys)}")
+                del changed[key]
+            if not changed:
+                raise UsageError(
+                    f"secret {name!r} would be left without a key", hint=f"mlx secret delete {name}"
+                )
+            change.write(name, changed)
+        return self.get(name)
+
+    def rename(self, old: str, new: str) -> SecretListing:
+        """Give a secret another name; references to the old one are not touched."""
+        check_name(new)
+        if old.lower() == new.lower():
+            raise UsageError(
+                f"{new!r} is {old!r} but for upper and lower case, which not every keyring can tell apart"
+            )
+        self._vault.store_of(old).open()
+        with self._vault.changing() as change:
+            store = change.entry(old)[1]
+            values = change.current(old, store)
+            change.claim(new, store, apart_from=[old])
+            change.write(new, values, store)
+            change.remove(old)
+        return self.get(new)
+
+    def delete(self, name: str, *, force: bool = False) -> None:
+        """Delete a secret; with `force` forget it even when its store cannot be asked."""
+        self.get(name)
+        with self._vault.changing() as change:
+            try:
+                change.remove(name)
+            except StoreUnusableError:
+                if not force:
+                    raise
+                change.forget(name)
+
+    def used_by(self, name: str) -> Names:
+        """Return the attributes of components that refer to a secret."""
+        return usage.users_of(name)
+
+    def import_(self, secrets: Mapping[str, Values], *, replace: bool = False) -> Listings:
+        """Store many secrets; unless it is to `replace` them, nothing is stored when one of them exists."""
+        folded: dict[str, str] = {}
+        for name, values in secrets.items():
+            check_name(name, folded.values())
+            _check_new(name, values, allow_empty=True)
+            folded[fold(name)] = name
+        present = self._vault.index.read()
+        known = [name for name in secrets if name in present]
+        if known and not replace:
+            raise AlreadyExistsError(f"already there: {', '.join(known)}", hint="--force replaces them")
+        store, self.passed_over = self._vault.stores.for_new()
+        with self._vault.changing() as change:
+            for name in secrets:
+                change.claim(name, store, apart_from=secrets if replace else ())
+            for name, values in secrets.items():
+                change.write(name, values, store)
+        return [self.get(name) for name in secrets]
+
+    def export(self, names: Iterable[str] = ()) -> dict[str, dict[str, str]]:
+        """Return the values that are stored, of all secrets or of those named; not what the environment gives."""
+        wanted = list(names) or sorted(self._vault.index.read())
+        return {name: dict(self._vault.values(name)) for name in wanted}
+
+    def stores(self) -> StoreRecords:
+        """Return every store, whether it can be used, and what is in it; settles what was left unfinished."""
+        self._vault.settle()
+        entries = self._vault.index.read()
+        held: dict[str, list[str]] = {}
+        for name, entry in sorted(entries.items()):
+            held.setdefault(entry.store, []).append(name)
+        problem = _problem(self._given)
+        records = [
+            _store(
+                self._given, problem, note=problem or "read first, never written", held=self._given.names()
+            )
+        ]
+        for store in self._vault.stores.keeping:
+            problem = _problem(store)
+            is_default = not problem and not any(record.is_default for record in records)
+            records.append(
+                _store(store, problem, is_default=is_default, note=problem, held=held.pop(store.name, ()))
+            )
+        for name, secrets in sorted(held.items()):
+            records.append(
+                StoreRecord(name, False, False, "left out by the present settings", "", tuple(secrets))
+            )
+        return records
+
+    def where(self, name: str) -> Places:
+        """Return the stores that hold a secret, in the order in which they are asked."""
+        listing = self.get(name)
+        places = []
+        given = self._given.read(name)
+        if given:
+            places.append(PlaceRecord(self._given.name, name, tuple(given), self._given.location))
+        if listing.store != self._given.name:
+            values, store = self._vault.values(name), self._vault.store_of(name)
+            places.append(PlaceRecord(store.name, name, tuple(values), store.location))
+        return places
+
+    def _listing(self, name: str, entry: Entry | None) -> SecretListing:
+        given = tuple(self._given.read(name) or {})
+        if entry is None:
+            return SecretListing(name, given, self._given.name, given)
+        state = UNFINISHED if entry.pending else ""
+        return SecretListing(name, all_keys(entry.keys, given), entry.store, given, state)
+
+
+def _check_new(name: str, values: Values, *, allow_empty: bool) -> None:
+    if not values:
+        raise UsageError(f"secret {name!r} needs at least one key", hint=f"mlx secret create {name} --KEY")
+    check_values(values, allow_empty=allow_empty)
+
+
+def _problem(store: SecretStore) -> str:
+    try:
+        store.open()
+    except StoreUnusableError as problem:
+        return problem.reason
+    return ""
+
+
+def _store(
+    store: SecretStore, problem: str, *, note: str, held: Iterable[str], is_default: bool = False
+) -> StoreRecord:
+    return StoreRecord(store.name, not problem, is_default, note, store.location, tuple(sorted(held)))
