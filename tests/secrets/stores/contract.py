@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mlxkit.secrets.stores.protocol import SecretStore
 
 AWKWARD = {

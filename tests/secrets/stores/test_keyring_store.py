@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from mlxkit.secrets.stores.keyring_store import KeyringStore
 from mlxkit.secrets.stores.protocol import StoreUnusableError
 

@@ -58,17 +58,16 @@ def write(entries: Entries, service: str, text: str, limit: int) -> None:
     old = _described(before)
     used, free = _GENERATIONS if old is None or old.generation == _GENERATIONS[0] else _GENERATIONS[::-1]
     new = text
+    _drop_parts(entries, service, free)
     if len(text) > limit:
         pieces = [text[start : start + limit] for start in range(0, len(text), limit)]
         for number, piece in enumerate(pieces):
-            entries.delete(_part(service, free, number))
             entries.set(_part(service, free, number), piece)
         new = json.dumps(
             {"$parts": len(pieces), "$gen": free, "$sha256": _digest(text)}, separators=(",", ":")
         )
     _switch(entries, service, before, new)
     _drop_parts(entries, service, used)
-    _drop_parts(entries, service, free, kept=len(pieces) if new is not text else 0)
 
 
 def delete(entries: Entries, service: str) -> bool:
@@ -94,10 +93,13 @@ def _switch(entries: Entries, service: str, before: str | None, new: str) -> Non
     entries.delete(_staged(service))
 
 
-def _drop_parts(entries: Entries, service: str, generation: str, *, kept: int = 0) -> None:
-    number = kept
-    while entries.delete(_part(service, generation, number)):
-        number += 1
+def _drop_parts(entries: Entries, service: str, generation: str) -> None:
+    """Remove the parts of a generation, the last one first, so that what a killed process leaves has no gap."""
+    count = 0
+    while entries.get(_part(service, generation, count)) is not None:
+        count += 1
+    for number in reversed(range(count)):
+        entries.delete(_part(service, generation, number))
 
 
 def _described(text: str | None) -> _Parts | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +12,7 @@ from ...config.locks import file_lock
 from ...config.paths import user_data_dir
 from . import master_key, sealed_box
 from .master_key import NAME
+from .private_file import UnsafeFileError, read_private_file
 from .protocol import StoreUnusableError
 
 FILE = "secrets.enc"
@@ -91,20 +90,7 @@ class EncryptedFileStore:
         _opened[json.dumps(box.header, sort_keys=True)] = box
 
     def _bytes(self) -> bytes | None:
-        """Read the file, if it is one that only this user can have written."""
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        if self._path.is_symlink():
-            raise StoreUnusableError(NAME, f"{self._path} is a link, which anybody could have put there")
         try:
-            descriptor = os.open(self._path, flags)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreUnusableError(NAME, f"cannot read {self._path}: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise StoreUnusableError(NAME, f"{self._path} is not a file")
-            if os.name == "posix" and status.st_uid != os.geteuid():
-                raise StoreUnusableError(NAME, f"{self._path} belongs to another user")
-            return file.read()
+            return read_private_file(self._path, is_secret=False, follow_links=False)
+        except UnsafeFileError as error:
+            raise StoreUnusableError(NAME, str(error), hint=error.hint) from error

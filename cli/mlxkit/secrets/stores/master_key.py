@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .private_file import UnsafeFileError, read_private_file
 from .protocol import StoreUnusableError
 
 NAME = "encrypted file"
@@ -71,18 +71,13 @@ def _asked(ask: Asker, *, new: bool) -> str:
 
 
 def _private_file(path: str, variable: str) -> bytes:
-    """Read a file that nobody else can read."""
     try:
-        descriptor = os.open(Path(path).expanduser(), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise StoreUnusableError(NAME, f"{variable} names {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise StoreUnusableError(NAME, f"{variable} names {path}, which is not a file")
-        if os.name == "posix" and status.st_mode & 0o077:
-            raise StoreUnusableError(NAME, f"{path} can be read by others", hint=f"chmod 600 {path}")
-        return file.read(1 << 16)
+        data = read_private_file(Path(path).expanduser())
+    except UnsafeFileError as error:
+        raise StoreUnusableError(NAME, f"{variable}: {error}", hint=error.hint) from error
+    if data is None:
+        raise StoreUnusableError(NAME, f"{variable}: there is no file {path}")
+    return data
 
 
 def _decoded(data: bytes, path: str) -> bytes:
