@@ -65,3 +65,13 @@ def mlx(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 def mlx_process() -> list[str]:
     """The command line as a real process: arguments to start it with."""
     return [sys.executable, "-m", "mlxkit"]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where CI promises that every program is there, a skip is a failure."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and os.environ.get("MLX_TESTS_NO_SKIP") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"

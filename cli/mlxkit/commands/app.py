@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
-from ..errors import ExitCode, MlxError
 from . import terminal
 
 
@@ -18,6 +16,7 @@ class Row(NamedTuple):
 
     module: str
     help: str
+    is_hidden: bool = False
 
 
 COMMANDS: dict[str, Row] = {
@@ -35,6 +34,9 @@ COMMANDS: dict[str, Row] = {
     "flavor": Row("flavor", "Flavors: the implementations to choose from, and their attributes."),
     "secret": Row("secret", "Secrets: credentials in the OS keyring, used by reference."),
     "version": Row("version", "Print the version."),
+    # ZenML's words that have another home here: they work, and say where it is.
+    "integration": Row("integration", "Say whether an integration's libraries are there.", is_hidden=True),
+    "secrets-manager": Row("secrets_manager", "Write `mlx secret create`.", is_hidden=True),
 }
 
 
@@ -68,7 +70,7 @@ class LazyGroup(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands from the table, so that `mlx --help` imports none of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, row.help) for name, row in COMMANDS.items()])
+            formatter.write_dl([(name, row.help) for name, row in COMMANDS.items() if not row.is_hidden])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
@@ -113,6 +115,3 @@ def main(argv: list[str] | None = None) -> int:
     from .boundary import guarded
 
     return guarded(lambda: app(args=argv, prog_name="mlx", standalone_mode=False))
-
-
-__all__ = ["COMMANDS", "ExitCode", "MlxError", "TyperCommand", "app", "load", "main", "new_app", "sys"]

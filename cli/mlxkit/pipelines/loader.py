@@ -16,7 +16,7 @@ from ..errors import MlxError, NotFoundError, UsageError, did_you_mean
 from ..secrets.masking import mask_text
 from .decorators import PIPELINES, Pipeline
 from .session import Session, use_session
-from .tracebacks import user_traceback
+from .tracebacks import is_internal, user_traceback
 
 _TARGET = re.compile(r"^(?P<file>.+?)(?::(?P<name>[A-Za-z_]\w*))?$", re.DOTALL)
 _SDKS = ("mlxkit", "zenml")
@@ -142,6 +142,8 @@ def _call(pipeline: Pipeline[Any, Any]) -> None:
     except (MlxError, KeyboardInterrupt):
         raise
     except Exception as error:
+        if is_internal(error):
+            raise
         raise UserCodeError(
             f"pipeline {pipeline.name!r} raised {type(error).__name__}\n{mask_text(user_traceback(error))}"
         ) from error
@@ -181,6 +183,8 @@ def _execute(source: Source, name: str) -> dict[str, Any]:
     except (MlxError, KeyboardInterrupt, SystemExit):
         raise
     except Exception as error:
+        if is_internal(error):
+            raise
         raise UserCodeError(
             f"{source.path} raised {type(error).__name__}\n{mask_text(user_traceback(error))}"
         ) from error

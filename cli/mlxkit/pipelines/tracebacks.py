@@ -39,3 +39,12 @@ def where(error: BaseException) -> str:
 
 def _is_ours(filename: str) -> bool:
     return filename in _RUNPY or filename.startswith(_OURS)
+
+
+def is_internal(error: BaseException) -> bool:
+    """Say whether our own code raised, and not user code or a library it called (a handle only passes on)."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = trace.tb_frame.f_code.co_filename if trace is not None else ""
+    return name.startswith(_OURS) and not name.endswith("handles.py")

@@ -183,7 +183,7 @@ class RunQueries:
         )  # fmt: skip
         return listing, output
 
-    def _artifact_row(self, where: str, values: list[Any]) -> Any:
+    def _artifact_row(self, where: str, values: Sequence[Any]) -> Any:
         return self._db.execute(
             "SELECT r.pipeline, r.id AS run, s.name AS step, s.ended, o.* FROM outputs o JOIN steps s ON s.id = o.step_id "
             f"JOIN runs r ON r.id = s.run_id WHERE {where} ORDER BY s.started DESC LIMIT 1",

@@ -1,0 +1,103 @@
+"""The programs that are timed, as text."""
+
+_IMPORT = "from mlxkit import pipeline, step\n"
+
+TEN_STEPS = (
+    _IMPORT
+    + "".join(f"@step\ndef s{i}(x: int) -> int:\n    return x + {i}\n" for i in range(10))
+    + "@pipeline\ndef ten() -> None:\n    x = 0\n    for each in (s0, s1, s2, s3, s4, s5, s6, s7, s8, s9):\n        x = each(x)\n"
+)
+
+CHAIN = (
+    _IMPORT
+    + """
+@step
+def add(x: int) -> int:
+    return x + 1
+
+@pipeline
+def chain(length: int = 1000) -> None:
+    x = 0
+    for _ in range(length):
+        x = add(x)
+"""
+)
+
+_CALLS = """
+    mlflow.log_params({f"p{number}_{i}": i for i in range(3)})
+    mlflow.log_metrics({f"m{number}_{i}": i / 7 for i in range(20)})
+"""
+
+TRACKED = (
+    "import mlflow\n"
+    + _IMPORT
+    + "@step(experiment_tracker=True)\ndef work(number: int) -> int:"
+    + _CALLS
+    + "    return number\n@pipeline\ndef five() -> None:\n    for i in range(5):\n        work(i)\n"
+)
+
+TRACKED_FLOOR = (
+    "import mlflow\ndef work(number):"
+    + _CALLS
+    + "    return number\nmlflow.set_experiment('five')\nwith mlflow.start_run():\n    for i in range(5):\n        work(i)\n"
+)
+
+ARRAY = (
+    "import numpy as np\n"
+    + _IMPORT
+    + """
+@step
+def make() -> np.ndarray:
+    return np.random.default_rng(0).random(50_000_000)
+
+@step
+def total(values: np.ndarray) -> float:
+    return float(values.sum())
+
+@pipeline
+def arrays() -> None:
+    total(make())
+"""
+)
+
+ARRAY_FLOOR = """
+import numpy as np
+values = np.random.default_rng(0).random(50_000_000)
+np.save("floor.npy", values)
+del values
+print(np.load("floor.npy").sum())
+"""
+
+_FRAME = """
+def frame():
+    rng = np.random.default_rng(0)
+    data = {f"f{i}": rng.random(10_000_000) for i in range(4)}
+    data["i"] = rng.integers(0, 1 << 40, 10_000_000)
+    data["j"] = rng.integers(0, 1 << 20, 10_000_000).astype("int32")
+    return pd.DataFrame(data)
+"""
+
+FRAME = (
+    "import numpy as np\nimport pandas as pd\n"
+    + _IMPORT
+    + _FRAME
+    + """
+@step
+def make() -> pd.DataFrame:
+    return frame()
+
+@step
+def total(table: pd.DataFrame) -> float:
+    return float(table["f0"].sum())
+
+@pipeline
+def frames() -> None:
+    total(make())
+"""
+)
+
+FRAME_FLOOR = (
+    "import numpy as np\nimport pandas as pd\n"
+    + _FRAME
+    + "frame().to_feather('floor.feather', compression='uncompressed')\nprint(pd.read_feather('floor.feather')['f0'].sum())\n"
+)

@@ -1,0 +1,192 @@
+"""The rows of the table, each a function from an empty folder to what was measured in it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from .measure import Row, Sample, clean_environment, median, once, paired
+from .programs import ARRAY, ARRAY_FLOOR, CHAIN, FRAME, FRAME_FLOOR, TEN_STEPS, TRACKED, TRACKED_FLOOR
+
+PYTHON = sys.executable
+MLX = str(Path(sys.executable).with_name("mlx"))
+BARE = [PYTHON, "-c", "pass"]
+
+
+def commands(folder: Path) -> list[Row]:
+    """The cheap commands on a pipe, against bare Python; CPU seconds."""
+    env = clean_environment(folder)
+    (folder / "p.py").write_text(TEN_STEPS)
+    once([MLX, "init"], folder, env)
+    once([MLX, "run", "p.py"], folder, env)
+    rows = []
+    for argv in (["stack", "list"], ["tracker", "list"], ["secret", "list"], ["runs", "list"]):
+        ours, bare = paired([MLX, *argv], BARE, folder, env, runs=11)
+        rows.append(_cpu_row(f"`mlx {' '.join(argv)}`, CPU", ours, bare, "bare Python", "9 x"))
+    return [*rows, *_zenml(folder, env)]
+
+
+def trivial(folder: Path) -> list[Row]:
+    """Ten trivial steps, recorded: fresh, and fully cached; wall seconds of the whole process."""
+    env = clean_environment(folder)
+    (folder / "p.py").write_text(TEN_STEPS)
+    once([MLX, "init"], folder, env)
+    fresh, bare = paired([MLX, "run", "--no-cache", "p.py"], BARE, folder, env)
+    cached, bare_again = paired([MLX, "run", "p.py"], BARE, folder, env)
+    return [
+        Row("`mlx run`, 10 trivial steps, whole process", _seconds(fresh), f"bare Python {bare.wall:.3f} s", fresh.wall / bare.wall, "0.25 s"),
+        Row("the same, fully cached", _seconds(cached), f"bare Python {bare_again.wall:.3f} s", cached.wall / bare_again.wall, "0.25 s"),
+    ]  # fmt: skip
+
+
+def chain(folder: Path) -> list[Row]:
+    """What one more recorded, cache-checked step costs: chains of 1,000 and of 10, in one process each."""
+    env = clean_environment(folder)
+    (folder / "p.py").write_text(CHAIN)
+    once([MLX, "init"], folder, env)
+    long, short = paired(
+        [MLX, "-q", "run", "--no-cache", "p.py", "--length", "1000"],
+        [MLX, "-q", "run", "--no-cache", "p.py", "--length", "10"],
+        folder,
+        env,
+        runs=3,
+    )
+    marginal = (long.wall - short.wall) / 990 * 1000
+    return [Row("one more step in a chain of 1,000", f"{marginal:.2f} ms", "1 ms", marginal, "1 ms")]
+
+
+def tracked(folder: Path) -> list[Row]:
+    """Five tracked steps with 3 params and 20 metrics each, against a script that makes the same MLflow calls."""
+    env = clean_environment(folder)
+    (folder / "mlx.yaml").write_text(
+        "version: 1\nexperiment_trackers:\n  t: {flavor: mlflow}\nstacks:\n  s: {experiment_tracker: t}\n"
+    )
+    (folder / "p.py").write_text(TRACKED)
+    (folder / "plain.py").write_text(TRACKED_FLOOR)
+    sqlite_env = {**env, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/plain.db"}
+    ours, plain = _paired_env(
+        [MLX, "run", "--no-cache", "p.py"], env, [PYTHON, "plain.py"], sqlite_env, folder
+    )
+    rows = [_wall_row("5 tracked steps, SQLite", ours, plain, "plain MLflow script", "1.10 x")]
+    from .server import loopback_server
+
+    with loopback_server(folder / "server") as uri:
+        (folder / "mlx.yaml").write_text(
+            f"version: 1\nexperiment_trackers:\n  t: {{flavor: mlflow, tracking_uri: '{uri}'}}\nstacks:\n  s: {{experiment_tracker: t}}\n"
+        )
+        server_env = {**env, "MLFLOW_TRACKING_URI": uri}
+        ours, plain = _paired_env(
+            [MLX, "run", "--no-cache", "p.py"], env, [PYTHON, "plain.py"], server_env, folder
+        )
+        rows.append(_wall_row("5 tracked steps, server", ours, plain, "plain MLflow script", "1.10 x"))
+    return rows
+
+
+def arrays(folder: Path) -> list[Row]:
+    """A 400 MB array and a frame of 1e7 x 6 from step to step, against saving and loading them."""
+    env = clean_environment(folder)
+    once([MLX, "init"], folder, env)
+    rows = []
+    for what, program, floor, budget in (
+        ("400 MB array from step to step", ARRAY, ARRAY_FLOOR, "1.3 x"),
+        ("1e7 x 6 DataFrame from step to step", FRAME, FRAME_FLOOR, "3.5 s"),
+    ):
+        (folder / "p.py").write_text(program)
+        (folder / "floor.py").write_text(floor)
+        ours, plain = paired([MLX, "run", "--no-cache", "p.py"], [PYTHON, "floor.py"], folder, env, runs=3)
+        row = Row(
+            what,
+            f"{ours.wall:.2f} s, {ours.peak:.0f} MB",
+            f"save + load {plain.wall:.2f} s, {plain.peak:.0f} MB",
+            ours.wall / plain.wall,
+            budget,
+        )
+        rows.append(row)
+    return rows
+
+
+def history(folder: Path) -> list[Row]:
+    """Listing 20 runs out of 100,000, against 20 out of 20."""
+    env = clean_environment(folder)
+    many, few = folder / "many", folder / "few"
+    for place in (many, few):
+        place.mkdir()
+        (place / "p.py").write_text(TEN_STEPS)
+        once([MLX, "init"], place, env)
+        once([MLX, "run", "p.py"], place, env)
+    _clone_runs(many / ".mlx" / "history.db", 100_000)
+    _clone_runs(few / ".mlx" / "history.db", 20)
+    a, b = [], []
+    for _ in range(9):
+        a.append(once([MLX, "runs", "list"], many, env))
+        b.append(once([MLX, "runs", "list"], few, env))
+    return [_cpu_row("`mlx runs list`, 20 of 100,000, CPU", median(a), median(b), "20 of 20", "1.2 x")]
+
+
+ROWS: dict[str, Callable[[Path], list[Row]]] = {
+    "commands": commands,
+    "trivial": trivial,
+    "chain": chain,
+    "tracked": tracked,
+    "arrays": arrays,
+    "history": history,
+}
+
+
+def _clone_runs(database: Path, count: int) -> None:
+    db = sqlite3.connect(database)
+    columns = [row[1] for row in db.execute("PRAGMA table_info(runs)")]
+    chosen = ", ".join(
+        "printf('clone%08d', n)" if name == "id" else "started - n" if name == "started" else name
+        for name in columns
+    )
+    db.execute(
+        f"WITH RECURSIVE counter(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < {count}) "
+        f"INSERT INTO runs ({', '.join(columns)}) SELECT {chosen} FROM runs, counter"
+    )
+    db.commit()
+    db.close()
+
+
+def _paired_env(
+    ours: list[str], ours_env: dict[str, str], plain: list[str], plain_env: dict[str, str], cwd: Path
+) -> tuple[Sample, Sample]:
+    once(ours, cwd, ours_env)
+    once(plain, cwd, plain_env)
+    a, b = [], []
+    for _ in range(5):
+        a.append(once(ours, cwd, ours_env))
+        b.append(once(plain, cwd, plain_env))
+    return median(a), median(b)
+
+
+def _zenml(folder: Path, env: dict[str, str]) -> list[Row]:
+    python = os.environ.get("MLX_BENCH_ZENML")
+    if not python:
+        return []
+    zenml = str(Path(python).with_name("zenml"))
+    theirs, ours = paired([zenml, "stack", "list"], [MLX, "stack", "list"], folder, env, runs=3)
+    return [
+        Row(
+            "`zenml stack list` against `mlx stack list`, CPU",
+            f"{ours.cpu:.3f} s",
+            f"ZenML {theirs.cpu:.2f} s",
+            ours.cpu / theirs.cpu,
+            "1/25",
+        )
+    ]
+
+
+def _cpu_row(what: str, ours: Sample, other: Sample, name: str, budget: str) -> Row:
+    return Row(what, f"{ours.cpu:.3f} s", f"{name} {other.cpu:.3f} s", ours.cpu / other.cpu, budget)
+
+
+def _wall_row(what: str, ours: Sample, other: Sample, name: str, budget: str) -> Row:
+    return Row(what, _seconds(ours), f"{name} {other.wall:.2f} s", ours.wall / other.wall, budget)
+
+
+def _seconds(sample: Sample) -> str:
+    return f"{sample.wall:.3f} s (CPU {sample.cpu:.3f})"

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlxkit.errors import MlxError, NotFoundError
+from mlxkit.runs.history import History, history_path
+from mlxkit.runs.queries import RunQueries
+from mlxkit.runs.records import OutputRecord, RunRecord, StepRecord
+from mlxkit.runs.sweep import sweep
+from mlxkit.stacks.protocols import FinalStatus, TrackerRun
+
+
+def run(id: str, **fields: object) -> RunRecord:
+    blank = RunRecord(
+        id=id, name=f"name-{id}", pipeline="train", stack="s", status="running", started=time.time()
+    )
+    return replace(blank, **fields)  # type: ignore[arg-type]
+
+
+def step(id: str, run_id: str, **fields: object) -> StepRecord:
+    output = OutputRecord("model", "d" * 64, "json", "builtins.int", 1, inline=b"1")
+    blank = StepRecord(
+        id, run_id, "fit", 0, "completed", 1.0, 2.0, cache_key="k", outputs=(output,), parts={"step": "a"}
+    )
+    return replace(blank, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(tmp_path)
+
+
+def test_a_run_is_found_by_id_start_of_id_name_tracker_run_and_latest(history: History) -> None:
+    history.begin_run(run("aaaa1111", started=1.0), {}, "e")
+    history.begin_run(run("bbbb2222", started=2.0), {}, "e")
+    history.add_tracker_run("aaaa1111", TrackerRun("t", "sqlite://", "mlflow-7"))
+    queries = RunQueries(history)
+    assert queries.get("latest").id == "bbbb2222"
+    assert queries.get("aaaa").id == "aaaa1111"
+    assert queries.get("name-aaaa1111").id == "aaaa1111"
+    assert queries.get("mlflow-7").id == "aaaa1111"
+    with pytest.raises(NotFoundError, match="did you mean 'bbbb2222'"):
+        queries.get("bbbb2223")
+
+
+def test_a_step_and_its_outputs_are_committed_together_and_found_by_key(history: History) -> None:
+    history.begin_run(run("r1"), {}, "e")
+    history.record_step(step("s1", "r1"))
+    found = history.find_cached("k")
+    assert found is not None
+    assert found.outputs[0].inline == b"1"
+    assert history.last_parts("train", "fit") == {"step": "a"}
+    with pytest.raises(sqlite3.IntegrityError):
+        history.record_step(step("s2", "r1", outputs=(found.outputs[0], found.outputs[0])))
+    assert [item.id for item in RunQueries(history).steps("r1")] == ["s1"]
+
+
+def test_a_failed_step_is_never_served_from_the_cache(history: History) -> None:
+    history.begin_run(run("r1"), {}, "e")
+    history.record_step(step("s1", "r1", status="failed"))
+    assert history.find_cached("k") is None
+
+
+class Tracker:
+    def __init__(self, answers: bool) -> None:
+        self.answers = answers
+        self.closed: list[tuple[str, str]] = []
+
+    def close_orphan(self, orphan: TrackerRun, status: FinalStatus) -> bool:
+        self.closed.append((orphan.run_id, status))
+        return self.answers
+
+
+def test_the_sweep_closes_what_a_dead_process_left_open_and_asks_a_silent_tracker_again_later(
+    history: History,
+) -> None:
+    history.begin_run(run("dead"), {}, "e")
+    history.add_tracker_run("dead", TrackerRun("t", "http://x", "m1"))
+    tracker = Tracker(answers=False)
+    assert sweep(history, lambda name: tracker) == ["dead"]  # type: ignore[arg-type,return-value]
+    assert RunQueries(history).get("dead").status == "interrupted"
+    assert tracker.closed == [("m1", "killed")]
+    assert history.orphaned_tracker_runs() == []  # not due yet
+    history.connection.execute("UPDATE tracker_runs SET retry_at = 0")
+    tracker.answers = True
+    assert sweep(history, lambda name: tracker) == []  # type: ignore[arg-type,return-value]
+    assert len(tracker.closed) == 2
+    history.connection.execute("UPDATE tracker_runs SET retry_at = 0")
+    assert history.orphaned_tracker_runs() == []
+
+
+def test_a_database_from_a_newer_version_is_refused(tmp_path: Path) -> None:
+    History(tmp_path).connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(MlxError, match="written by a newer mlx"):
+        History(tmp_path)
+
+
+def test_a_broken_database_is_named_with_a_way_out_and_left_as_it_is(tmp_path: Path) -> None:
+    history_path(tmp_path).write_bytes(b"not a database, but long enough to look at" * 50)
+    before = history_path(tmp_path).read_bytes()
+    with pytest.raises(MlxError, match="the run history cannot be read") as caught:
+        History(tmp_path)
+    assert caught.value.hint is not None and "mv " in caught.value.hint
+    assert history_path(tmp_path).read_bytes() == before
+
+
+def test_the_database_and_its_folder_are_private(tmp_path: Path) -> None:
+    History(tmp_path / "state")
+    assert history_path(tmp_path / "state").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,193 @@
+"""The samples of the documents that `mlx` sets out to run, with the import line changed.
+
+What the documents leave as `...` or `<...>` is filled in by the tests, and scikit-learn stands where they say TensorFlow.
+"""
+
+BLOG_SIMPLE = """
+from mlxkit import pipeline, step
+import mlflow
+
+@step(experiment_tracker="mlflow_tracker")
+def train_model():
+    mlflow.sklearn.autolog()
+
+    # Your model training code here
+
+    mlflow.log_param("learning_rate", 0.01)
+    mlflow.log_metric("accuracy", 0.95)
+
+@pipeline
+def ml_pipeline():
+    train_model()
+
+ml_pipeline()
+"""
+
+BLOG_REPRODUCIBLE = """
+from mlxkit import pipeline, step
+import mlflow
+
+@step(experiment_tracker="mlflow_tracker")
+def train_model(learning_rate: float, num_epochs: int):
+    mlflow.log_param("learning_rate", learning_rate)
+    mlflow.log_param("num_epochs", num_epochs)
+
+    # Your model training code here
+    accuracy = 0.95  # placeholder for actual accuracy
+
+    mlflow.log_metric("accuracy", accuracy)
+
+    return accuracy
+
+@pipeline
+def reproducible_pipeline(learning_rate: float = 0.01, num_epochs: int = 10):
+    accuracy = train_model(learning_rate, num_epochs)
+    print(f"Model trained with accuracy: {accuracy}")
+
+# Run the pipeline multiple times with different parameters
+reproducible_pipeline()
+reproducible_pipeline(learning_rate=0.001, num_epochs=20)
+"""
+
+DATA_STEP = """
+import numpy as np
+from typing import Annotated
+from mlxkit import pipeline, step
+
+@step
+def load_data() -> tuple[Annotated[np.ndarray, "x_train"], Annotated[np.ndarray, "y_train"]]:
+    from sklearn.datasets import load_iris
+    x, y = load_iris(return_X_y=True)
+    return x, y
+"""
+
+DOCS_TRAINER = '''
+import mlflow
+from sklearn.linear_model import LogisticRegression
+
+
+@step(experiment_tracker="mlflow_tracker")
+def tf_trainer(
+    x_train: np.ndarray,
+    y_train: np.ndarray,
+) -> LogisticRegression:
+    """Train a neural net from scratch to recognize MNIST digits return our
+    model or the learner"""
+
+    model = LogisticRegression(max_iter=500)
+
+    mlflow.sklearn.autolog(log_models=False)
+
+    model.fit(x_train, y_train)
+
+    # log additional information to MLflow explicitly if needed
+
+    mlflow.log_param("note", "explicit")
+    mlflow.log_metric("rows", len(x_train))
+    mlflow.log_artifact(__file__)
+
+    return model
+
+@pipeline
+def training():
+    x_train, y_train = load_data()
+    tf_trainer(x_train, y_train)
+
+training()
+'''
+
+DOCS_ACTIVE_TRACKER = """
+from mlxkit import Client, pipeline, step
+import mlflow
+
+experiment_tracker = Client().active_stack.experiment_tracker
+
+@step(experiment_tracker=experiment_tracker.name)
+def tf_trainer():
+    mlflow.log_metric("seen", 1)
+
+@pipeline
+def by_name():
+    tf_trainer()
+
+by_name()
+"""
+
+DOCS_URL = """
+from mlxkit import client
+
+last_run = client.get_pipeline("training").last_run
+trainer_step = last_run.get_step("tf_trainer")
+tracking_url = trainer_step.run_metadata["experiment_tracker_url"].value
+print(tracking_url)
+"""
+
+DOCS_SETTINGS = """
+import mlflow
+from mlxkit.mlflow import MLFlowExperimentTrackerSettings
+
+mlflow_settings = MLFlowExperimentTrackerSettings(
+    nested=True,
+    tags={"key": "value"}
+)
+
+
+@step(
+    experiment_tracker="mlflow_tracker",
+    settings={
+        "experiment_tracker.mlflow": mlflow_settings
+    }
+)
+def step_one(
+    data: np.ndarray,
+) -> np.ndarray:
+    mlflow.log_metric("rows", len(data))
+    return data
+
+@pipeline
+def with_settings():
+    x_train, _ = load_data()
+    step_one(x_train)
+
+with_settings()
+"""
+
+# The shell commands of the three documents, `zenml experiment-tracker` written `mlx tracker` and `zenml` written `mlx`.
+# They are run as they are pasted: with `...`, with blanks after a backslash, with `{{...}}` unquoted.
+SHELL_LOCAL = """
+mlx integration install mlflow -y
+# Register the MLflow experiment tracker
+mlx tracker register mlflow_experiment_tracker --flavor=mlflow
+
+# Register and set a stack with the new experiment tracker
+mlx stack register custom_stack -e mlflow_experiment_tracker ... --set
+"""
+
+SHELL_BASIC = """
+# Register the MLflow experiment tracker
+mlx tracker register mlflow_experiment_tracker --flavor=mlflow \\\x20
+    --tracking_uri=URI --tracking_token=token
+"""
+
+SHELL_SECRET = """
+# Create a secret called `mlflow_secret` with key-value pairs for the
+# username and password to authenticate with the MLflow tracking server
+mlx secret create mlflow_secret \\
+    --username=USERNAME \\
+    --password=PASSWORD
+
+# Reference the username and password in our experiment tracker component
+mlx tracker register mlflow \\
+    --flavor=mlflow \\
+    --tracking_username={{mlflow_secret.username}} \\
+    --tracking_password={{mlflow_secret.password}} \\
+    ...
+"""
+
+SHELL_SECRETS_MANAGER = """
+# Register a secret called `mlflow_secret` with key-value pairs for the
+# username and password to authenticate with the MLflow tracking server
+mlx secrets-manager secret register mlflow_secret \\
+    --username=USERNAME \\
+    --password=PASSWORD
+"""
