@@ -12,7 +12,10 @@ FinalStatus = Literal["completed", "failed", "killed"]
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a tracker is told about a run before its first step: names, parameters as text, tags."""
+    """What a tracker is told about a run before its first step: names, parameters as text, tags.
+
+    `kind` is `pipeline`, or `script` for a plain script, which is one step and names its own runs.
+    """
 
     run_id: str
     run_name: str
@@ -20,6 +23,7 @@ class RunFacts:
     stack: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "pipeline"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ TRACKER = Flavor(
         Attribute("nested", "bool", "Give each step a child run of its own.", default=False),
         Attribute("tags", "map", "Tags to set on every run, as a JSON object."),
     ),
-    implementation="mlxkit.integrations.mlflow.tracker:MLflowExperimentTracker",
+    implementation="mlxkit.integrations.mlflow.tracker:MlflowTracker",
     summary="MLflow tracking: a local SQLite store, a server, or Databricks.",
     validator="mlxkit.integrations.mlflow.flavor:validate_tracker",
 )

@@ -1,0 +1,95 @@
+"""Any other store that MLflow knows (PostgreSQL, MySQL, ...), through MLflow's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status
+from .connection import Connection
+
+
+class ClientBackend:
+    """Imports MLflow when it is made."""
+
+    def __init__(self, to: Connection, artifact_root: str) -> None:
+        from mlflow import MlflowClient
+
+        self._to = to
+        self._root = artifact_root
+        self._client: Any = MlflowClient(tracking_uri=to.tracking_uri)
+
+    def experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(
+                    self._client.create_experiment(name, artifact_location=f"{self._root}/{_folder(name)}")
+                )
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            found = self._client.get_experiment_by_name(name)  # another process was faster
+        if found is None or found.lifecycle_stage == "deleted":
+            raise deleted_experiment(self._to, name)
+        return str(found.experiment_id)
+
+    def create_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
+        return str(
+            self._client.create_run(experiment_id, run_name=name, tags=dict(cut(tags, MAX_TAG))).info.run_id
+        )
+
+    def log(
+        self, run_id: str, *, params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
+        from mlflow.entities import Param, RunTag
+
+        left = [Param(key, value) for key, value in cut(params, MAX_PARAM)]
+        other = [RunTag(key, value) for key, value in cut(tags, MAX_TAG)]
+        while left or other:
+            self._client.log_batch(run_id, params=left[:MAX_BATCH], tags=other[:MAX_BATCH])
+            left, other = left[MAX_BATCH:], other[MAX_BATCH:]
+
+    def rename(self, run_id: str, name: str) -> None:
+        self._client.update_run(run_id, name=name)
+
+    def end(self, run_id: str, status: str) -> None:
+        self._client.set_terminated(run_id, status=mlflow_status(status))
+
+    def close_orphan(self, run_id: str, status: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.end(run_id, status)
+        except MlflowException as error:
+            if error.error_code not in (
+                "RESOURCE_DOES_NOT_EXIST",
+                "INVALID_PARAMETER_VALUE",
+                "INVALID_STATE",
+            ):
+                raise
+
+    def find(self, run: str) -> tuple[str, str] | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            info = self._client.get_run(run).info
+            return str(info.experiment_id), str(info.run_id)
+        except MlflowException:
+            pass
+        ids = [item.experiment_id for item in self._client.search_experiments()]
+        wanted = run.replace("'", "")
+        runs = self._client.search_runs(
+            ids, f"tags.\"mlx.run_id\" = '{wanted}'", order_by=["start_time ASC"], max_results=1
+        )
+        return (str(runs[0].info.experiment_id), str(runs[0].info.run_id)) if runs else None
+
+
+def _folder(name: str) -> str:
+    """Return a folder name for an experiment: readable, and different for different experiments."""
+    from hashlib import sha256
+
+    plain = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)[:40]
+    return f"{plain}-{sha256(name.encode()).hexdigest()[:8]}"

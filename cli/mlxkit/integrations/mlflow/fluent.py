@@ -1,0 +1,140 @@
+"""MLflow's fluent calls inside a step: they find the step's run under whatever runs user code started.
+
+MLflow's stack of active runs holds what user code starts, as ever. Below it lies the step's run, which user
+code neither starts nor ends: it is not on the stack, so that neither a `with` block, nor `end_run()`, nor
+MLflow at the end of the process can set its status.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .active import current_step
+from .inject import injection
+
+if TYPE_CHECKING:
+    from .steps import StepTracking
+
+
+def diversions(fluent: Any) -> list[tuple[Any, Callable[..., Any]]]:
+    """Return which functions of `mlflow.tracking.fluent` do what instead."""
+    return [
+        (fluent.start_run, start_run),
+        (fluent.active_run, active_run),
+        (fluent._get_or_start_run, get_or_start_run),
+        (fluent._get_latest_active_run, latest_active_run),
+        (fluent.set_experiment, set_experiment),
+    ]
+
+
+def active_run(original: Callable[[], Any]) -> Any:
+    """Give the run that user code started last, else the step's."""
+    run = original()
+    if run is None:
+        step = _step()
+        run = step.active_run() if step is not None else None
+    return run
+
+
+def get_or_start_run(original: Callable[[], Any]) -> Any:
+    """Give the run that `mlflow.log_*` writes to."""
+    return active_run(_stack_top) or original()
+
+
+def latest_active_run(original: Callable[[], Any]) -> Any:
+    """Give the run that traces are linked to."""
+    return original() or active_run(_stack_top)
+
+
+def start_run(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Join the step's run the first time, and start a run of its own for what asks for one."""
+    step = _step()
+    if step is None:
+        return original(*args, **kwargs)
+    asked = inspect.signature(original).bind(*args, **kwargs).arguments
+    if _stack_top() is None and step.takes(asked):
+        return step.join(asked)
+    return _start_another(original, step, asked)
+
+
+def set_experiment(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Do as asked, and remember that user code chose."""
+    experiment = original(*args, **kwargs)
+    step = _step()
+    if step is not None:
+        step.chosen_experiment = str(experiment.experiment_id)
+        os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
+    return experiment
+
+
+def end_leftovers(started: list[str]) -> list[str]:
+    """Take the runs that user code started and never ended off the stacks of all threads; returns their ids."""
+    from mlflow.tracking import fluent
+
+    left: list[str] = []
+    for stack in fluent._active_run_stack.get_all_thread_values().values():
+        for run in [run for run in stack if run.info.run_id in started]:
+            stack.remove(run)
+            left.append(run.info.run_id)
+            monitor = fluent.run_id_to_system_metrics_monitor.pop(run.info.run_id, None)
+            if monitor is not None:
+                monitor.finish()
+    return left
+
+
+def flush_async_logging() -> None:
+    """Wait for what user code logged in the background."""
+    if injection.library is not None and injection.library.is_ours:
+        import mlflow
+
+        mlflow.flush_async_logging()
+
+
+def hide_outer_runs() -> list[Any]:
+    """Take the runs that were started outside of the step off this thread's stack, and return them."""
+    from mlflow.tracking import fluent
+
+    stack: list[Any] = fluent._active_run_stack.get()
+    hidden = stack[:]
+    stack.clear()
+    return hidden
+
+
+def show_outer_runs(hidden: list[Any]) -> None:
+    """Put the runs back that `hide_outer_runs` took."""
+    from mlflow.tracking import fluent
+
+    fluent._active_run_stack.get()[:] = hidden
+
+
+def _step() -> StepTracking | None:
+    """Return the step of this thread, unless user code pointed MLflow elsewhere."""
+    step = current_step()
+    library = injection.library
+    return step if step is not None and library is not None and library.is_ours else None
+
+
+def _stack_top() -> Any:
+    from mlflow.tracking import fluent
+
+    stack = fluent._active_run_stack.get()
+    return stack[-1] if stack else None
+
+
+def _start_another(original: Callable[..., Any], step: StepTracking, asked: dict[str, Any]) -> Any:
+    if not asked.get("run_id"):
+        asked["tags"] = {**step.identity(), **(asked.get("tags") or {})}
+        if _stack_top() is None and not asked.get("parent_run_id"):
+            asked["parent_run_id"] = step.parent_for(asked)
+    # MLflow would resume the run that this variable names; it is there for child processes.
+    ours = os.environ.pop("MLFLOW_RUN_ID", None)
+    try:
+        run = original(**asked)
+    finally:
+        if ours is not None:
+            os.environ["MLFLOW_RUN_ID"] = ours
+    step.note_started(run.info.run_id)
+    return run

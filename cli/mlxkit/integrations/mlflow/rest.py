@@ -1,0 +1,233 @@
+"""MLflow's REST API over one kept connection, without importing MLflow."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import threading
+import time
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from ..._version import __version__
+from ...errors import CredentialsError, MlxError, UnreachableError
+from .connection import Connection
+from .transport import open_link, target_of
+
+API = "/api/2.0/mlflow"
+PROBE_TIMEOUT = 2.0
+TIMEOUT = 15.0
+_KEPT = 3.0  # seconds: uvicorn closes an idle connection after 5, and a request sent just then is lost
+_TRY_AGAIN_AFTER = (0.3, 1.0)
+_BUSY = (429, 502, 503, 504)
+_LIMIT = 64 * 1024 * 1024
+_BROKEN = (http.client.HTTPException, ConnectionError, TimeoutError, OSError)
+
+
+class TrackerApiError(MlxError):
+    """MLflow refused a request; `code` is its own word for why."""
+
+    def __init__(self, message: str, code: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one request."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body as JSON, or None when it is something else."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class Rest:
+    """Talks to one server; threads take turns, and a forked child opens a connection of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._to = connection
+        address = urlsplit(connection.api_url)
+        self._host = address.hostname or ""
+        self._prefix = address.path.rstrip("/")
+        self._open: http.client.HTTPConnection | None = None
+        self._pid = 0
+        self._used = 0.0
+        self._bearer: tuple[str, float] | None = None
+        self._lock = threading.RLock()
+
+    def call(self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT) -> Any:
+        """Send one request of MLflow's API and return its JSON; a busy server is asked again."""
+        for pause in (*_TRY_AGAIN_AFTER, None):
+            answer = self.request(method, API + path, body, timeout=timeout)
+            if answer.status not in _BUSY or pause is None:
+                break
+            time.sleep(pause)
+        if answer.status != 200:
+            raise self.refusal(answer)
+        return answer.json() or {}
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT, anonymous: bool = False
+    ) -> Answer:
+        """Send one request; raises what `http.client` and `ssl` raise, in our words."""
+        headers = {"User-Agent": f"mlx/{__version__}", "Accept": "application/json"}
+        payload = None
+        if method == "GET" and body:
+            path = f"{path}?{urlencode(body)}"
+        elif body is not None:
+            payload = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            with self._lock:
+                authorization = None if anonymous else self._authorization(timeout)
+                if authorization:
+                    headers["Authorization"] = authorization
+                return self._send(method, self._prefix + path, payload, headers, timeout)
+        except _BROKEN as error:
+            raise unreachable(error, self._to, timeout) from error
+
+    def refusal(self, answer: Answer) -> MlxError:
+        """Return the error for an answer that is not the one asked for; it never quotes what was sent."""
+        told = answer.json()
+        told = told if isinstance(told, dict) else {}
+        message, code = str(told.get("message", "")).strip(), str(told.get("error_code", ""))
+        where, text = f"tracker {self._to.name!r}", answer.body[:400].decode("utf-8", "replace")
+        if answer.status == 401:
+            return CredentialsError(
+                f"{where}: {self._to.shown_url} {self._unauthorized()}", hint=self._renewal()
+            )
+        if answer.status == 403 and "Host header" in text:
+            return UnreachableError(
+                f"{where}: {self._to.shown_url} does not answer for the host name {self._host!r}",
+                hint=f"start the server with --allowed-hosts {self._host}",
+            )
+        if answer.status == 403:
+            return CredentialsError(
+                f"{where}: {self._to.shown_url} does not allow it: {message or 'forbidden'}",
+                hint=self._renewal(),
+            )
+        if answer.status == 500 and self._to.credentials.way == "token":
+            return CredentialsError(
+                f"{where}: {self._to.shown_url} failed (500) on the token: a server with basic authentication "
+                "takes a user name and a password",
+                hint=f"mlx tracker update {self._to.name} --tracking_username=... --tracking_password=...",
+            )
+        if answer.status in (429, 500, 502, 503, 504) and not code:
+            return UnreachableError(f"{where}: {self._to.shown_url} answers with an error ({answer.status})")
+        return TrackerApiError(f"{where}: {message or f'HTTP status {answer.status}'}", code, answer.status)
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        with self._lock:
+            if self._open is not None and self._pid == os.getpid():
+                self._open.close()
+            self._open = None
+
+    def _unauthorized(self) -> str:
+        if self._to.credentials.way == "none":
+            return "asks for credentials, and the tracker has none"
+        what = "user name or password" if self._to.credentials.way == "basic" else "token"
+        return f"refused the {what}"
+
+    def _renewal(self) -> str:
+        flags = (
+            "--tracking_token=..."
+            if self._to.credentials.way == "token"
+            else "--tracking_username=... --tracking_password=..."
+        )
+        return f"mlx tracker update {self._to.name} {flags}, or update the secret it refers to"
+
+    def _send(
+        self, method: str, path: str, payload: bytes | None, headers: dict[str, str], timeout: float
+    ) -> Answer:
+        kept = self._kept()
+        if kept is not None:
+            try:
+                return self._exchange(kept, method, path, payload, headers, timeout)
+            except (
+                http.client.HTTPException,
+                ConnectionError,
+            ):  # closed meanwhile: the request was not taken up
+                self.close()
+        fresh = open_link(self._to, timeout)
+        try:
+            return self._exchange(fresh, method, path, payload, headers, timeout)
+        except BaseException:
+            self._open = None
+            fresh.close()
+            raise
+
+    def _exchange(
+        self,
+        link: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        payload: bytes | None,
+        headers: dict[str, str],
+        timeout: float,
+    ) -> Answer:
+        link.timeout = timeout
+        if link.sock is not None:
+            link.sock.settimeout(timeout)
+        path, extra = target_of(link, path)
+        link.request(method, path, payload, {**headers, **extra})
+        response = link.getresponse()
+        answer = Answer(response.status, response.read(_LIMIT))
+        self._open, self._pid, self._used = (
+            (None if response.will_close else link),
+            os.getpid(),
+            time.monotonic(),
+        )
+        return answer
+
+    def _kept(self) -> http.client.HTTPConnection | None:
+        if self._open is None or self._pid != os.getpid():
+            self._open = None
+        elif time.monotonic() - self._used > _KEPT:
+            self.close()
+        return self._open
+
+    def _authorization(self, timeout: float) -> str | None:
+        if self._to.credentials.way != "oauth":
+            return self._to.credentials.header()
+        if self._bearer is None or time.time() > self._bearer[1] - 60:
+            self._bearer = self._fetch_bearer(timeout)
+        return f"Bearer {self._bearer[0]}"
+
+    def _fetch_bearer(self, timeout: float) -> tuple[str, float]:
+        """Ask Databricks for a token in the name of the service principal."""
+        who, key = self._to.credentials.client_id, self._to.credentials.client_secret
+        assert who is not None and key is not None
+        basic = b64encode(f"{who.reveal()}:{key.reveal()}".encode()).decode()
+        headers = {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"}
+        form = b"grant_type=client_credentials&scope=all-apis"
+        answer = self._send("POST", self._prefix + "/oidc/v1/token", form, headers, timeout)
+        told = answer.json()
+        if answer.status != 200 or not isinstance(told, dict) or "access_token" not in told:
+            raise CredentialsError(
+                f"tracker {self._to.name!r}: {self._to.shown_url} refused the service principal",
+                hint=self._renewal(),
+            )
+        from ...secrets.value import SecretValue
+
+        return SecretValue(str(told["access_token"])).reveal(), time.time() + float(
+            told.get("expires_in", 600)
+        )
+
+
+def unreachable(error: BaseException, to: Connection, timeout: float) -> UnreachableError:
+    """Say in plain words why there was no answer."""
+    from .probe import explain
+
+    message, hint = explain(error, to, timeout)
+    return UnreachableError(f"tracker {to.name!r}: {message}", hint=hint)

@@ -1,0 +1,89 @@
+"""Connections to a server: proxies as the system says, none in front of this machine, and MLflow's own idea of TLS."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+from base64 import b64encode
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from .connection import Connection
+from .flavor import is_loopback
+
+_BUNDLES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXY_PORT = 3128
+
+
+class _ProxiedLink(http.client.HTTPConnection):
+    """A plain connection to a proxy, which wants to be told the whole address."""
+
+    prefix = ""
+    extra: dict[str, str] = {}  # noqa: RUF012 - replaced as a whole, never changed
+
+
+def open_link(to: Connection, timeout: float) -> http.client.HTTPConnection:
+    """Return a connection to the tracker's server; it is made when the first request is sent."""
+    address = urlsplit(to.api_url)
+    host, is_tls = address.hostname or "", address.scheme == "https"
+    port = address.port or (443 if is_tls else 80)
+    proxy = _proxy_for(address.scheme, host)
+    if is_tls:
+        context = tls_context(to.insecure_tls)
+        if proxy is None:
+            return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+        tunnel = http.client.HTTPSConnection(
+            proxy.hostname or "", proxy.port or _PROXY_PORT, timeout=timeout, context=context
+        )
+        tunnel.set_tunnel(host, port, _proxy_headers(proxy))
+        return tunnel
+    if proxy is None:
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+    link = _ProxiedLink(proxy.hostname or "", proxy.port or _PROXY_PORT, timeout=timeout)
+    link.prefix, link.extra = f"http://{host}:{port}", _proxy_headers(proxy)
+    return link
+
+
+def target_of(link: http.client.HTTPConnection, path: str) -> tuple[str, dict[str, str]]:
+    """Return what to ask a connection for, and the headers that a proxy wants."""
+    return (link.prefix + path, link.extra) if isinstance(link, _ProxiedLink) else (path, {})
+
+
+def tls_context(insecure: bool) -> ssl.SSLContext:
+    """Trust what MLflow's own client trusts, so that a check that passes here passes there."""
+    if insecure:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    trusted = next((os.environ[key] for key in _BUNDLES if os.environ.get(key)), None)
+    if trusted is None:
+        import certifi
+
+        trusted = certifi.where()
+    is_file = Path(trusted).is_file()
+    context = ssl.create_default_context(
+        cafile=trusted if is_file else None, capath=None if is_file else trusted
+    )
+    client = os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH")
+    if client:
+        context.load_cert_chain(client)
+    return context
+
+
+def _proxy_for(scheme: str, host: str) -> SplitResult | None:
+    if is_loopback(host):
+        return None
+    proxy = getproxies().get(scheme)
+    if not proxy or proxy_bypass(host):
+        return None
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if not proxy.username:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": "Basic " + b64encode(pair.encode()).decode()}
