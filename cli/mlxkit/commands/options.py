@@ -17,10 +17,19 @@ def _remember(fmt: Format) -> Format:
 
 Output = Annotated[
     Format,
-    typer.Option("--output", "-o", envvar="MLX_OUTPUT", callback=_remember, help="Print as table, json, yaml or name.", case_sensitive=False),
+    typer.Option(
+        "--output",
+        "-o",
+        envvar="MLX_OUTPUT",
+        callback=_remember,
+        help="Print as table, json, yaml or name.",
+        case_sensitive=False,
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Force = Annotated[bool, typer.Option("--force", help="Do it although something still refers to it.")]
+AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Take an empty value for what was meant.")]
 StackOption = Annotated[
-    "str | None", typer.Option("--stack", "-s", metavar="NAME", help="Use this stack instead of the active one.")
+    str | None,
+    typer.Option("--stack", "-s", metavar="NAME", help="Use this stack instead of the active one."),
 ]

@@ -23,6 +23,9 @@ class Format(str, Enum):
     yaml = "yaml"
     name = "name"
 
+    def __str__(self) -> str:
+        return self.value  # Typer turns an option into its enum twice, the second time from its text
+
 
 class Printable(Protocol):
     """What `emit` needs of a record."""
@@ -43,7 +46,9 @@ class Settings:
 settings = Settings()
 
 
-def emit(records: Sequence[Printable], fmt: Format, columns: Sequence[str], *, empty: str = "nothing here") -> None:
+def emit(
+    records: Sequence[Printable], fmt: Format, columns: Sequence[str], *, empty: str = "nothing here"
+) -> None:
     """Print many records: `columns` are the keys of `to_dict()` that the table shows, dotted for nested ones."""
     rows = [record.to_dict() for record in records]
     if fmt is Format.json:
@@ -129,7 +134,11 @@ def has_colour(stream: TextIO) -> bool:
 
 def can_ask() -> bool:
     """Say whether a prompt would reach a person."""
-    if os.environ.get("MLX_NO_INPUT", "") not in ("", "0") or os.environ.get("CI", "") not in ("", "0", "false"):
+    if os.environ.get("MLX_NO_INPUT", "") not in ("", "0") or os.environ.get("CI", "") not in (
+        "",
+        "0",
+        "false",
+    ):
         return False
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
@@ -149,7 +158,10 @@ def confirm(question: str, *, yes: bool) -> None:
 def ask_hidden(prompt: str) -> str:
     """Read a value without showing it; refuse where it would be echoed or nobody is there."""
     if not can_ask():
-        raise UsageError(f"{prompt} would have to be asked for, and there is no terminal", hint="pass =- and pipe the value in")
+        raise UsageError(
+            f"{prompt} would have to be asked for, and there is no terminal",
+            hint="pass =- and pipe the value in",
+        )
     import getpass
 
     return getpass.getpass(f"{prompt}: ", stream=sys.stderr)

@@ -42,6 +42,11 @@ def find_project(cwd: Path | None = None) -> Project:
     return Project(path, _state_dir(path), "user")
 
 
+def project_at(config_path: Path) -> Project:
+    """The project whose configuration is this file, which need not exist."""
+    return Project(config_path, _state_dir(config_path), "project")
+
+
 def lock_path(project: Project) -> Path:
     """The file to lock before `mlx.yaml` is changed: the same one for every link to that file."""
     return _state_dir(project.config_path.resolve()) / "config.lock"

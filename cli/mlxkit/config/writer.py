@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 from yaml import YAMLError
 
-from ..errors import ConfigError
+from ..errors import AlreadyExistsError, ConfigError
 from . import splice
 from .document import parse_config, read_regular_file
 from .files import remove_leftovers, write_atomic
@@ -90,9 +91,7 @@ class Editor:
 @contextmanager
 def edit(project: Project) -> Iterator[Editor]:
     """Change the configuration: nobody else can meanwhile, and it is replaced as a whole or not at all."""
-    lock = lock_path(project)
-    private_state_dir(lock.parent)
-    with file_lock(lock):
+    with _locked(project):
         target = project.config_path.resolve()  # a link stays a link
         old = read_regular_file(project.config_path, project.shown)
         remove_leftovers(target)
@@ -104,6 +103,23 @@ def edit(project: Project) -> Iterator[Editor]:
         if old is None or new != text:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(target, new.encode(), mode=_mode(target))
+
+
+def create(project: Project, data: bytes) -> None:
+    """Write a configuration where there is none yet."""
+    with _locked(project):
+        if os.path.lexists(project.config_path):
+            raise AlreadyExistsError(f"{project.config_path} already exists, and stays as it is")
+        parse_config(data, project)
+        write_atomic(project.config_path, data, mode=_NEW_MODE)
+
+
+@contextmanager
+def _locked(project: Project) -> Iterator[None]:
+    lock = lock_path(project)
+    private_state_dir(lock.parent)
+    with file_lock(lock):
+        yield
 
 
 def _decoded(data: bytes, project: Project) -> str:

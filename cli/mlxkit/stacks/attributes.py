@@ -15,6 +15,7 @@ MASK = "***"
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_WHOLE_REFERENCE = re.compile(r"<<[\w-]+\.[\w.-]+>>", re.ASCII)
 _WORDS = {
     "str": "text",
     "bool": "true or false",
@@ -74,6 +75,32 @@ def from_text(attribute: Attribute, text: str) -> Any:
         ) from None
 
 
+def typed(flavor: Flavor, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes in the types of the flavor; what was typed as text is converted."""
+    return {
+        key: from_text(known_attribute(flavor, key), value) if isinstance(value, str) else value
+        for key, value in attributes.items()
+    }
+
+
+def normalised(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes with every reference written `<<secret.key>>`, as it is stored."""
+    return {key: _normalised(key, value) for key, value in attributes.items()}
+
+
+def _normalised(path: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _normalised(f"{path}.{key}", item) for key, item in value.items()}
+    if not has_marks(value):
+        return value
+    from ..secrets.references import normalise
+
+    try:
+        return normalise(value)
+    except ConfigError as error:
+        raise InvalidAttributeError(path, error.message, hint=error.hint) from error
+
+
 def has_marks(value: object) -> bool:
     """Say whether a text may hold a reference; a cheap test before the secrets are asked."""
     return isinstance(value, str) and ("<<" in value or "{{" in value)
@@ -116,11 +143,15 @@ def _is_secret(flavor: Flavor | None, key: str) -> bool:
 
 
 def _is_reference(value: object) -> bool:
-    if not has_marks(value):
+    if not isinstance(value, str) or not has_marks(value):
         return False
+    if _WHOLE_REFERENCE.fullmatch(
+        value
+    ):  # nearly all of them, and then a listing need not import the secrets
+        return True
     from ..secrets.references import has_reference
 
-    return has_reference(str(value))
+    return has_reference(value)
 
 
 def _check_type(attribute: Attribute, value: Any) -> None:

@@ -70,20 +70,31 @@ def check_together(stack: str, components: Mapping[str, ComponentEntry]) -> list
     return problems
 
 
-def check_stack(config: Config, stack: str, components: Iterable[ComponentEntry]) -> None:
-    """Raise one ConfigError with everything that is wrong with a stack."""
+def stack_problems(
+    config: Config, stack: str, components: Iterable[ComponentEntry]
+) -> tuple[list[MlxError], list[str]]:
+    """Return everything that is wrong with a stack, and the warnings of its components."""
     entries = list(components)
     problems: list[MlxError] = []
+    warnings: list[str] = []
     for entry in entries:
         try:
-            check_component(config, entry)
+            found = check_component(config, entry)
         except ConfigError as error:
             problems.append(error)
+        else:
+            warnings += [f"{KINDS[entry.kind].section}.{entry.name}: {warning}" for warning in found]
     together = check_together(stack, {entry.kind: entry for entry in entries})
     where = config.where(config.stacks[stack].line if stack in config.stacks else 0)
     problems += [
         ConfigError(f"{where}: {problem}", hint=f"mlx stack update {stack} --help") for problem in together
     ]
+    return problems, warnings
+
+
+def check_stack(config: Config, stack: str, components: Iterable[ComponentEntry]) -> None:
+    """Raise one ConfigError with everything that is wrong with a stack."""
+    problems, _ = stack_problems(config, stack, components)
     if problems:
         hint = next((problem.hint for problem in problems if problem.hint), None)
         raise ConfigError("\n".join(problem.message for problem in problems), hint=hint)

@@ -1,0 +1,7 @@
+"""`mlx artifact-store`."""
+
+from __future__ import annotations
+
+from .component import component_app
+
+app = component_app("artifact_store")

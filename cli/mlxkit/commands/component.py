@@ -1,0 +1,125 @@
+"""The commands that every kind of component has, made by one factory."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+from ..stacks.components import Change, ComponentService
+from ..stacks.kinds import KINDS, Kind
+from . import terminal
+from .app import new_app
+from .attributes import attribute_command, attributes_of
+from .options import AllowEmpty, Force, Output, Yes
+from .terminal import Format
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the component.")]
+New = Annotated[str, typer.Argument(metavar="NEW", help="The other name.")]
+FlavorOption = Annotated[
+    str, typer.Option("--flavor", "-f", metavar="FLAVOR", help="Which implementation it is.")
+]
+Remove = Annotated[
+    list[str] | None,
+    typer.Option("--remove", metavar="ATTRIBUTE", help="Remove this attribute; repeatable."),
+]
+
+
+def component_app(kind_name: str) -> typer.Typer:
+    """Make the group of commands for one kind."""
+    kind = KINDS[kind_name]
+    one = f"{'an' if kind.title[0] in 'aeiou' else 'a'} {kind.title}"
+    app = new_app(f"Register, show and change {kind.section.replace('_', ' ')}.")
+    _add_changing(app, kind, one)
+    _add_reading(app, kind, one)
+    _add_naming(app, kind, one)
+    return app
+
+
+def _add_changing(app: typer.Typer, kind: Kind, one: str) -> None:
+    takes_attributes = attribute_command(kind.name)
+    usage = "[OPTIONS] [--ATTRIBUTE=VALUE]..."
+    more = f"""
+
+    Any other option is an attribute of the flavor, in snake or kebab case; `mlx flavor list {kind.command}` shows the
+    flavors, `mlx flavor describe FLAVOR` their attributes. @FILE stands for what is in a file. Write a reference to a
+    secret in quotes: "<<secret.key>>".
+    """
+
+    @app.command(
+        "register",
+        cls=takes_attributes,
+        help=f"Register {one}.{more}",
+        options_metavar=usage,
+        short_help=f"Register {one}.",
+    )
+    def register(
+        ctx: typer.Context, name: Name, flavor: FlavorOption = "", allow_empty: AllowEmpty = False
+    ) -> None:
+        attributes = attributes_of(ctx, allow_empty=allow_empty)
+        if not flavor:
+            raise UsageError("--flavor is missing", hint=f"mlx flavor list {kind.command}")
+        change = ComponentService().register(kind.name, name, flavor, attributes)
+        terminal.say(f"registered {kind.title} {name!r} ({flavor})")
+        _report(change)
+
+    @app.command(
+        "update",
+        cls=takes_attributes,
+        help=f"Set and remove attributes of {one}.{more}",
+        options_metavar=usage,
+        short_help=f"Set and remove attributes of {one}.",
+    )
+    def update(
+        ctx: typer.Context, name: Name, remove: Remove = None, allow_empty: AllowEmpty = False
+    ) -> None:
+        attributes = attributes_of(ctx, allow_empty=allow_empty)
+        gone = [attribute.replace("-", "_") for attribute in remove or ()]
+        if not attributes and not gone:
+            raise UsageError("nothing to change", hint=f"mlx {kind.command} update {name} --ATTRIBUTE=VALUE")
+        change = ComponentService().update(kind.name, name, attributes, remove=gone)
+        terminal.say(f"updated {kind.title} {name!r}")
+        _report(change)
+
+
+def _add_reading(app: typer.Typer, kind: Kind, one: str) -> None:
+    @app.command("list", help=f"List the {kind.section.replace('_', ' ')}.")
+    def list_(output: Output = Format.table) -> None:
+        records = ComponentService().list(kind.name)
+        terminal.emit(records, output, ("name", "flavor", "attributes", "stacks"))
+
+    @app.command("describe", help=f"Show {one} and its attributes.")
+    def describe(name: Name, output: Output = Format.table) -> None:
+        terminal.emit_one(ComponentService().get(kind.name, name), output)
+
+
+def _add_naming(app: typer.Typer, kind: Kind, one: str) -> None:
+    @app.command("rename", help=f"Rename {one}, in its stacks too.")
+    def rename(name: Name, new: New) -> None:
+        ComponentService().rename(kind.name, name, new)
+        terminal.say(f"renamed {kind.title} {name!r} to {new!r}")
+
+    @app.command("copy", help=f"Register {one} like another one.")
+    def copy(name: Name, new: New) -> None:
+        ComponentService().copy(kind.name, name, new)
+        terminal.say(f"copied {kind.title} {name!r} to {new!r}")
+
+    @app.command("delete", help=f"Delete {one}.")
+    def delete(name: Name, yes: Yes = False, force: Force = False) -> None:
+        service = ComponentService()
+        service.get(kind.name, name)
+        terminal.confirm(f"delete {kind.title} {name!r}?", yes=yes)
+        stacks = service.delete(kind.name, name, force=force)
+        terminal.say(
+            f"deleted {kind.title} {name!r}" + (f", also from {', '.join(stacks)}" if stacks else "")
+        )
+
+
+def _report(change: Change) -> None:
+    """Say back which references were stored, so that what the shell made of them is seen at once."""
+    for key, value in change.component.attributes.items():
+        if isinstance(value, str) and "<<" in value:
+            terminal.say(f"  {key}: {value}")
+    for warning in change.warnings:
+        terminal.warn(warning)

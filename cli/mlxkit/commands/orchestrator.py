@@ -1,0 +1,7 @@
+"""`mlx orchestrator`."""
+
+from __future__ import annotations
+
+from .component import component_app
+
+app = component_app("orchestrator")

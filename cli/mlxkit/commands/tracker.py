@@ -1,0 +1,9 @@
+"""`mlx tracker`."""
+
+from __future__ import annotations
+
+from .component import component_app
+from .tracker_verbs import add_verbs
+
+app = component_app("experiment_tracker")
+add_verbs(app)

@@ -1,0 +1,63 @@
+"""What to say about the credentials of a component: where they are missing, and where they stand in plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..config.kinds import KINDS
+from ..errors import did_you_mean
+from .attributes import has_marks, plain_credentials, texts
+from .flavors import Flavor
+
+
+def credential_warnings(flavor: Flavor, name: str, attributes: Mapping[str, Any]) -> list[str]:
+    """Return the warnings about a component's credentials, each with the commands that help."""
+    warnings = list(missing_secrets(attributes))
+    plain = plain_credentials(flavor, attributes)
+    if plain:
+        warnings.append(_plain(flavor, name, plain))
+    return warnings
+
+
+def missing_secrets(attributes: Mapping[str, Any]) -> Iterable[str]:
+    """Say which referenced secrets and keys are not in the index; no store is asked, so nobody is prompted."""
+    wanted: dict[str, list[str]] = {}
+    for _, text in texts(attributes):
+        if has_marks(text):
+            from ..secrets.references import find
+
+            for reference in find(text):
+                wanted.setdefault(reference.secret, []).append(reference.key)
+    if not wanted:
+        return
+    from ..secrets.service import SecretService
+
+    known = {secret.name: secret.keys for secret in SecretService().list()}
+    for secret, keys in wanted.items():
+        if secret not in known:
+            options = " ".join(f"--{key}" for key in dict.fromkeys(keys))
+            yield f"no secret named {secret!r} yet{did_you_mean(secret, known)}: mlx secret create {secret} {options}"
+            continue
+        for key in dict.fromkeys(keys):
+            if key not in known[secret]:
+                close = did_you_mean(key, known[secret])
+                yield f"secret {secret!r} has no key {key!r} yet{close}: mlx secret update {secret} --{key}"
+
+
+def placeholder(name: str, attribute: str) -> tuple[str, str]:
+    """The secret and the key that a plain credential of a component would best be kept under."""
+    return f"{name.replace('.', '_')}_secret", attribute.partition("_")[2] or attribute
+
+
+def _plain(flavor: Flavor, name: str, attributes: list[str]) -> str:
+    secret = placeholder(name, "")[0]
+    keys = {attribute: placeholder(name, attribute)[1] for attribute in attributes}
+    options = " ".join(f"--{key}" for key in keys.values())
+    references = " ".join(f'--{attribute}="<<{secret}.{key}>>"' for attribute, key in keys.items())
+    verb = "is" if len(attributes) == 1 else "are"
+    return (
+        f"{' and '.join(attributes)} {verb} stored as plain text in mlx.yaml; to keep it in the keyring:\n"
+        f"  mlx secret create {secret} {options}\n"
+        f"  mlx {KINDS[flavor.kind].command} update {name} {references}"
+    )
