@@ -155,6 +155,15 @@ def confirm(question: str, *, yes: bool) -> None:
         raise MlxError("nothing was changed")
 
 
+def ask(prompt: str) -> str:
+    """Read a line that may be seen, without the blanks round it; refuse where nobody is there."""
+    if not can_ask():
+        raise UsageError(f"{prompt} would have to be asked for, and there is no terminal")
+    sys.stderr.write(f"{prompt}: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
 def ask_hidden(prompt: str) -> str:
     """Read a value without showing it; refuse where it would be echoed or nobody is there."""
     if not can_ask():

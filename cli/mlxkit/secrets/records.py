@@ -1,8 +1,9 @@
-"""What the secret service returns; never a value."""
+"""What the secret service returns: no values, but in the one record that is made to show them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..records import Record, SecretRecord
 
@@ -37,3 +38,10 @@ class PlaceRecord(Record):
     secret: str
     keys: tuple[str, ...]
     location: str
+
+
+@dataclass(frozen=True)
+class RevealedSecret(SecretListing):
+    """A secret with its values, for the one command that shows them."""
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)

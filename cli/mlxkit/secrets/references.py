@@ -62,6 +62,18 @@ def normalise(text: str) -> str:
     return _TOKEN.sub(write, text)
 
 
+def renamed(text: str, old: str, new: str) -> str:
+    """Return `text` with the references to one secret going to another."""
+
+    def write(match: re.Match[str]) -> str:
+        reference = _reference(match)
+        if reference is None or reference.secret != old:
+            return match[0]
+        return str(Reference(new, reference.key, reference.filter))
+
+    return _TOKEN.sub(write, text)
+
+
 def resolve(
     fields: Mapping[str, str], lookup: Lookup, *, names: Callable[[], Iterable[str]] | None = None
 ) -> dict[str, SecretValue | str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace as with_changes
 
 from ..errors import AlreadyExistsError, NotFoundError, UsageError, did_you_mean
 from . import references, usage
 from .index import Entry
 from .names import check_name, check_values, fold, is_name
 from .reading import LayeredValues, all_keys
-from .records import UNFINISHED, PlaceRecord, SecretListing, StoreRecord
+from .records import UNFINISHED, PlaceRecord, RevealedSecret, SecretListing, StoreRecord
 from .stores.protocol import SecretStore, StoreUnusableError
 from .value import SecretValue
 from .vault import Vault
@@ -66,6 +67,32 @@ class SecretService:
             raise self._vault.missing(name)
         return dict(values)
 
+    def revealed(self, name: str) -> RevealedSecret:
+        """Return one secret with its values."""
+        values = self.reveal(name)
+        listing = self.get(name)
+        return RevealedSecret(
+            name, tuple(values), listing.store, listing.from_environment, listing.state, values
+        )
+
+    def value(self, name: str, key: str) -> str:
+        """Return one value."""
+        values = self.lookup(name)
+        if values is None:
+            raise self._vault.missing(name)
+        value = values.get(key)
+        if value is None:
+            raise _no_key(name, key, values)
+        return value
+
+    def get_key(self, name: str, key: str) -> SecretListing:
+        """Return one key of a secret without its value."""
+        listing = self.get(name)
+        given = tuple(other for other in listing.from_environment if fold(other) == fold(key))
+        if key not in listing.keys:
+            raise _no_key(name, key, listing.keys)
+        return with_changes(listing, keys=(key,), from_environment=given)
+
     def resolve(self, fields: Values) -> dict[str, SecretValue | str]:
         """Replace the references in every field; everything that is missing is in one error."""
         return references.resolve(fields, self.lookup, names=self.names)
@@ -94,7 +121,7 @@ class SecretService:
             changed = {**change.current(name, store), **values}
             for key in gone:
                 if key not in changed or key in values:
-                    raise NotFoundError(f"secret {name!r} has no key {key!r}{did_you_mean(key, entry.keys)}")
+                    raise _no_key(name, key, entry.keys)
                 del changed[key]
             if not changed:
                 raise UsageError(
@@ -133,6 +160,10 @@ class SecretService:
     def used_by(self, name: str) -> Names:
         """Return the attributes of components that refer to a secret."""
         return usage.users_of(name)
+
+    def rewrite_references(self, old: str, new: str) -> None:
+        """Make the components that refer to one secret refer to another, in `mlx.yaml`."""
+        usage.rewrite(old, new)
 
     def import_(self, secrets: Mapping[str, Values], *, replace: bool = False) -> Listings:
         """Store many secrets; unless it is to `replace` them, nothing is stored when one of them exists."""
@@ -207,6 +238,12 @@ def _check_new(name: str, values: Values, *, allow_empty: bool) -> None:
     if not values:
         raise UsageError(f"secret {name!r} needs at least one key", hint=f"mlx secret create {name} --KEY")
     check_values(values, allow_empty=allow_empty)
+
+
+def _no_key(name: str, key: str, keys: Iterable[str]) -> NotFoundError:
+    return NotFoundError(
+        f"secret {name!r} has no key {key!r}{did_you_mean(key, keys)}", hint=f"mlx secret get {name}"
+    )
 
 
 def _problem(store: SecretStore) -> str:

@@ -1,0 +1,233 @@
+"""`mlx secret`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from . import terminal
+from .app import new_app
+from .options import AllowEmpty, Output, Yes
+from .terminal import Format
+
+if TYPE_CHECKING:
+    from ..secrets.records import SecretListing
+    from ..secrets.service import SecretService
+
+app = new_app("Keep credentials in the OS keyring, and use them by reference: <<name.key>>.")
+
+_LIST = ("name", "keys", "store", "state")
+_STORES = ("name", "is_usable", "is_default", "secrets", "location", "note")
+_PLACES = ("name", "keys", "location")
+_ANY_OPTION = {"ignore_unknown_options": True}
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The secret.")]
+Words = Annotated[
+    list[str], typer.Argument(metavar="NAME [--KEY=VALUE]...", help="The secret, and a value for each key.")
+]
+Values = Annotated[
+    str | None,
+    typer.Option(
+        "--values", "-v", metavar="TEXT", help="Keys and values as JSON or YAML; @FILE, or - for stdin."
+    ),
+]
+Interactive = Annotated[bool, typer.Option("--interactive", "-i", help="Ask for keys and values.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show the values.")]
+Replace = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+@app.command("create", context_settings=_ANY_OPTION)
+def create(
+    words: Words, values: Values = None, interactive: Interactive = False, allow_empty: AllowEmpty = False
+) -> None:
+    """Store a new secret.
+
+    --KEY alone asks for the value and does not show it, --KEY=- takes it from stdin, --KEY=@FILE from a file;
+    --KEY=@@... is a value that begins with an @. A key that is called like an option goes into --values.
+
+      mlx secret create mlflow_secret --username=admin --password
+    """
+    from .secret_input import read
+
+    given = read(words, values=values, interactive=interactive, allow_empty=allow_empty)
+    secrets = _secrets()
+    listing = secrets.create(given.name, given.values, allow_empty=allow_empty)
+    _said("stored", listing, secrets)
+    _noted(given.values, given.literals)
+
+
+@app.command("list")
+def list_(output: Output = Format.table) -> None:
+    """List secrets, without their values."""
+    listings = _secrets().list()
+    terminal.emit(listings, output, _LIST, empty="no secrets; mlx secret create NAME --KEY makes one")
+    for listing in listings:
+        if listing.state:
+            terminal.say(f"note: a change of {listing.name} was cut off; mlx secret where settles it")
+
+
+@app.command("get")
+def get(
+    name: Name,
+    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="One key of it.")] = None,
+    reveal: Reveal = False,
+    output: Output = Format.table,
+) -> None:
+    """Show one secret: its keys, or with --reveal its values."""
+    secrets = _secrets()
+    if key is None:
+        terminal.emit_one(secrets.revealed(name) if reveal else secrets.get(name), output)
+    elif reveal:
+        terminal.out(secrets.value(name, key))
+    else:
+        terminal.emit_one(secrets.get_key(name, key), output)
+
+
+@app.command("update", context_settings=_ANY_OPTION)
+def update(
+    words: Words,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", metavar="KEY", help="Remove this key.")
+    ] = None,
+    values: Values = None,
+    interactive: Interactive = False,
+    allow_empty: AllowEmpty = False,
+) -> None:
+    """Set or remove keys of a secret; the others stay."""
+    from .secret_input import read
+
+    given = read(words, values=values, interactive=interactive, allow_empty=allow_empty)
+    secrets = _secrets()
+    listing = secrets.update(given.name, given.values, remove=remove or (), allow_empty=allow_empty)
+    _said("updated", listing, secrets)
+    _noted(given.values, given.literals)
+
+
+@app.command("rename")
+def rename(
+    name: Name, new_name: Annotated[str, typer.Argument(help="The new name.")], yes: Yes = False
+) -> None:
+    """Rename a secret, and with --yes the references to it."""
+    secrets = _secrets()
+    users = secrets.used_by(name)
+    change = bool(users) and (yes or terminal.can_ask())
+    if change:
+        terminal.confirm(
+            f"rename {name} to {new_name}, and with it the references in{_bullets(users)}\n?", yes=yes
+        )
+    secrets.rename(name, new_name)
+    terminal.say(f"renamed {name} to {new_name}")
+    if change:
+        secrets.rewrite_references(name, new_name)
+        terminal.say(f"changed the references in{_bullets(users)}")
+    elif users:
+        terminal.warn(f"these still refer to {name}, --yes would have changed them:{_bullets(users)}")
+
+
+@app.command("delete")
+def delete(
+    name: Name,
+    yes: Yes = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Forget it even when its store cannot be asked.")
+    ] = False,
+) -> None:
+    """Delete a secret."""
+    secrets = _secrets()
+    secrets.get(name)
+    users = secrets.used_by(name)
+    used = f"; it is used by{_bullets(users)}\ndelete it" if users else ""
+    terminal.confirm(f"delete secret {name!r}{used}?", yes=yes)
+    secrets.delete(name, force=force)
+    terminal.say(f"deleted {name}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="JSON or YAML: name -> key -> value; - for stdin.")
+    ],
+    force: Replace = False,
+) -> None:
+    """Store the secrets of a file, such as one that export wrote."""
+    from ..secrets.document import secrets_from_text
+    from .secret_input import read_text
+
+    secrets = _secrets()
+    for listing in secrets.import_(
+        secrets_from_text(read_text(file, what="import"), what=file), replace=force
+    ):
+        _said("stored", listing, secrets)
+    if file != "-":
+        terminal.say(f"note: {file} still has the values in plain text; delete it when it is not needed")
+
+
+@app.command("export")
+def export(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="These; all without.")
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--output-file", "-f", metavar="FILE", help="Write to this file (.json or YAML)."),
+    ] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Without a file: print the values.")] = False,
+    force: Replace = False,
+) -> None:
+    """Write secrets with their values to a file that only you can read."""
+    from .secret_export import to_file, to_stdout
+
+    if file is None and not reveal:
+        raise UsageError("where to?", hint="--output-file FILE, or --reveal to print the values")
+    secrets = _secrets().export(names or ())
+    if file is None:
+        to_stdout(secrets)
+    else:
+        to_file(secrets, file, force=force)
+
+
+@app.command("where")
+def where(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this secret.")] = None,
+    output: Output = Format.table,
+) -> None:
+    """Show the stores: which can be used, why not, and what is in each."""
+    if name is None:
+        terminal.emit(_secrets().stores(), output, _STORES)
+    else:
+        terminal.emit(_secrets().where(name), output, _PLACES)
+
+
+def _secrets() -> SecretService:
+    from ..client import Client
+    from ..secrets.stores.master_key import ask_with
+
+    ask_with(terminal.ask_hidden if terminal.can_ask() else None)
+    secrets: SecretService = Client().secrets
+    return secrets
+
+
+def _said(verb: str, listing: SecretListing, secrets: SecretService) -> None:
+    terminal.say(f"{verb} {listing.name} in the {listing.store}: {', '.join(listing.keys)}")
+    for problem in secrets.passed_over:
+        terminal.say(f"note: not in the {problem.message}")
+    if listing.from_environment:
+        keys = ", ".join(listing.from_environment)
+        terminal.warn(f"the environment has its own value of {keys}, which counts before the stored one")
+
+
+def _noted(values: dict[str, str], literals: list[str]) -> None:
+    if literals:
+        terminal.say(
+            f"hint: the shell's history now has the value of {', '.join(literals)}; "
+            f"--{literals[0]} alone asks for it, --{literals[0]}=- reads it from a pipe"
+        )
+    short = [key for key, value in values.items() if 0 < len(value) < 4]
+    if short:
+        terminal.say(f"note: {', '.join(short)} is too short to be masked in what a run prints")
+
+
+def _bullets(lines: list[str]) -> str:
+    return "".join(f"\n  {line}" for line in lines)
