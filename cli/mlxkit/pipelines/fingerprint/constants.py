@@ -1,0 +1,120 @@
+"""The values that a step reaches: plain ones by content, others by their type and the statement that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ...artifacts import classes, plain
+from ...artifacts.digests import canonical, content_digest
+from ...artifacts.errors import UnstorableOutputError
+from ...artifacts.materializers.formats import format_of
+from . import normal
+from .parts import sha
+from .scopes import names_of
+from .sources import SourceFile
+
+if TYPE_CHECKING:
+    from .reach import Reach
+
+_LARGEST = 100_000
+_LARGEST_ARRAY = 256 << 20
+_CODE = (FunctionType, type, ModuleType, MethodType, BuiltinFunctionType)
+
+
+class Constants:
+    """Adds `constant` parts to a walk."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+
+    def add(self, module: str, name: str, value: Any, source: SourceFile | None) -> str:
+        """Add a value under its name and return its digest.
+
+        A lock, a logger, a model or ten million numbers have no cheap content: they count by their type, and
+        by the source of the statement that binds them when there is one.
+        """
+        label = f"constant {module}.{name}"
+        if not self._reach.parts.is_new(("constant", label, id(value)), value):
+            return self._reach.parts.found.get(label, "")
+        opaque: list[Any] = []
+
+        def leaf(part: Any) -> Any:
+            if isinstance(part, _CODE) or hasattr(part, "__wrapped__"):
+                return {plain.TAG: "name", "v": self._reach.value(module, name, part)}
+            content = self._content(part)
+            if content is not None:
+                return content
+            opaque.append(part)
+            self._reach.class_(type(part))
+            return {plain.TAG: "opaque", "v": classes.type_name(type(part))}
+
+        if _is_large(value):
+            opaque.append(value)
+            text = f"{classes.type_name(type(value))} of {len(value)}"
+        else:
+            text = canonical(value, leaf)
+            self._classes(value)
+        if opaque and source is not None and name in source.bindings:
+            statements = source.bindings[name]
+            text += "".join(normal.text(statement, source.is_noise) for statement in statements)
+            self._reach.unloaded.follow(names_of(statements), source, module)
+        digest = sha(text)
+        self._reach.parts.add(label, digest)
+        return digest
+
+    def _content(self, part: Any) -> Any:
+        """Return the digest of an array or a table, None for everything else."""
+        row = format_of(part)
+        if row is None or _bytes_of(part) > _LARGEST_ARRAY:
+            return None
+        try:
+            return content_digest(part)
+        except UnstorableOutputError:
+            return None
+
+    def _classes(self, value: Any) -> None:
+        """Add the classes of the project whose instances a value holds: their methods are code, too."""
+        if isinstance(value, Mapping):
+            for item in value.values():
+                self._classes(item)
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            for item in value:
+                self._classes(item)
+        kind = type(value)
+        if kind.__module__ != "builtins":
+            self._reach.class_(kind)
+            for name in getattr(kind, "__dataclass_fields__", ()):
+                self._classes(getattr(value, name, None))
+
+
+def _bytes_of(value: Any) -> int:
+    for name in ("nbytes", "memory_usage", "estimated_size"):
+        found = getattr(value, name, None)
+        if isinstance(found, int):
+            return found
+        if callable(found):
+            counted = found()
+            return int(counted.sum() if hasattr(counted, "sum") else counted)
+    return 0
+
+
+def _is_large(value: Any) -> bool:
+    """Say whether a container holds so much that looking at it would cost more than it saves."""
+    left = _LARGEST
+    queue = [value]
+    while queue:
+        item = queue.pop()
+        if isinstance(item, Mapping):
+            queue.extend(
+                part for part in item.values() if isinstance(part, (Mapping, list, tuple, set, frozenset))
+            )
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            queue.extend(part for part in item if isinstance(part, (Mapping, list, tuple, set, frozenset)))
+        else:
+            continue
+        left -= len(item)
+        if left < 0:
+            return True
+    return False

@@ -1,0 +1,315 @@
+"""Follow a step into everything of the project that it reaches, as the objects are now in this process."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from . import normal
+from .constants import Constants
+from .parts import Parts, sha
+from .places import Places, file_of, folder_of, module_label
+from .scopes import Chain, Names, names_of
+from .sources import Definition, SourceFile, code_digest, source_of
+from .unloaded import Unloaded
+
+_MISSING = object()
+_Facts = tuple[str, str, Names]
+_known_functions: dict[int, tuple[CodeType, _Facts]] = {}
+
+
+def code_parts(function: Any, root: Path) -> dict[str, str]:
+    """Return the parts of a cache key that are code.
+
+    `step` is the function itself; `function`, `class`, `constant` and `module` parts are what it reaches in the
+    project, however far away; `package` parts are the versions of what it names of others.
+    """
+    function = _unwrapped(function)
+    code = getattr(function, "__code__", None)
+    roots = [root]
+    if code is not None and not code.co_filename.startswith("<"):
+        roots.append(folder_of(code.co_filename, str(function.__globals__.get("__package__") or "")))
+    reach = Reach(Parts(Places(*roots)))
+    if isinstance(function, FunctionType):
+        reach.function(function, label="step")
+    else:  # a class with __call__, a partial, something compiled
+        reach.parts.add("step", f"{type(function).__module__}.{type(function).__qualname__}")
+        reach.value("step", "callable", function)
+    return dict(sorted(reach.parts.run().items()))
+
+
+class Reach:
+    """One walk over live objects."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.unloaded = Unloaded(parts)
+        self.constants = Constants(self)
+
+    def value(self, module: str, name: str, value: Any, source: SourceFile | None = None) -> str:
+        """Add whatever a name stands for; returns what it is, in a word or as a digest."""
+        kind = type(value)
+        if isinstance(value, FunctionType):
+            return self.function(value)
+        if isinstance(value, type):
+            return self.class_(value)
+        if isinstance(value, ModuleType):
+            return self.module(value)
+        if isinstance(value, MethodType):
+            self.value(
+                module, name, value.__self__ if isinstance(value.__self__, type) else type(value.__self__)
+            )
+            return self.value(module, name, value.__func__)
+        if isinstance(value, (staticmethod, classmethod)):
+            return self.value(module, name, value.__func__)
+        wrapped = (
+            getattr(value, "__dict__", {}).get("__wrapped__") if not isinstance(value, Mapping) else None
+        )
+        if wrapped is not None:  # one of our steps, functools.cache, and many other decorators
+            self._owner_of(kind)
+            return self.value(module, name, wrapped)
+        if isinstance(value, functools.partial):
+            self.value(module, name, value.func)
+            return self.constants.add(module, f"{name}(...)", (value.args, value.keywords), source)
+        if isinstance(value, BuiltinFunctionType) or self.parts.places.owner(None, kind.__module__) == "ours":
+            return self._owner_of(value if isinstance(value, BuiltinFunctionType) else kind)
+        return self.constants.add(module, name, value, source)
+
+    def function(self, function: FunctionType, label: str = "") -> str:
+        """Add a function and, later, what it reaches."""
+        code = function.__code__
+        module = str(function.__globals__.get("__name__") or "")
+        owner = self.parts.places.owner(code.co_filename, module)
+        wrapped = function.__dict__.get("__wrapped__")
+        if owner != "project" and not label:
+            if owner == "package":
+                self.parts.package(module)
+            if wrapped is not None:  # a package's decorator around the project's function
+                self.value(module, function.__name__, wrapped)
+            elif owner == "package":
+                for cell in _cells(function).values():
+                    if isinstance(cell, FunctionType):
+                        self.function(cell)
+            return f"{module}.{function.__qualname__}"
+        source = source_of(code.co_filename)
+        digest, qualname, names = _facts(code, function, source)
+        where = module_label(module, code.co_filename)
+        if self.parts.is_new(("function", id(function)), function):
+            self.parts.add(label or f"function {where}.{qualname}", digest)
+            self.parts.later(self._inside_function, function, where, qualname, names, source)
+            if wrapped is not None:
+                self.parts.later(self.value, module, function.__name__, wrapped)
+        return f"{where}.{qualname}"
+
+    def class_(self, kind: type) -> str:
+        """Add a class and, later, what its methods and bases reach."""
+        module = kind.__module__
+        file = getattr(sys.modules.get(module), "__file__", None)
+        owner = self.parts.places.owner(file, module)
+        if owner == "package":
+            self.parts.package(module)
+        where = module_label(module, file)
+        if owner == "project" and self.parts.is_new(("class", id(kind)), kind):
+            source = source_of(file) if file else None
+            definitions = _definitions(kind, source)
+            if source is not None and definitions:
+                text = "".join(normal.text(item.node, source.is_noise) for item in definitions)
+                self.parts.add(f"class {where}.{kind.__qualname__}", sha(text))
+                names = names_of(item.node for item in definitions)
+                self.parts.later(
+                    lambda: self._names(names, vars(sys.modules[module]), {}, where, module, source)
+                )
+                cells = {name: cell for method in _methods(kind) for name, cell in _cells(method).items()}
+                self.parts.later(self._names, names, cells, {}, f"{where}.{kind.__qualname__}", module, None)
+            else:
+                self._class_without_source(kind, where)
+            for base in (*kind.__bases__, type(kind)):
+                self.class_(base)
+        return f"{where}.{kind.__qualname__}"
+
+    def module(self, module: ModuleType) -> str:
+        """Add a module that is used as a value: all of it."""
+        file = file_of(module)
+        owner = self.parts.places.owner(file, module.__name__)
+        if owner == "package":
+            self.parts.package(module.__name__)
+        elif owner == "project":
+            self.unloaded.whole_module(module.__name__, file)
+        return module.__name__
+
+    def _inside_function(
+        self, function: FunctionType, where: str, qualname: str, names: Names, source: SourceFile | None
+    ) -> None:
+        module = str(function.__globals__.get("__name__") or "")
+        self._names(
+            names, function.__globals__, _cells(function), where, module, source, f"{where}.{qualname}"
+        )
+        definition = source.function(function.__code__) if source else None
+        for parameter, default in _computed_defaults(function, definition):
+            self.value(f"{where}.{qualname}", parameter, default)
+
+    def _names(
+        self,
+        names: Names,
+        namespace: Mapping[str, Any],
+        cells: Mapping[str, Any],
+        where: str,
+        module: str,
+        source: SourceFile | None,
+        inner: str = "",
+    ) -> None:
+        """Look up the outside names of a piece of source and add what they stand for."""
+        for chain in names.free:
+            if chain[0] in cells:
+                self._chain(chain, cells[chain[0]], inner, None)
+            elif chain[0] in namespace:
+                self._chain(chain, namespace[chain[0]], where, source)
+        package = str(namespace.get("__package__") or "")
+        for use in names.imported:
+            self.unloaded.imported(use, package or module.rpartition(".")[0])
+
+    def _chain(self, chain: Chain, value: Any, where: str, source: SourceFile | None) -> None:
+        """Follow `helpers.sub.fn` through the project's modules to the thing itself."""
+        name = chain[0]
+        for attribute in chain[1:]:
+            if not isinstance(value, ModuleType):
+                break
+            file = file_of(value)
+            if self.parts.places.owner(file, value.__name__) != "project":
+                break
+            inner = vars(value).get(attribute, _MISSING)
+            if inner is _MISSING:
+                inner = sys.modules.get(f"{value.__name__}.{attribute}", _MISSING)
+            if inner is _MISSING:
+                break
+            where, source, name = (
+                module_label(value.__name__, file),
+                source_of(file) if file else None,
+                attribute,
+            )
+            value = inner
+        self.value(where, name, value, source)
+
+    def _owner_of(self, item: Any) -> str:
+        module = str(getattr(item, "__module__", None) or "builtins")
+        if self.parts.places.owner(None, module) == "package":
+            self.parts.package(module)
+        return f"{module}.{getattr(item, '__qualname__', '')}"
+
+    def _class_without_source(self, kind: type, where: str) -> None:
+        """Add a class that was typed in or made by a call, by what it has."""
+        facts = [getattr(kind, "__name__", "")]
+        for name, item in sorted(vars(kind).items()):
+            item = getattr(item, "__func__", getattr(item, "fget", item))
+            if isinstance(item, FunctionType):
+                facts.append(f"{name}={code_digest(item.__code__)}")
+                names = _names_in_code(item.__code__)
+                self.parts.later(self._inside_function, item, where, item.__qualname__, names, None)
+            elif not name.startswith("__") and isinstance(item, (str, int, float, bool, tuple, type(None))):
+                facts.append(f"{name}={item!r}")
+        self.parts.add(f"class {where}.{kind.__qualname__}", sha("\n".join(facts)))
+
+
+def _unwrapped(function: Any) -> Any:
+    """Return the function behind one of our steps."""
+    while type(function).__module__.partition(".")[0] == "mlxkit" and hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function.__func__ if isinstance(function, MethodType) else function
+
+
+def _facts(code: CodeType, function: FunctionType, source: SourceFile | None) -> _Facts:
+    """Return digest, name and outside names of a function; worked out once for each code object."""
+    known = _known_functions.get(id(code))
+    if known is not None and known[0] is code:
+        return known[1]
+    definition = source.function(code) if source is not None else None
+    if source is not None and definition is not None:
+        facts = (
+            normal.digest(definition.node, source.is_noise),
+            definition.qualname,
+            names_of([definition.node]),
+        )
+    else:
+        facts = (
+            f"code {code_digest(code)}",
+            getattr(code, "co_qualname", function.__qualname__),
+            _names_in_code(code),
+        )
+    _known_functions[id(code)] = (code, facts)
+    return facts
+
+
+def _names_in_code(code: CodeType) -> Names:
+    """Return the outside names of compiled code: more than it takes, where attributes are called like globals."""
+    found: set[Chain] = {(name,) for name in (*code.co_names, *code.co_freevars)}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found.update(_names_in_code(constant).free)
+    return Names(tuple(sorted(found)), ())
+
+
+def _definitions(kind: type, source: SourceFile | None) -> list[Definition]:
+    """Return where a class was written; nothing when a method of it says that the file has changed since."""
+    found = source.classes.get(kind.__qualname__, []) if source is not None else []
+    for method in _methods(kind):
+        code = method.__code__
+        if (
+            source is None
+            or code.co_filename != source.path
+            or method.__qualname__ != f"{kind.__qualname__}.{code.co_name}"
+        ):
+            continue  # made by a decorator, or borrowed from another class
+        if source.function(code) is None:
+            return []
+    return found
+
+
+def _methods(kind: type) -> list[FunctionType]:
+    found = (getattr(item, "__func__", getattr(item, "fget", item)) for item in vars(kind).values())
+    return [item for item in found if isinstance(item, FunctionType)]
+
+
+def _cells(function: FunctionType) -> dict[str, Any]:
+    """Return what a closure closes over; cells that are not filled yet are left out."""
+    cells = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            cells[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return cells
+
+
+def _computed_defaults(function: FunctionType, definition: Definition | None) -> list[tuple[str, Any]]:
+    """Return the defaults whose source does not say their value: `def f(x=SCALE)`, `lambda x, i=i: ...`."""
+    arguments = getattr(definition.node, "args", None) if definition else None
+    code = function.__code__
+    positional = list(
+        zip(
+            reversed(code.co_varnames[: code.co_argcount]),
+            reversed(function.__defaults__ or ()),
+            strict=False,
+        )
+    )
+    found = [*positional, *(function.__kwdefaults__ or {}).items()]
+    if arguments is None or not found:
+        return found
+    sources = dict(
+        zip(
+            reversed([a.arg for a in (*arguments.posonlyargs, *arguments.args)]),
+            reversed(arguments.defaults),
+            strict=False,
+        )
+    )
+    sources.update(
+        {
+            a.arg: default
+            for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            if default
+        }
+    )
+    return [(name, value) for name, value in found if name not in sources or names_of([sources[name]]).free]
