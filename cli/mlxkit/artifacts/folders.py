@@ -6,7 +6,6 @@ The digest of the folder is the digest of its manifest, so that reading little p
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -66,8 +65,9 @@ def _regular_files(folder: Path) -> Iterator[Path]:
             target = path.resolve()
             if not target.is_file():
                 raise UnstorableOutputError(f"{path.name} is a link to something other than a file")
+            content = target.read_bytes()
             path.unlink()
-            shutil.copyfile(target, path)
+            path.write_bytes(content)
         if path.is_dir():
             path.chmod(0o700)
             yield from _regular_files(path)

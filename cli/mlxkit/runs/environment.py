@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 from functools import cache
@@ -15,11 +14,12 @@ _METADATA = (".dist-info", ".egg-info")
 
 def capture_environment() -> dict[str, Any]:
     """Return Python's version, the platform, and every installed distribution with its version."""
+    system, release, machine = _system()
     return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
+        "python": sys.version.partition(" ")[0],
+        "implementation": sys.implementation.name,
+        "platform": f"{system}-{release}-{machine}",
+        "machine": machine,
         "distributions": dict(_distributions(tuple(sys.path))),
     }
 
@@ -27,6 +27,15 @@ def capture_environment() -> dict[str, Any]:
 def version_of_module(name: str) -> str | None:
     """Return the version of the distribution that a top-level module comes from, imported or not."""
     return _version_of_module(name, tuple(sys.path))
+
+
+def _system() -> tuple[str, str, str]:
+    if hasattr(os, "uname"):  # a tenth of what `platform` costs
+        found = os.uname()
+        return found.sysname, found.release, found.machine
+    import platform
+
+    return platform.system(), platform.release(), platform.machine()
 
 
 @cache

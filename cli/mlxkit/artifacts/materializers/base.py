@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -28,7 +27,7 @@ class LocalFiles:
         Path(path).mkdir(parents=True, exist_ok=True)
 
     def copyfile(self, source: str, target: str) -> None:
-        shutil.copyfile(source, target)
+        Path(target).write_bytes(Path(source).read_bytes())
 
 
 class BaseMaterializer:

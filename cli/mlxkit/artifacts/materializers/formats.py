@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import classes
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """A way to write one kind of value into one file.
 
     `module` has `write(value, file)`, `read(path)` and `summary(value)`, or those of `part`.

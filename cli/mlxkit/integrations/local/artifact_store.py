@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,7 +55,7 @@ class LocalArtifactStore:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
     def commit(self, draft: Path, uri: str) -> None:
         """Rename a draft to its key; what is there already is the same content, or damaged and replaced."""
@@ -118,7 +116,7 @@ class LocalArtifactStore:
         with suppress(OSError):
             for folder in list((self.root / _DRAFTS).iterdir()):
                 if _is_abandoned(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _remove(folder)
                     removed += 1
         return removed
 
@@ -184,4 +182,15 @@ def _is_abandoned(draft: Path) -> bool:
 
 
 def _host() -> str:
-    return platform.node().replace(".", "-").replace("/", "-") or "host"
+    name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+    return name.replace(".", "-").replace(os.sep, "-") or "host"
+
+
+def _remove(folder: Path) -> None:
+    """Remove a draft; mostly it is empty by then, and nothing heavier is needed."""
+    try:
+        folder.rmdir()
+    except OSError:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Chain = tuple[str, ...]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-@dataclass(frozen=True)
-class Imported:
+class Imported(NamedTuple):
     """A use of something that is imported inside a function: the module, and what is taken from it."""
 
     level: int
@@ -20,8 +19,7 @@ class Imported:
     chain: Chain
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """What a piece of source takes from outside: dotted names, and imports of its own."""
 
     free: tuple[Chain, ...]
@@ -37,18 +35,22 @@ def names_of(nodes: Iterable[ast.AST]) -> Names:
     return Names(tuple(sorted(set(outside.uses))), tuple(sorted(walk.imported, key=repr)))
 
 
-@dataclass
 class _Scope:
-    is_class: bool = False
-    is_comprehension: bool = False
-    parent: _Scope | None = None
-    bound: set[str] = field(default_factory=set)
-    outer: set[str] = field(default_factory=set)
-    imports: dict[str, Imported] = field(default_factory=dict)
-    side_effects: dict[str, Imported] = field(default_factory=dict)
-    uses: list[Chain] = field(default_factory=list)
-    inner_uses: list[Chain] = field(default_factory=list)
-    used_imports: set[str] = field(default_factory=set)
+    """What is bound, and what is used, in one function, class or comprehension."""
+
+    def __init__(
+        self, parent: _Scope | None = None, *, is_class: bool = False, is_comprehension: bool = False
+    ) -> None:
+        self.parent = parent
+        self.is_class = is_class
+        self.is_comprehension = is_comprehension
+        self.bound: set[str] = set()
+        self.outer: set[str] = set()
+        self.imports: dict[str, Imported] = {}
+        self.side_effects: dict[str, Imported] = {}
+        self.used_imports: set[str] = set()
+        self.uses: list[Chain] = []
+        self.inner_uses: list[Chain] = []
 
     def bind(self, name: str) -> None:
         scope = self
@@ -126,7 +128,7 @@ class _Walk:
         with_types = self._type_parameters(node, scope)
         for part in (*node.bases, *(item.value for item in node.keywords)):
             self.visit(part, with_types)
-        inside = _Scope(is_class=True, parent=with_types)
+        inside = _Scope(with_types, is_class=True)
         for statement in node.body:
             self.visit(statement, inside)
         self._close(inside, with_types)
@@ -138,13 +140,13 @@ class _Walk:
         parameters = getattr(node, "type_params", None)
         if not parameters:
             return scope
-        inside = _Scope(parent=scope)
+        inside = _Scope(scope)
         for parameter in parameters:
             self.visit(parameter, inside)
         return inside
 
     def _comprehension(self, node: ast.AST, scope: _Scope) -> None:
-        inside = _Scope(is_comprehension=True, parent=scope)
+        inside = _Scope(scope, is_comprehension=True)
         for index, generator in enumerate(node.generators):  # type: ignore[attr-defined]
             self.visit(generator.iter, inside if index else scope)
             for target in ast.walk(generator.target):
@@ -183,7 +185,7 @@ class _Walk:
                 self.visit(default, scope)
 
     def _nested(self, scope: _Scope, body: Iterable[ast.AST], arguments: ast.arguments) -> None:
-        inside = _Scope(parent=scope)
+        inside = _Scope(scope)
         inside.bound.update(item.arg for item in _parameters(arguments))
         for statement in body:
             self.visit(statement, inside)

@@ -6,10 +6,9 @@ import ast
 import hashlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 _FUTURE_FLAGS = (
     0x1FF0000  # every `from __future__` feature of Python 3; they are part of a code object's flags
@@ -18,8 +17,7 @@ _OURS = ("mlxkit", "zenml")
 _IMPORTS = (ast.Import, ast.ImportFrom)
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """A function, class or lambda in a file: what it is called there, and the top-level statement around it."""
 
     qualname: str
@@ -27,16 +25,16 @@ class Definition:
     statement: ast.stmt
 
 
-@dataclass
 class SourceFile:
     """A parsed file and its definitions."""
 
-    path: str
-    tree: ast.Module
-    functions: dict[tuple[str, int], list[Definition]] = field(default_factory=dict)
-    classes: dict[str, list[Definition]] = field(default_factory=dict)
-    bindings: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    _compiled: dict[int, dict[tuple[str, int], list[str]]] = field(default_factory=dict)
+    def __init__(self, path: str, tree: ast.Module) -> None:
+        self.path = path
+        self.tree = tree
+        self.functions: dict[tuple[str, int], list[Definition]] = {}
+        self.classes: dict[str, list[Definition]] = {}
+        self.bindings: dict[str, list[ast.stmt]] = {}
+        self._compiled: dict[int, dict[tuple[str, int], list[str]]] = {}
 
     def function(self, code: CodeType) -> Definition | None:
         """Return where a function was written, or None when the file no longer says what the code does."""
@@ -62,7 +60,12 @@ class SourceFile:
 
     def _imports(self) -> list[ast.stmt]:
         """Return the imports of the file: how a method call is compiled depends on whether its base was imported."""
-        found = {id(item): item for statements in self.bindings.values() for item in statements if isinstance(item, _IMPORTS)}
+        found = {
+            id(item): item
+            for statements in self.bindings.values()
+            for item in statements
+            if isinstance(item, _IMPORTS)
+        }
         return [item for item in found.values() if getattr(item, "module", "") != "__future__"]
 
     def is_noise(self, decorator: ast.expr) -> bool:
