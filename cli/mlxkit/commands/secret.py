@@ -211,11 +211,15 @@ def _secrets() -> SecretService:
 
 def _said(verb: str, listing: SecretListing, secrets: SecretService) -> None:
     terminal.say(f"{verb} {listing.name} in the {listing.store}: {', '.join(listing.keys)}")
-    for problem in secrets.passed_over:
-        terminal.say(f"note: not in the {problem.message}")
+    _passed_over(secrets)
     if listing.from_environment:
         keys = ", ".join(listing.from_environment)
         terminal.warn(f"the environment has its own value of {keys}, which counts before the stored one")
+
+
+def _passed_over(secrets: SecretService) -> None:
+    for problem in secrets.passed_over:
+        terminal.say(f"note: not in the {problem.message}")
 
 
 def _noted(values: dict[str, str], literals: list[str]) -> None:

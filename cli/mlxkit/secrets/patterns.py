@@ -9,6 +9,8 @@ _MIN_BASE64 = 8  # the part of a base64 text that does not depend on its neighbo
 def patterns(value: str) -> frozenset[str]:
     """Return every text that stands for `value`; empty when it is too short to be masked."""
     stripped = value.strip()
+    if len(stripped) < MIN_LENGTH:
+        return frozenset()
     found: set[str] = set()
     for text in {value, stripped}:
         found |= _written(text) | _binary(text)

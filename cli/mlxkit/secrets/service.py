@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace as with_changes
+from typing import TYPE_CHECKING
 
 from ..errors import AlreadyExistsError, NotFoundError, UsageError, did_you_mean
-from . import references, usage
 from .index import Entry
 from .names import check_name, check_values, fold, is_name
 from .reading import LayeredValues, all_keys
 from .records import UNFINISHED, PlaceRecord, RevealedSecret, SecretListing, StoreRecord
 from .stores.protocol import SecretStore, StoreUnusableError
-from .value import SecretValue
 from .vault import Vault
+
+if TYPE_CHECKING:
+    from .value import SecretValue
 
 Values = Mapping[str, str]
 Listings = list[SecretListing]
@@ -95,6 +97,8 @@ class SecretService:
 
     def resolve(self, fields: Values) -> dict[str, SecretValue | str]:
         """Replace the references in every field; everything that is missing is in one error."""
+        from . import references
+
         return references.resolve(fields, self.lookup, names=self.names)
 
     def create(self, name: str, values: Values, *, allow_empty: bool = False) -> SecretListing:
@@ -159,11 +163,15 @@ class SecretService:
 
     def used_by(self, name: str) -> Names:
         """Return the attributes of components that refer to a secret."""
-        return usage.users_of(name)
+        from .usage import users_of
+
+        return users_of(name)
 
     def rewrite_references(self, old: str, new: str) -> None:
         """Make the components that refer to one secret refer to another, in `mlx.yaml`."""
-        usage.rewrite(old, new)
+        from .usage import rewrite
+
+        rewrite(old, new)
 
     def import_(self, secrets: Mapping[str, Values], *, replace: bool = False) -> Listings:
         """Store many secrets; unless it is to `replace` them, nothing is stored when one of them exists."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Any, NoReturn
 
 from . import masking
@@ -37,6 +36,8 @@ class SecretValue:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SecretValue):
             return NotImplemented
+        import hmac
+
         return hmac.compare_digest(self.__text.encode(), other.__text.encode())
 
     def __hash__(self) -> int:

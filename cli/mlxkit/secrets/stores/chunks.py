@@ -7,7 +7,6 @@ the new text goes to `<service>#new` first, then the old entry is removed, so th
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -119,4 +118,6 @@ def _part(service: str, generation: str, number: int) -> str:
 
 
 def _digest(text: str) -> str:
+    import hashlib
+
     return hashlib.sha256(text.encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,6 +68,8 @@ def _service(secret: str) -> str:
     home = os.environ.get("MLX_HOME")
     if not home:
         return f"mlx:{secret}"
+    import hashlib
+
     digest = hashlib.sha256(str(Path(home).expanduser().absolute()).encode()).hexdigest()
     return f"mlx/{digest[:8]}:{secret}"
 
