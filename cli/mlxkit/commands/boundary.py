@@ -28,14 +28,20 @@ def guarded(call: Callable[[], Any]) -> int:
         sys.stderr.write("\ninterrupted\n")
         return int(ExitCode.interrupted)
     except BrokenPipeError:
-        # The reader went away (`| head`); stdout must not be flushed again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.broken_pipe)
+        return _reader_gone()
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # the parser turns it into exit status 1
+            return _reader_gone()
         return _status(stop.code)
     except Exception as error:
         return _unexpected(error)
     return result if isinstance(result, int) else int(ExitCode.ok)
+
+
+def _reader_gone() -> int:
+    """The reader of our output went away (`| head`); stdout must not be flushed again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(ExitCode.broken_pipe)
 
 
 def _status(code: object) -> int:

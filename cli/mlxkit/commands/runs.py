@@ -44,7 +44,7 @@ def list_(
     terminal.emit(
         runs,
         output,
-        ["id", "pipeline", "status", "stack", "started", "duration", "name"],
+        ["id", "name", "status", "stack", "started", "duration"],
         empty="no runs yet; mlx run FILE makes one",
     )
 

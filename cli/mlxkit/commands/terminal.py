@@ -225,6 +225,26 @@ def _cell(value: Any) -> str:
     return str(value).replace("\t", " ").replace("\r", "").replace("\n", "\\n")
 
 
+def _for_people(column: str, value: Any) -> str:
+    """Render a cell of a table on a terminal: times as ages, digests by their start; pipes get the whole value."""
+    if column in ("started", "created", "last_started") and isinstance(value, str):
+        return _age(value)
+    if column == "duration" and isinstance(value, float):
+        return f"{value:.2f}s" if value < 60 else f"{int(value) // 60}m{int(value) % 60:02d}s"
+    return str(value)[:12] if column == "digest" else _cell(value)
+
+
+def _age(moment: str) -> str:
+    from datetime import datetime, timezone
+
+    seconds = int((datetime.now(timezone.utc) - datetime.fromisoformat(moment)).total_seconds())
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return f"{max(seconds, 0)} s ago"
+
+
 def _styled(text: str, code: str, stream: TextIO) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if has_colour(stream) else text
 
@@ -232,7 +252,8 @@ def _styled(text: str, code: str, stream: TextIO) -> str:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(file=sys.stdout, no_color=not has_colour(sys.stdout), highlight=False, markup=False)
+    system: Any = "auto" if has_colour(sys.stdout) else None
+    return Console(file=sys.stdout, color_system=system, highlight=False, markup=False)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -242,7 +263,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     for column in columns:
         table.add_column(column.rpartition(".")[2].upper().replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(_dig(row, column)) for column in columns))
+        table.add_row(*(_for_people(column, _dig(row, column)) for column in columns))
     _console().print(table)
 
 
