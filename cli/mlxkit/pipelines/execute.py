@@ -170,14 +170,6 @@ def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> StepRecor
                 delay *= spec.retries.backoff
                 continue
             return _failed(spec, services, blank, context, error)
-        except SystemExit as error:
-            return _failed(
-                spec,
-                services,
-                blank,
-                context,
-                StepFailedError(f"step {spec.name!r} called sys.exit({error.code!r})"),
-            )
         except BaseException:  # Ctrl-C, SIGTERM: recorded, then on its way
             killed = replace(
                 blank,
@@ -212,7 +204,10 @@ def _attempt(spec: StepSpec, services: StepServices, context: StepContext) -> tu
     token = current_step.set(context)
     try:
         with tracking as tracked:
-            returned = spec.function(**values)
+            try:
+                returned = spec.function(**values)
+            except SystemExit as stop:  # inside the tracker's scope, which must not take exit status 0 for success
+                raise StepFailedError(f"step {spec.name!r} called sys.exit({stop.code!r})") from None
             del values  # a step's inputs need not stay in memory while its outputs are written
             return _store(spec, services, returned)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -197,6 +198,7 @@ def _as_program(file: Path, arguments: Sequence[str]) -> Iterator[None]:
     argv, path, main = sys.argv, list(sys.path), sys.modules.get("__main__")
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.resolve().parent))
+    gc.enable()
     try:
         yield
     finally:

@@ -234,7 +234,7 @@ class RunScope:
             "mlx.code_digest": code.get("digest"),
         }
         return RunFacts(
-            run_id=self.record.id, run_name=self.record.name, pipeline=self.record.pipeline, stack=self.record.stack,
+            run_id=self.record.id, run_name=self.record.name, pipeline=self.record.pipeline, stack=self.record.stack, kind=self.record.kind,
             parameters={name: str(value) for name, value in self.parameters.items()},
             tags={key: str(value) for key, value in tags.items() if value},
         )  # fmt: skip
