@@ -9,7 +9,7 @@ import typer
 
 from ..errors import NotFoundError, did_you_mean
 from ..records import Record
-from ..stacks.flavors import Attribute, Flavor, flavors
+from ..stacks.flavors import Attribute, Flavor, built_in, flavors
 from ..stacks.kinds import KINDS, get_kind
 from . import terminal
 from .app import new_app
@@ -59,7 +59,10 @@ def describe(
     output: Output = Format.table,
 ) -> None:
     """Show every attribute of a flavor."""
-    known = _flavors(get_kind(kind).name if kind else None)
+    only = get_kind(kind).name if kind else None
+    known = built_in(only)
+    if all(flavor.name != name for flavor in known):
+        known = _flavors(only)
     found = [_record(flavor) for flavor in known if flavor.name == name]
     if not found:
         close = did_you_mean(name, [flavor.name for flavor in known])

@@ -18,6 +18,8 @@ from .yamltext import MAX_BYTES, FieldPath, Parsed, dotted, parse_yaml
 _SECTIONS = {kind.section: kind for kind in KINDS.values()}
 _TOP = ("version", "default_stack", *_SECTIONS, "stacks")
 
+_MOST_PROBLEMS = 20
+
 # What exists without being written down, so that a stack need not name it and the first run needs no set-up.
 IMPLICIT: dict[str, dict[str, str]] = {
     "experiment_tracker": {"default": "mlflow"},
@@ -55,10 +57,11 @@ def read_regular_file(path: Path, shown: str) -> bytes | None:
         return None
     except OSError as error:
         raise ConfigError(f"cannot read {shown}: {_reason(path, error)}") from error
-    with os.fdopen(descriptor, "rb", closefd=True) as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{shown} is {_what_is(status.st_mode)}, not a file")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise ConfigError(f"{shown} is {_what_is(status.st_mode)}, not a file")
+    with os.fdopen(descriptor, "rb") as file:
         if status.st_size > MAX_BYTES:
             raise ConfigError(
                 f"{shown} is {status.st_size / 1_048_576:.1f} MiB; a configuration is refused above {MAX_BYTES // 1024} KiB"
@@ -105,10 +108,11 @@ class _Form:
         default = self._default_stack(top.get("default_stack"), stacks)
         if self._problems:
             shown = self._project.shown
-            raise ConfigError(
-                "\n".join(f"{shown}:{line}: {text}" for line, text in sorted(self._problems)[:20])
-            )
+            raise ConfigError("\n".join(f"{shown}:{line}: {text}" for line, text in self._first_problems()))
         return Config(version, default, components, stacks, self._project.config_path, self._project.shown)
+
+    def _first_problems(self) -> list[tuple[int, str]]:
+        return sorted(self._problems, key=lambda problem: problem[0])[:_MOST_PROBLEMS]
 
     def _version(self, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -128,7 +132,9 @@ class _Form:
             path = (KINDS[kind].section, name)
             attributes = dict(self._map(path, body))
             flavor = attributes.pop("flavor", None)
-            if not isinstance(flavor, str) or not flavor:
+            if body is not None and not isinstance(body, dict):
+                flavor = ""  # which is said already
+            elif not isinstance(flavor, str) or not flavor:
                 self._problem(
                     (*path, "flavor"),
                     "missing: say which flavor it is" if flavor is None else "has to be text",

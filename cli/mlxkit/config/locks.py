@@ -26,7 +26,7 @@ else:
 
 
 _PAUSE = 0.01
-_LONGEST_PAUSE = 0.1
+_LONGEST_PAUSE = 0.025
 
 
 class LockTimeoutError(MlxError):

@@ -6,6 +6,7 @@ it with what was meant, so that a text these functions do not understand is refu
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ import yaml
 from .yamltext import FieldPath, compose_yaml, dump_flow, dump_yaml
 
 _WIDEST_FLOW = 110
+_ALIAS = re.compile(r"\s*:\s*\*[^\s,\]}]+")
 
 
 class CannotSpliceError(Exception):
@@ -40,7 +42,7 @@ def remove(text: str, path: FieldPath) -> str:
     if parent.flow_style:
         return _remove_from_flow(text, parent, position)
     start = text.rfind("\n", 0, key.start_mark.index) + 1
-    return text[:start] + text[_line_end(text, _content_end(text, value)) :]
+    return text[:start] + text[_line_end(text, _entry_end(text, key, value)) :]
 
 
 def rename(text: str, path: FieldPath, name: str) -> str:
@@ -117,11 +119,11 @@ def _insert(text: str, parent: Any, name: str, value: Any, after: str | None) ->
         if not parent.value:
             at = parent.start_mark.index + 1
             return text[:at] + written + text[at:]
-        at = _content_end(text, parent.value[-1][1])
+        at = _entry_end(text, *parent.value[-1])
         return f"{text[:at]}, {written}{text[at:]}"
     names = [key.value for key, _ in parent.value]
     last = parent.value[names.index(after) if after in names else -1]
-    at = _line_end(text, _content_end(text, last[1]))
+    at = _line_end(text, _entry_end(text, *last))
     indent = parent.value[0][0].start_mark.column
     return _with_newline(text[:at]) + _block(text, {name: value}, indent, _siblings_flow(parent)) + text[at:]
 
@@ -142,8 +144,8 @@ def _remove_from_flow(text: str, parent: Any, position: int) -> str:
     key, value = parent.value[position]
     if position + 1 < len(parent.value):
         return text[: key.start_mark.index] + text[parent.value[position + 1][0].start_mark.index :]
-    start = _content_end(text, parent.value[position - 1][1]) if position else key.start_mark.index
-    return text[:start] + text[_content_end(text, value) :]
+    start = _entry_end(text, *parent.value[position - 1]) if position else key.start_mark.index
+    return text[:start] + text[_entry_end(text, key, value) :]
 
 
 def _siblings_flow(parent: Any) -> bool:
@@ -163,11 +165,20 @@ def _block(text: str, entry: dict[str, Any], indent: int, flow: bool) -> str:
     return "".join(" " * indent + line + _newline(text) for line in lines)
 
 
+def _entry_end(text: str, key: Any, value: Any) -> int:
+    """The index behind the last character of an entry; an alias has the place of what it stands for."""
+    if value.start_mark.index < key.end_mark.index:
+        alias = _ALIAS.match(text, key.end_mark.index)
+        return alias.end() if alias else int(key.end_mark.index)
+    return _content_end(text, value)
+
+
 def _content_end(text: str, node: Any) -> int:
     """The index behind the last character of a value, without the comments and blank lines that follow it."""
-    if isinstance(node, (yaml.MappingNode, yaml.SequenceNode)) and not node.flow_style and node.value:
-        last = node.value[-1]
-        return _content_end(text, last[1] if isinstance(node, yaml.MappingNode) else last)
+    if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
+        return _entry_end(text, *node.value[-1])
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:
+        return _content_end(text, node.value[-1])
     end: int = node.end_mark.index
     if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
         end = node.start_mark.index + len(text[node.start_mark.index : end].rstrip())

@@ -26,7 +26,9 @@ FieldPath = tuple[Any, ...]
 
 _MERGE = "tag:yaml.org,2002:merge"
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
-_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str"))
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "map", "seq")
+)
 
 
 class _Loader(_Base):
@@ -149,6 +151,10 @@ class _Reader:
         if len(path) > MAX_DEPTH:
             raise _too_deep(self._what, node.start_mark.line + 1)
         self._lines.setdefault(path, node.start_mark.line + 1)
+        if node.tag not in _PLAIN_TAGS:
+            raise self._error(
+                node, f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not used here", path
+            )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -156,10 +162,6 @@ class _Reader:
         return self._scalar(node, path)
 
     def _scalar(self, node: Any, path: FieldPath) -> Any:
-        if node.tag not in _PLAIN_TAGS:
-            raise self._error(
-                node, f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not used here", path
-            )
         try:
             return self._loader.construct_object(node)
         except (ValueError, OverflowError, LookupError, yaml.YAMLError):

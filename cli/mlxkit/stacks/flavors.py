@@ -59,7 +59,7 @@ _BUILT_IN: Mapping[tuple[str, str], str] = {
 
 def flavors(kind: str | None = None, *, problems: list[str] | None = None) -> list[Flavor]:
     """List the flavors, third-party ones included; what is wrong with a broken one goes to `problems`."""
-    found = [*_built_in(kind), *_third_party(kind, [] if problems is None else problems)]
+    found = [*built_in(kind), *_third_party(kind, [] if problems is None else problems)]
     return sorted(found, key=lambda flavor: (list(KINDS).index(flavor.kind), flavor.name))
 
 
@@ -70,7 +70,7 @@ def get_flavor(kind: str, name: str) -> Flavor:
         return _row(target)
     known: dict[str, Flavor] = {}
     problems: list[str] = []
-    for flavor in (*_built_in(kind), *_third_party(kind, problems)):
+    for flavor in (*built_in(kind), *_third_party(kind, problems)):
         known.setdefault(flavor.name, flavor)
     if name in known:
         return known[name]
@@ -101,7 +101,8 @@ def imported(target: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def _built_in(kind: str | None) -> list[Flavor]:
+def built_in(kind: str | None = None) -> list[Flavor]:
+    """List the flavors of this distribution, without a search for others."""
     return [_row(target) for (of, _), target in _BUILT_IN.items() if kind in (None, of)]
 
 
