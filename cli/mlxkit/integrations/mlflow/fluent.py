@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .active import current_step
@@ -53,7 +54,8 @@ def start_run(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Join the step's run the first time, and start a run of its own for what asks for one."""
     step = _step()
     if step is None:
-        return original(*args, **kwargs)
+        with _without_our_run():
+            return original(*args, **kwargs)
     asked = inspect.signature(original).bind(*args, **kwargs).arguments
     if _stack_top() is None and step.takes(asked):
         return step.join(asked)
@@ -129,12 +131,18 @@ def _start_another(original: Callable[..., Any], step: StepTracking, asked: dict
         asked["tags"] = {**step.identity(), **(asked.get("tags") or {})}
         if _stack_top() is None and not asked.get("parent_run_id"):
             asked["parent_run_id"] = step.parent_for(asked)
-    # MLflow would resume the run that this variable names; it is there for child processes.
-    ours = os.environ.pop("MLFLOW_RUN_ID", None)
-    try:
+    with _without_our_run():
         run = original(**asked)
+    step.note_started(run.info.run_id)
+    return run
+
+
+@contextmanager
+def _without_our_run() -> Iterator[None]:
+    """Hide the variable that makes child processes join the step's run: here MLflow would resume that run."""
+    ours = os.environ.pop("MLFLOW_RUN_ID", None) if injection.connection is not None else None
+    try:
+        yield
     finally:
         if ours is not None:
             os.environ["MLFLOW_RUN_ID"] = ours
-    step.note_started(run.info.run_id)
-    return run

@@ -179,7 +179,11 @@ class MlflowRunTracking:
     ) -> OpenRun:
         masked = {key: mask_text(value) for key, value in tags.items()}
         run_id = self._backend().create_run(experiment_id, mask_text(name), masked)
-        self.note(run_id, parent=parent)
+        try:
+            self.note(run_id, parent=parent)
+        except BaseException:
+            self.end(run_id, "failed")
+            raise
         return OpenRun(run_id, experiment_id)
 
     def _run_tags(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,12 @@ class StepTracking:
 
     def _close_library(self, status: FinalStatus) -> None:
         from .fluent import end_leftovers, flush_async_logging, show_outer_runs
+
+        if injection.library is not None and not injection.library.is_ours:
+            warnings.warn(
+                f"step {self.facts.name!r} pointed MLflow at another address: what it logged there is not on the tracker",
+                stacklevel=2,
+            )
 
         if self._base is not None and self._base.entity is not None:
             flush_async_logging()
