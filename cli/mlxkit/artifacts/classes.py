@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -62,6 +63,18 @@ def find(text: str, known: Mapping[str, type] | None = None) -> type:
             f"the value is a {qualname!r}, which module {module_name!r} no longer has"
         )
     return found
+
+
+def find_by_type_name(name: str, known: Mapping[str, type] | None = None) -> type:
+    """Return the class behind what `type_name` gave, `object` when it cannot be found any more."""
+    parts = name.split(".")
+    for split in range(len(parts) - 1, 0, -1):
+        try:
+            return find(f"{'.'.join(parts[:split])}:{'.'.join(parts[split:])}", known)
+        except ArtifactUnreadableError:
+            continue
+    found = getattr(builtins, name, object)
+    return found if isinstance(found, type) else object
 
 
 def classes_in(declared: Any) -> dict[str, type]:

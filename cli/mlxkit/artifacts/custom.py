@@ -26,14 +26,13 @@ def write(value: Any, kind: type[BaseMaterializer], folder: Path) -> dict[str, s
         kind(str(folder)).save(value)
     except OSError as error:  # the user's own: nothing is known about the store
         raise UnstorableOutputError(f"materializer {classes.type_name(kind)!r} failed: {error}") from error
-    return {"custom": name, "type": classes.reference(type(value)) or ""}
+    return {"custom": name, "type": classes.type_name(type(value))}
 
 
 def read(name: str, type_name: str, folder: Path, known: Mapping[str, type]) -> Any:
     """Let the materializer read the folder that it wrote."""
     kind: Any = classes.find(name, known)
-    data_type = classes.find(type_name, known) if type_name else object
-    return kind(str(folder)).load(data_type)
+    return kind(str(folder)).load(classes.find_by_type_name(type_name, known))
 
 
 def summary(value: Any, kind: type[BaseMaterializer]) -> dict[str, Any]:

@@ -20,10 +20,8 @@ def write(value: Any, file: Any) -> None:
     if not _is_representable(value.dtype):
         raise NotRepresentableError(str(value.dtype))
     header = npy.header_data_from_array_1_0(value)
-    try:
-        npy.write_array_header_1_0(file, header)
-    except ValueError:  # a header of more than 64 KiB, or field names outside Latin-1
-        npy.write_array(file, value, allow_pickle=False)
+    if not _write_header(file, header):
+        npy.write_array(file, value, version=(3, 0), allow_pickle=False)
         return
     if header["fortran_order"]:
         value = value.T
@@ -72,6 +70,17 @@ class Arrays:
         if 0 in shape or dtype.itemsize == 0:
             return _frozen(np.empty(shape, dtype=dtype, order=order))
         return np.ndarray(shape, dtype, buffer=self._map, offset=self._map.tell(), order=order)
+
+
+def _write_header(file: Any, header: dict[str, Any]) -> bool:
+    """Write the header in the oldest version that holds it; False when it has names outside Latin-1."""
+    for write_version in (npy.write_array_header_1_0, npy.write_array_header_2_0):
+        try:
+            write_version(file, header)
+        except ValueError:  # before the first byte
+            continue
+        return True
+    return False
 
 
 def _frozen(array: Any) -> Any:

@@ -24,7 +24,9 @@ def write(value: Any, file: Any) -> None:
     """Pickle a value; raises UnstorableOutputError for what cannot be."""
     try:
         _Pickler(file, protocol=5).dump(value)
-    except (TypeError, AttributeError, pickle.PicklingError, RecursionError, NotImplementedError) as error:
+    except (OSError, MemoryError):  # the disk's fault, not the value's
+        raise
+    except Exception as error:  # a class decides for itself how it refuses
         raise UnstorableOutputError(
             f"{classes.type_name(type(value))} cannot be stored: {error}",
             hint="return plain data, or give the step a materializer (output_materializers=...)",
