@@ -61,14 +61,14 @@ def known_attribute(flavor: Flavor, name: str) -> Attribute:
     return attribute
 
 
-def from_text(attribute: Attribute, text: str) -> Any:
+def from_text(attribute: Attribute, text: str, *, is_secret: bool = False) -> Any:
     """Turn what was typed into the attribute's type; a reference stays text until it is resolved."""
     if attribute.type == "str" or has_marks(text):
         return text
     try:
         return _PARSERS[attribute.type](text)
     except (ValueError, RecursionError):
-        shown = "" if attribute.secret else f", not {text[:60]!r}"
+        shown = "" if attribute.secret or is_secret else f", not {text[:60]!r}"
         extra = ' such as \'{"team": "vision"}\'' if attribute.type == "map" else ""
         raise InvalidAttributeError(
             attribute.name, f"has to be {_WORDS[attribute.type]}{extra}{shown}"

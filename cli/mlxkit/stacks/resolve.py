@@ -77,7 +77,7 @@ def _value(
     if attribute is None:
         return value
     if attribute.type != "str" and not isinstance(value, (bool, int, float)):
-        return from_text(attribute, value if isinstance(value, str) else value.reveal())
+        return from_text(attribute, value if isinstance(value, str) else value.reveal(), is_secret=True)
     if attribute.secret and isinstance(value, str):
         from ..secrets.value import SecretValue
 

@@ -157,13 +157,13 @@ class StackService:
         with edit(self.project) as editor:
             own = _own(editor.config, name)
             _check_components(editor.config, components)
+            for kind, component in components.items():
+                editor.put(("stacks", name, kind), component)
             for kind in dict.fromkeys(remove):
                 if kind not in own:
                     title = KINDS[kind].title
                     raise NotFoundError(f"stack {name!r} names no {title}", hint=f"mlx stack describe {name}")
                 editor.remove(("stacks", name, kind))
-            for kind, component in components.items():
-                editor.put(("stacks", name, kind), component)
         return self.get(name)
 
     def rename(self, old: str, new: str) -> StackRecord:
