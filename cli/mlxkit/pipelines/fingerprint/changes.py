@@ -12,7 +12,10 @@ _FIXED = {"step": "the code of the step changed", "cache_salt": "the cache salt 
 def explain(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Return a sentence for each part that is not the same, the step's own code first."""
     names = sorted({*old, *new}, key=lambda name: (name != "step", name))
-    return [_sentence(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+    sentences = [
+        _sentence(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)
+    ]
+    return list(dict.fromkeys(sentences))
 
 
 def _sentence(name: str, before: str | None, after: str | None) -> str:
@@ -22,7 +25,8 @@ def _sentence(name: str, before: str | None, after: str | None) -> str:
     if kind == "package":
         return _package(rest, before, after)
     if kind in _CODE:
-        what = f"{_NOUNS.get(kind, kind)} `{_short(rest)}`"
+        rest = rest.partition("#")[0]
+        what = f"{_NOUNS.get(kind, kind)} `{rest if kind == 'module' else rest.rpartition('.')[2]}`"
         if before is None:
             return f"{what} is used now"
         return f"{what} is no longer used" if after is None else f"{what} changed"
@@ -39,8 +43,3 @@ def _package(name: str, before: str | None, after: str | None) -> str:
         if after is None
         else f"package {name} changed from {before} to {after}"
     )
-
-
-def _short(qualified: str) -> str:
-    """Return what people call a thing: `helpers.Net.<locals>.fn` without its module and inner workings."""
-    return qualified.rpartition(".")[2]
