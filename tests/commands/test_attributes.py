@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +136,43 @@ def test_a_second_name_is_not_taken_for_anything(mlx: Any, home: Path) -> None:
     done = mlx("tracker", "register", "one", "two", "--flavor=mlflow")
     assert done.code == 2
     assert not list(home.rglob("mlx.yaml"))
+
+
+@pytest.mark.parametrize("more", [(), ("--debug",)])
+def test_a_typed_credential_is_in_no_output_and_no_log_even_when_the_command_crashes(
+    mlx: Any, home: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    from mlxkit.stacks.components import ComponentService
+
+    def crash(*arguments: Any) -> None:
+        raise RuntimeError(f"cannot store {arguments[-1]}")
+
+    monkeypatch.setattr(ComponentService, "register", crash)
+    done = mlx(*more, "tracker", "register", "t", "--flavor=mlflow", "--tracking_token=hunter2-crash")
+    assert done.code == 1
+    assert "cannot store {'tracking_token': '***'}" in done.stderr
+    logs = "".join(log.read_text() for log in home.rglob("crashes/*.log"))
+    assert ("cannot store" in logs) != bool(more)
+    assert "hunter2" not in done.stdout + done.stderr + logs
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(sys.platform != "linux", reason="argument lists are rewritten on Linux only")
+def test_a_typed_credential_leaves_the_list_of_processes(mlx_process: list[str], home: Path) -> None:
+    Path("mlx.yaml").write_text("version: 1\n")
+    os.mkfifo("wait")
+    arguments = [
+        "tracker",
+        "register",
+        "t",
+        "--flavor=mlflow",
+        "--tracking_token=hunter2-ps",
+        "--experiment_name=@wait",
+    ]
+    process = subprocess.Popen([*mlx_process, *arguments], stderr=subprocess.PIPE, text=True)
+    with open("wait", "w") as pipe:  # opens when the command has come to reading it
+        seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        pipe.write("x")
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 0, words
+    assert b"hunter2" not in seen

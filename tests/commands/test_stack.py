@@ -67,6 +67,13 @@ def test_flags_are_spelled_as_in_zenml(mlx: Any, path: Path, flag: str) -> None:
     )
 
 
+def test_what_documents_leave_out_is_ignored_and_said(mlx: Any, path: Path) -> None:
+    done = mlx("stack", "register", "custom", "-e", "team", "...", " ", "--set")
+    assert done.code == 0, done.stderr
+    assert done.stderr.count("ignored") == 2
+    assert mlx("stack", "get").stdout == "custom\n"
+
+
 def test_a_stack_with_nothing_but_a_tracker_works(mlx: Any, path: Path) -> None:
     assert mlx("stack", "register", "custom", "-e", "team", "--set").code == 0
     assert mlx("stack", "validate").code == 0

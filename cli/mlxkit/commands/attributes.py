@@ -9,10 +9,21 @@ from typing import Any
 from typer.core import TyperCommand
 
 from ..errors import MlxError, UsageError
+from ..stacks.attributes import has_marks, sounds_secret
 from . import terminal
 
 _KEY = "mlxkit.attributes"
 _TRUTHS = ("true", "false", "yes", "no", "on", "off", "1", "0")
+
+
+class PastedCommand(TyperCommand):
+    """Ignores, and says so, what comes along when commands are pasted from documents: `...` and blanks."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        notes: list[str] = []
+        kept = [word for word in args if not _is_stray(word, notes)]
+        _say(notes)
+        return super().parse_args(ctx, kept)
 
 
 class AttributeCommand(TyperCommand):
@@ -28,8 +39,7 @@ class AttributeCommand(TyperCommand):
         line = _Line(args, own, self._booleans)
         rest = line.split()
         ctx.meta[_KEY] = line.attributes
-        for note in line.notes:
-            terminal.say(f"note: {note}")
+        _say(line.notes)
         return super().parse_args(ctx, rest)
 
     def _booleans(self) -> set[str]:
@@ -50,7 +60,9 @@ def attribute_command(kind: str) -> type[AttributeCommand]:
 
 def attributes_of(ctx: Any, *, allow_empty: bool) -> dict[str, str]:
     """Return the attributes that were on the line; `@file` stands for what is in the file, `@@` for an @."""
-    values = {key: _content(key, text) for key, text in ctx.meta[_KEY].items()}
+    typed: dict[str, str] = ctx.meta[_KEY]
+    _protect({key: text for key, text in typed.items() if not text.startswith("@")})
+    values = {key: _content(key, text) for key, text in typed.items()}
     for key, value in values.items():
         if not value and not allow_empty:
             from ..secrets.names import EmptyValueError
@@ -78,13 +90,9 @@ class _Line:
             word = self._args.pop(0)
             if word == "--":
                 return [*rest, word, *self._args]
-            if not word.strip():
-                self.notes.append(
-                    "a blank argument was ignored; perhaps a space stands behind a backslash at a line's end"
-                )
-            elif word in ("...", "…"):
-                self.notes.append(f"{word!r} was ignored; put the options here that it stands for")
-            elif word.startswith("-") and word != "-":
+            if _is_stray(word, self.notes):
+                continue
+            if word.startswith("-") and word != "-":
                 self._option(word, rest)
             else:
                 rest.append(word)
@@ -110,6 +118,35 @@ class _Line:
         if following is None or following.startswith("--") or following in self._own:
             raise UsageError(f"{flag} needs a value", hint=f"{flag}=VALUE")
         return self._args.pop(0)
+
+
+def _is_stray(word: str, notes: list[str]) -> bool:
+    if not word.strip():
+        notes.append(
+            "a blank argument was ignored; perhaps a space stands behind a backslash at a line's end"
+        )
+    elif word in ("...", "…"):
+        notes.append(f"{word!r} was ignored; put the options here that it stands for")
+    else:
+        return False
+    return True
+
+
+def _say(notes: Iterable[str]) -> None:
+    for note in notes:
+        terminal.say(f"note: {note}")
+
+
+def _protect(values: Mapping[str, str]) -> None:
+    """Keep credentials that were typed out of everything that this process prints, and out of `ps`."""
+    literals = [value for key, value in values.items() if sounds_secret(key) and not has_marks(value)]
+    if literals:
+        from ..secrets import masking
+        from .argv_memory import hide
+
+        hide(literals)
+        for literal in literals:
+            masking.register(literal)
 
 
 def _content(key: str, text: str) -> str:

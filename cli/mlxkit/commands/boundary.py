@@ -21,7 +21,7 @@ def guarded(call: Callable[[], Any]) -> int:
         sys.stdout.flush()
     except MlxError as error:
         if terminal.settings.debug:
-            traceback.print_exception(error, file=sys.stderr)
+            terminal.traceback_of(error)
         terminal.report_error(error)
         return int(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -58,11 +58,11 @@ def _unexpected(error: Exception) -> int:
         terminal.report_error(UsageError(_first_lower(error.format_message()), hint=_help_of(error)))
         return int(ExitCode.usage)
     if terminal.settings.debug:
-        traceback.print_exception(error, file=sys.stderr)
+        terminal.traceback_of(error)
         return int(ExitCode.failed)
     from ..config.crash import write_crash_log
 
-    path = write_crash_log(traceback.format_exc())
+    path = write_crash_log(terminal.masked(traceback.format_exc()))
     terminal.report_error(
         MlxError(
             f"unexpected {type(error).__name__}: {error}",

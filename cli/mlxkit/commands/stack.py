@@ -15,6 +15,7 @@ from ..stacks.kinds import get_kind
 from ..stacks.service import StackService
 from . import terminal
 from .app import new_app
+from .attributes import PastedCommand
 from .options import Force, Output, Yes
 from .stack_options import with_components
 from .terminal import Format
@@ -29,7 +30,7 @@ New = Annotated[str, typer.Argument(metavar="NEW", help="The other name.")]
 Set = Annotated[bool, typer.Option("--set", help="Make it the active stack of this checkout.")]
 
 
-@app.command("register")
+@app.command("register", cls=PastedCommand)
 @with_components
 def register(name: Name, components: dict[str, str], set_: Set = False) -> None:
     """Register a stack.
@@ -89,7 +90,7 @@ def get(output: Output = Format.table) -> None:
         terminal.emit_one(choice, output)
 
 
-@app.command("update")
+@app.command("update", cls=PastedCommand)
 @with_components
 def update(
     name: Name,

@@ -109,11 +109,24 @@ def report_error(error: MlxError) -> None:
     if settings.errors_as_json:
         import json
 
-        sys.stderr.write(json.dumps(error.to_dict()) + "\n")
+        sys.stderr.write(masked(json.dumps(error.to_dict())) + "\n")
         return
-    sys.stderr.write(_styled("error: ", "31;1", sys.stderr) + error.message + "\n")
+    sys.stderr.write(_styled("error: ", "31;1", sys.stderr) + masked(error.message) + "\n")
     if error.hint:
-        sys.stderr.write(_styled("  try: ", "2", sys.stderr) + error.hint + "\n")
+        sys.stderr.write(_styled("  try: ", "2", sys.stderr) + masked(error.hint) + "\n")
+
+
+def traceback_of(error: BaseException) -> None:
+    """Print a whole traceback, for --debug."""
+    import traceback
+
+    sys.stderr.write(masked("".join(traceback.format_exception(error))))
+
+
+def masked(text: str) -> str:
+    """Return `text` without any secret that this process knows; without secrets their package is not imported."""
+    masking = sys.modules.get("mlxkit.secrets.masking")
+    return text if masking is None else str(masking.mask_text(text))
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -126,6 +126,11 @@ def plain_credentials(flavor: Flavor, attributes: Mapping[str, Any]) -> list[str
     return [key for key, value in attributes.items() if _is_secret(flavor, key) and not _is_reference(value)]
 
 
+def sounds_secret(key: str) -> bool:
+    """Judge an attribute by its name, where its flavor cannot be asked."""
+    return any(word in key for word in ("password", "token", "secret", "key", "credential"))
+
+
 def _shown(flavor: Flavor | None, key: str, value: Any) -> Any:
     if _is_secret(flavor, key) and not _is_reference(value):
         return MASK
@@ -136,10 +141,8 @@ def _shown(flavor: Flavor | None, key: str, value: Any) -> Any:
 
 def _is_secret(flavor: Flavor | None, key: str) -> bool:
     """Without its flavor, which may not be installed here, an attribute is judged by its name."""
-    if flavor is None:
-        return any(word in key for word in ("password", "token", "secret", "key", "credential", "username"))
-    attribute = flavor.attribute(key)
-    return attribute.secret if attribute else _is_secret(None, key)
+    attribute = flavor.attribute(key) if flavor else None
+    return attribute.secret if attribute else sounds_secret(key)
 
 
 def _is_reference(value: object) -> bool:

@@ -96,9 +96,8 @@ def test_an_address_by_reference_cannot_be_looked_into(uri: str) -> None:
         ({"tracking_uri": "https://exa mple.com", **TOKEN}, "tracking_uri", "contains a blank"),
         ({"tracking_uri": "https://example.com:port", **TOKEN}, "tracking_uri", "is not a valid address"),
         ({"tracking_uri": "https://[::1", **TOKEN}, "tracking_uri", "is not a valid address"),
-        (TOKEN, "tracking_token", "has no effect without tracking_uri"),
-        (BASIC, "tracking_username", "has no effect without tracking_uri"),
-        (HOST, "databricks_host", "has no effect without tracking_uri"),
+        (HOST, "databricks_host", "is for Databricks only"),
+        ({**TOKEN, **BASIC}, "tracking_token", "exactly one way"),
         ({"traking_uri": REMOTE}, "traking_uri", "has no such attribute (did you mean 'tracking_uri'?)"),
         ({"nested": "perhaps"}, "nested", "has to be true or false"),
         ({"tracking_uri": 5}, "tracking_uri", "has to be text: put quotes round it"),
@@ -133,6 +132,12 @@ def test_credentials_inside_the_address_are_refused_and_not_repeated(uri: str) -
 def test_a_password_in_clear_over_http_is_warned_about() -> None:
     assert "use https" in check(tracking_uri="http://mlflow.example.com", **BASIC)[0]
     assert "not checked" in check(tracking_uri=REMOTE, **BASIC, tracking_insecure_tls=True)[0]
+
+
+def test_credentials_without_an_address_are_kept_with_a_warning() -> None:
+    for method in (TOKEN, BASIC):
+        (warning,) = check(**method)
+        assert "have no effect: mlx tracker update team --tracking_uri=https://..." in warning
 
 
 def test_only_this_machine_is_loopback() -> None:

@@ -82,7 +82,7 @@ def validate_tracker(name: str, attributes: Mapping[str, Any], *, anonymous: boo
             raise InvalidAttributeError(missing, f"missing: {method} needs both {one} and {other}")
     uri = attributes.get("tracking_uri")
     if uri is None:
-        return _check_local(attributes)
+        return _check_local(name, attributes)
     _check_userinfo(uri)
     if _is_by_reference(uri):
         _exactly_one_method(attributes, at_least=0, databricks=True)
@@ -135,12 +135,15 @@ def _check_userinfo(uri: str) -> None:
     )
 
 
-def _check_local(attributes: Mapping[str, Any]) -> list[str]:
-    for option in ("tracking_username", "tracking_token", *_DATABRICKS_ONLY):
+def _check_local(name: str, attributes: Mapping[str, Any]) -> list[str]:
+    for option in _DATABRICKS_ONLY:
         if attributes.get(option):
-            raise InvalidAttributeError(
-                option, "has no effect without tracking_uri: runs would be logged on this machine"
-            )
+            raise InvalidAttributeError(option, "is for Databricks only, and needs tracking_uri=databricks")
+    if _exactly_one_method(attributes, at_least=0):
+        return [
+            "without tracking_uri runs are logged on this machine and the credentials have no effect: "
+            f"mlx tracker update {name} --tracking_uri=https://..."
+        ]
     return []
 
 
