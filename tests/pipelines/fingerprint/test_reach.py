@@ -383,6 +383,20 @@ def test_a_class_that_was_edited_after_its_import_does_not_stand_for_the_running
     assert len({parts["class deep.Floor"] for parts in (before, stale, edited)}) == 3
 
 
+def test_a_class_that_a_call_made_counts_by_what_it_has(project: Project) -> None:
+    source = "class Base:\n    limit = 1\n    def m(self):\n        return 1\nMade = type('Made', (Base,), {'rate': 2, 'fn': lambda self: 3})\ndef train():\n    return Made\n"
+    project.write(train=source)
+    before = project.parts()
+    for old, new, part in (
+        ("limit = 1", "limit = 0", "class train.Base"),
+        ("'rate': 2", "'rate': 0", "class train.Made"),
+        ("self: 3", "self: 0", "class train.Made"),
+    ):
+        project.replace("train", old, new)
+        assert changed(before, project.parts()) == {part}
+        project.replace("train", new, old)
+
+
 def test_two_closures_of_one_function_are_told_apart(project: Project) -> None:
     source = "def make(k):\n    def inner(x):\n        return x * k\n    return inner\nA, B = make(2), make({})\ndef train(x):\n    return A(x) + B(x)\n"
     project.write(train=source.format(3))

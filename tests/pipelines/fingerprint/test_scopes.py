@@ -31,6 +31,7 @@ def free(source: str) -> set[str]:
         ("def f():\n  try: a()\n  except B as b: return b", "a B"),
         ("def f():\n  import os.path as p, sys\n  from a import b as c\n  return p, sys, c, q", "q"),
         ("def f():\n  global x\n  x = 1\n  def g():\n    return x\n  return g", "x"),
+        ("def f():\n  x = 1\n  def g():\n    global x\n    return x.y\n  return g", "x.y"),
         ("def f():\n  x = 1\n  def g():\n    nonlocal x\n    x += 1\n    return y\n  return g", "y"),
         ("def f():\n  def g(): return h() + k()\n  def h(): pass\n  return g", "k"),
         ("def f(): return lambda x, y=z: x + y + w", "z w"),

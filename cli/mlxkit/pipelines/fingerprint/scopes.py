@@ -32,7 +32,7 @@ def names_of(nodes: Iterable[ast.AST]) -> Names:
     outside = _Scope()
     for node in nodes:
         walk.visit(node, outside)
-    return Names(tuple(sorted(set(outside.uses))), tuple(sorted(walk.imported, key=repr)))
+    return Names(tuple(sorted({*outside.uses, *walk.of_module})), tuple(sorted(walk.imported, key=repr)))
 
 
 class _Scope:
@@ -46,6 +46,7 @@ class _Scope:
         self.is_comprehension = is_comprehension
         self.bound: set[str] = set()
         self.outer: set[str] = set()
+        self.of_module: set[str] = set()
         self.imports: dict[str, Imported] = {}
         self.side_effects: dict[str, Imported] = {}
         self.used_imports: set[str] = set()
@@ -56,15 +57,16 @@ class _Scope:
         scope = self
         while scope.is_comprehension and scope.parent is not None:
             scope = scope.parent
-        if name in scope.outer:
+        if name in scope.of_module:
             scope.uses.append((name,))
-        else:
+        elif name not in scope.outer:
             scope.bound.add(name)
 
 
 class _Walk:
     def __init__(self) -> None:
         self.imported: set[Imported] = set()
+        self.of_module: set[Chain] = set()
 
     def visit(self, node: ast.AST, scope: _Scope) -> None:
         if isinstance(node, ast.Name):
@@ -85,7 +87,9 @@ class _Walk:
             self._comprehension(node, scope)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             self._import(node, scope)
-        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+        elif isinstance(node, ast.Global):
+            scope.of_module.update(node.names)
+        elif isinstance(node, ast.Nonlocal):
             scope.outer.update(node.names)
         else:
             for name in ("name", "rest"):  # what `except ... as`, `case ... as` and `**rest` bind
@@ -205,8 +209,9 @@ class _Walk:
 
     def _is_outside(self, chain: Chain, scope: _Scope) -> bool:
         name = chain[0]
-        if name in scope.outer:
-            return True
+        if name in scope.of_module:
+            self.of_module.add(chain)
+            return False
         if name in scope.imports:
             what = scope.imports[name]
             scope.used_imports.add(name)
