@@ -92,7 +92,7 @@ def test_two_writes_of_the_same_secret_share_no_ciphertext(key_file: Path) -> No
     assert bodies[0] != bodies[1]
 
 
-@pytest.mark.parametrize("part", ["body", "key", "salt", "iterations", "version", "name"])
+@pytest.mark.parametrize("part", ["body", "key", "salt", "iterations", "version", "name", "extra"])
 def test_a_changed_byte_anywhere_is_noticed(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     monkeypatch.setenv("MLX_KEYRING_PASSWORD", "pw")
     store = EncryptedFileStore()
@@ -110,6 +110,8 @@ def test_a_changed_byte_anywhere_is_noticed(monkeypatch: pytest.MonkeyPatch, par
         header["kdf"]["iterations"] = 1
     elif part == "version":
         header["version"] = 2
+    elif part == "extra":
+        header["kdf"]["note"] = "added by somebody"
     else:
         header["kdf"]["name"] = "rot13"
     path.write_text(json.dumps(document))
