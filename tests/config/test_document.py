@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mlxkit.config.document import read_config
 from mlxkit.config.model import Config
@@ -186,6 +188,29 @@ def test_a_link_to_nowhere_is_named() -> None:
     Path("mlx.yaml").symlink_to("gone.yaml")
     with pytest.raises(ConfigError, match=r"mlx.yaml is a link to gone.yaml, which does not exist"):
         read_config(find_project())
+
+
+def test_a_link_that_goes_in_circles_is_named() -> None:
+    Path("mlx.yaml").symlink_to("mlx.yaml")
+    with pytest.raises(ConfigError, match=r"^cannot read mlx.yaml: Too many levels of symbolic links$"):
+        read_config(find_project())
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.text(max_size=60).map(str.encode),
+        st.tuples(
+            st.integers(0, len(GOOD)), st.integers(0, 8), st.text("{}[]:,-&*!|>'\"%@`#?<\t\n ab1", max_size=6)
+        ).map(lambda change: (GOOD[: change[0]] + change[2] + GOOD[change[0] + change[1] :]).encode()),
+    )
+)
+def test_whatever_is_in_the_file_it_is_read_or_refused_with_its_name(data: bytes) -> None:
+    try:
+        read(data)
+    except ConfigError as error:
+        assert all(line.startswith("mlx.yaml") for line in error.message.splitlines())
 
 
 def test_a_file_named_by_the_environment_has_to_exist(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,16 @@ def test_a_broken_file_is_never_written_over(path: Path, broken: str) -> None:
     assert path.read_text() == broken
 
 
+def test_what_cannot_be_read_is_not_written(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("mlx.yaml").symlink_to("mlx.yaml")
+    with pytest.raises(ConfigError, match="Too many levels of symbolic links"):
+        add("new")
+    monkeypatch.setenv("MLX_CONFIG", str(home / "typo" / "mlx.yaml"))
+    with pytest.raises(ConfigError, match="MLX_CONFIG names"):
+        add("new")
+    assert not (home / "typo").exists()
+
+
 def test_a_change_that_would_break_the_file_is_refused(path: Path) -> None:
     with pytest.raises(ConfigError, match="no orchestrator named 'gone'"):
         with edit(find_project()) as editor:

@@ -73,7 +73,7 @@ def test_a_plain_credential_works_with_the_two_commands_that_fix_it(
         {"tracking_uri": "https://x.example.com", "tracking_username": "me", "tracking_password": "hunter2"},
     )  # fmt: skip
     assert change.warnings == (
-        "tracking_username and tracking_password are stored as plain text in mlx.yaml; to keep it in the keyring:\n"
+        "tracking_username and tracking_password are stored as plain text in mlx.yaml; to keep them in the keyring:\n"
         "  mlx secret create team_secret --username --password\n"
         '  mlx tracker update team --tracking_username="<<team_secret.username>>" '
         '--tracking_password="<<team_secret.password>>"',

@@ -32,13 +32,18 @@ IMPLICIT: dict[str, dict[str, str]] = {
 
 def read_config(project: Project) -> Config:
     """Read and check the configuration; a missing file is an empty configuration."""
+    return parse_config(read_bytes(project) or b"", project)
+
+
+def read_bytes(project: Project) -> bytes | None:
+    """Read the file; None when there is none, which is an error when somebody named it."""
     data = read_regular_file(project.config_path, project.shown)
     if data is None and project.origin == "MLX_CONFIG":
         raise ConfigError(
             f"MLX_CONFIG names {project.config_path}, which does not exist",
             hint="mlx init, or unset MLX_CONFIG",
         )
-    return parse_config(data or b"", project)
+    return data
 
 
 def parse_config(data: bytes, project: Project) -> Config:

@@ -60,5 +60,7 @@ def _wait(descriptor: int, path: Path, timeout: float) -> None:
                 raise LockTimeoutError(
                     f"another process has held {path} for more than {timeout:g} s", hint="ps -ef | grep mlx"
                 ) from None
+        except OSError as error:  # a file system without locks
+            raise NotWritableError(f"cannot lock {path}: {error.strerror}") from error
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)

@@ -14,7 +14,7 @@ from yaml import YAMLError
 
 from ..errors import AlreadyExistsError, ConfigError
 from . import splice
-from .document import parse_config, read_regular_file
+from .document import parse_config, read_bytes
 from .files import remove_leftovers, write_atomic
 from .locks import file_lock
 from .model import VERSION, Config
@@ -91,9 +91,10 @@ class Editor:
 @contextmanager
 def edit(project: Project) -> Iterator[Editor]:
     """Change the configuration: nobody else can meanwhile, and it is replaced as a whole or not at all."""
+    read_bytes(project)  # what cannot be read is said before anything is made
     with _locked(project):
         target = project.config_path.resolve()  # a link stays a link
-        old = read_regular_file(project.config_path, project.shown)
+        old = read_bytes(project)
         remove_leftovers(target)
         text = f"version: {VERSION}\n" if old is None else _decoded(old, project)
         editor = Editor(text.removeprefix(_BOM), project)

@@ -55,9 +55,9 @@ def _plain(flavor: Flavor, name: str, attributes: list[str]) -> str:
     keys = {attribute: placeholder(name, attribute)[1] for attribute in attributes}
     options = " ".join(f"--{key}" for key in keys.values())
     references = " ".join(f'--{attribute}="<<{secret}.{key}>>"' for attribute, key in keys.items())
-    verb = "is" if len(attributes) == 1 else "are"
+    verb, them = ("is", "it") if len(attributes) == 1 else ("are", "them")
     return (
-        f"{' and '.join(attributes)} {verb} stored as plain text in mlx.yaml; to keep it in the keyring:\n"
+        f"{' and '.join(attributes)} {verb} stored as plain text in mlx.yaml; to keep {them} in the keyring:\n"
         f"  mlx secret create {secret} {options}\n"
         f"  mlx {KINDS[flavor.kind].command} update {name} {references}"
     )
