@@ -17,7 +17,7 @@ def test_list_shows_one_line_a_flavor(mlx: Any) -> None:
 
 def test_describe_documents_every_attribute(mlx: Any) -> None:
     shown = mlx("flavor", "describe", "mlflow", "tracker")
-    assert [line.split("\t")[1] for line in shown.stdout.splitlines()] == [
+    assert [line.split("\t")[0] for line in shown.stdout.splitlines()] == [
         item.name for item in TRACKER.attributes
     ]
     (flavor,) = json.loads(mlx("flavor", "describe", "mlflow", "tracker", "-o", "json").stdout)

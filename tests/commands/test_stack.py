@@ -138,6 +138,15 @@ def test_an_active_stack_that_is_gone_is_warned_about_in_a_list_and_an_error_els
     assert "mlx stack set a" in done.stderr
 
 
+def test_describe_shows_a_line_a_component(mlx: Any, path: Path) -> None:
+    done = mlx("stack", "describe")
+    assert done.stderr == "stack a (active)\n"
+    assert (
+        done.stdout.splitlines()[0] == "experiment_tracker\tteam\tmlflow\ttracking_uri=http://localhost:5000"
+    )
+    assert len(done.stdout.splitlines()) == 3
+
+
 def test_update_puts_in_and_takes_out(mlx: Any, path: Path) -> None:
     assert mlx("stack", "update", "a", "-a", "lake", "--remove", "tracker").code == 0
     assert path.read_text() == TEXT.replace("a: {experiment_tracker: team}", "a: {artifact_store: lake}")

@@ -72,7 +72,7 @@ def describe(
         return
     for flavor in found:
         terminal.say(f"{KINDS[flavor.kind].title} {flavor.name}: {flavor.summary}")
-        columns = ("kind", "name", "type", "is_required", "is_secret", "default", "help")
+        columns = ("name", "type", "is_secret", "help")
         terminal.emit(flavor.attributes, output, columns, empty="  it has no attributes")
 
 

@@ -59,7 +59,15 @@ def list_(output: Output = Format.table) -> None:
 @app.command("describe")
 def describe(name: AnyName = None, output: Output = Format.table) -> None:
     """Show a stack and its components."""
-    terminal.emit_one(StackService().describe(name), output)
+    detail = StackService().describe(name)
+    if output is not Format.table:
+        terminal.emit_one(detail, output)
+        return
+    roles = [
+        role for role, holds in (("active", detail.is_active), ("default_stack", detail.is_default)) if holds
+    ]
+    terminal.say(f"stack {detail.name}" + (f" ({', '.join(roles)})" if roles else ""))
+    terminal.emit(list(detail.components.values()), output, ("kind", "name", "flavor", "attributes"))
 
 
 @app.command("set")
