@@ -67,7 +67,7 @@ def test_a_value_that_can_be_of_the_declared_type_is_accepted(value: object, dec
         ("1", int), (1.0, int), (1, bool), (np.float64(1), int), (1, str), (None, int), (0, None), ("a", int | None),
         ([1], tuple[int, ...]), ((1,), list[int]), ({"a": 1}, list), ("a", Literal["b"]), (1, Literal[True]), ("x", Score),
         ([1.0], np.ndarray), (pd.Series([1]), pd.DataFrame), (LogisticRegression, LogisticRegression), ([1], Row), ("1", Annotated[int, "n"]),
-        (object(), LogisticRegression),
+        pytest.param(object(), LogisticRegression, id="object"),
     ],
     ids=str,
 )  # fmt: skip

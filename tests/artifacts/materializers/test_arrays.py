@@ -71,8 +71,8 @@ def test_a_mapped_array_can_be_saved_again(store: LocalArtifactStore) -> None:
     "array",
     [
         np.array([{"a": 1}, None], dtype=object), np.ma.array([1, 2], mask=[0, 1]), np.array([(1, [2])], dtype=[("a", "i4"), ("b", object)]),
-        np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]), np.matrix([[1, 2]]),
-        np.array(["a", "bc"], dtype=np.dtypes.StringDType()) if hasattr(np, "dtypes") and hasattr(np.dtypes, "StringDType") else np.matrix([[1]]),
+        np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
+        np.array(["a", "bc"], dtype=np.dtypes.StringDType()) if hasattr(np, "dtypes") and hasattr(np.dtypes, "StringDType") else np.array([None]),
     ],
     ids=lambda a: f"{type(a).__name__}-{a.dtype}",
 )  # fmt: skip
