@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ..records import Record
+
 FinalStatus = Literal["completed", "failed", "killed"]
 
 
@@ -85,3 +87,16 @@ class ExperimentTracker(Protocol):
 
     def close_orphan(self, run: TrackerRun, status: FinalStatus) -> bool:
         """Close the tracker's run of a process that died; False when the server does not answer now."""
+
+
+class TrackerWithUi(ExperimentTracker, Protocol):
+    """A tracker that can be tested and looked at by hand."""
+
+    def check(self) -> Record:
+        """Do what `preflight` does, and tell what was found out."""
+
+    def url(self, run: str | None = None) -> str | None:
+        """Return the UI's address of a run, by the tracker's id or ours (None when there is none), or of them all."""
+
+    def show_ui(self, port: int | None, ready: Callable[[str], None]) -> None:
+        """Call `ready` with the UI's address; one that has to be served is served until Ctrl-C."""

@@ -40,9 +40,19 @@ class LocalReader:
         with closing(sqlite3.connect(self.database)) as db:
             db.row_factory = sqlite3.Row
             row = dict(db.execute("SELECT * FROM runs WHERE run_uuid = ?", (run_id,)).fetchone())
-            info = {**row, "run_id": row["run_uuid"], "run_name": row["name"], "experiment_id": str(row["experiment_id"])}
+            info = {
+                **row,
+                "run_id": row["run_uuid"],
+                "run_name": row["name"],
+                "experiment_id": str(row["experiment_id"]),
+            }
             pairs = {
-                kind: {key: value for key, value in db.execute(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,))}
+                kind: {
+                    key: value
+                    for key, value in db.execute(
+                        f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)
+                    )
+                }
                 for kind, table in (("params", "params"), ("tags", "tags"), ("metrics", "latest_metrics"))
             }
             return {"info": info, **pairs}
@@ -70,11 +80,22 @@ class Setting:
 
     def make(self, **attributes: Any) -> MlflowTracker:
         """Make another tracker on the same store."""
-        return MlflowTracker(ResolvedComponent("experiment_tracker", "team", "mlflow", {**self.attributes, **attributes}), self.state_dir)
+        return MlflowTracker(
+            ResolvedComponent("experiment_tracker", "team", "mlflow", {**self.attributes, **attributes}),
+            self.state_dir,
+        )
 
-    def open(self, pipeline: str = "train", *, tracker: MlflowTracker | None = None, **facts: Any) -> MlflowRunTracking:
+    def open(
+        self, pipeline: str = "train", *, tracker: MlflowTracker | None = None, **facts: Any
+    ) -> MlflowRunTracking:
         """Begin a pipeline run."""
-        given = {"run_id": "r1", "run_name": f"{pipeline}-1", "pipeline": pipeline, "stack": "default", **facts}
+        given = {
+            "run_id": "r1",
+            "run_name": f"{pipeline}-1",
+            "pipeline": pipeline,
+            "stack": "default",
+            **facts,
+        }
         return (tracker or self.tracker).open(RunFacts(**given), self.told.append)
 
 

@@ -22,18 +22,27 @@ from tests.fixtures.mlflow_server import MlflowServer
 from .conftest import Setting
 
 
-def test_no_credential_is_in_the_environment_of_a_step(server: Setting, mlflow_server: MlflowServer, pipeline_name: str) -> None:
+def test_no_credential_is_in_the_environment_of_a_step(
+    server: Setting, mlflow_server: MlflowServer, pipeline_name: str
+) -> None:
     run = server.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         mlflow.log_metric("m", 1)
         everything = json.dumps(dict(os.environ))
-        child = subprocess.run([sys.executable, "-c", "import os; print(dict(os.environ))"], capture_output=True, text=True, check=True)
+        child = subprocess.run(
+            [sys.executable, "-c", "import os; print(dict(os.environ))"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     run.finish("completed")
     assert mlflow_server.password not in everything + child.stdout
     assert server.reader.runs(pipeline_name)[0]["metrics"] == {"m": 1}
 
 
-def test_credentials_of_the_user_s_own_environment_do_not_reach_the_tracker(server: Setting, pipeline_name: str) -> None:
+def test_credentials_of_the_user_s_own_environment_do_not_reach_the_tracker(
+    server: Setting, pipeline_name: str
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
             patch.setenv(name, "wrong")
@@ -47,7 +56,9 @@ def test_credentials_of_the_user_s_own_environment_do_not_reach_the_tracker(serv
     assert server.reader.runs(pipeline_name)[0]["metrics"] == {"m": 1}
 
 
-def test_another_server_that_user_code_talks_to_gets_no_credentials(server: Setting, pipeline_name: str) -> None:
+def test_another_server_that_user_code_talks_to_gets_no_credentials(
+    server: Setting, pipeline_name: str
+) -> None:
     seen: list[str | None] = []
 
     def answer(request: Any, body: bytes) -> tuple[int, str, bytes]:
@@ -78,12 +89,16 @@ def test_another_server_that_user_code_talks_to_gets_no_credentials(server: Sett
         ("https://ml.example.com@evil.org/base/api", False),
     ],
 )
-def test_a_request_goes_to_the_tracker_only_on_its_server_and_below_its_path(server: Setting, url: str, expected: bool) -> None:
+def test_a_request_goes_to_the_tracker_only_on_its_server_and_below_its_path(
+    server: Setting, url: str, expected: bool
+) -> None:
     to = server.make(tracking_uri="https://ml.example.com/base").connection
     assert goes_to(url, to) is expected
 
 
-def test_the_header_of_one_request_is_that_of_the_running_step(server: Setting, mlflow_server: MlflowServer) -> None:
+def test_the_header_of_one_request_is_that_of_the_running_step(
+    server: Setting, mlflow_server: MlflowServer
+) -> None:
     request = requests.Request("GET", f"{mlflow_server.uri}/version").prepare()
     injection.enter(server.tracker.connection, "e")
     try:
@@ -113,7 +128,9 @@ def test_a_child_process_resolves_the_credentials_itself(
         patch.setenv("MLX_SECRET_SERVER__PASSWORD", mlflow_server.password)
         run = server.open(pipeline_name)
         with run.step(StepFacts("fit", "s1")):
-            done = subprocess.run([sys.executable, "-c", CHILD], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(
+                [sys.executable, "-c", CHILD], cwd=tmp_path, capture_output=True, text=True, timeout=120
+            )
     run.finish("completed")
     assert done.returncode == 0, done.stderr
     [found] = server.reader.runs(pipeline_name)

@@ -35,7 +35,9 @@ def off_afterwards() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("switch", [mlflow.sklearn.autolog, mlflow.autolog], ids=["sklearn", "generic"])
-def test_it_logs_to_the_step_s_run_and_is_off_after_it(setting: Setting, pipeline_name: str, switch: Any) -> None:
+def test_it_logs_to_the_step_s_run_and_is_off_after_it(
+    setting: Setting, pipeline_name: str, switch: Any
+) -> None:
     waiting = {library: list(hooks) for library, hooks in _post_import_hooks.items() if hooks}
     run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
@@ -75,7 +77,9 @@ def test_what_was_on_before_the_step_is_on_after_it_as_it_was(local: Setting, pi
     assert local.reader.runs(pipeline_name)[0]["params"]["C"] == "0.5"
 
 
-def test_two_models_of_two_steps_with_other_parameters_are_both_logged(setting: Setting, pipeline_name: str) -> None:
+def test_two_models_of_two_steps_with_other_parameters_are_both_logged(
+    setting: Setting, pipeline_name: str
+) -> None:
     from sklearn.linear_model import LogisticRegression
 
     run = setting.open(pipeline_name)
@@ -124,8 +128,12 @@ assert mlflow.active_run() is None and mlflow.last_active_run() is None
 """
 
 
-def test_a_library_that_is_imported_after_the_step_is_not_autologged_and_none_is_imported_to_undo(ready_state: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(ready_state)], capture_output=True, text=True, timeout=120)
+def test_a_library_that_is_imported_after_the_step_is_not_autologged_and_none_is_imported_to_undo(
+    ready_state: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(ready_state)], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
 
 

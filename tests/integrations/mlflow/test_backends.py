@@ -28,7 +28,11 @@ class BackendContract:
         backend.log(run_id, params={"lr": "0.1"}, tags={"a": "2", "b": "3"})
         backend.log(run_id)
         found = reader.run(run_id)
-        assert (found["info"]["status"], found["info"]["run_name"], found["info"]["user_id"]) == ("RUNNING", "first", "me")
+        assert (found["info"]["status"], found["info"]["run_name"], found["info"]["user_id"]) == (
+            "RUNNING",
+            "first",
+            "me",
+        )
         assert found["params"] == {"lr": "0.1"}
         assert {"a": "2", "b": "3", "mlflow.runName": "first"}.items() <= found["tags"].items()
         backend.rename(run_id, "second")
@@ -37,7 +41,9 @@ class BackendContract:
         assert (found["info"]["status"], found["info"]["run_name"]) == ("KILLED", "second")
         assert found["tags"]["mlflow.runName"] == "second"
 
-    def test_a_run_is_found_by_mlflow_s_id_and_by_ours(self, made: tuple[Backend, Reader], pipeline_name: str) -> None:
+    def test_a_run_is_found_by_mlflow_s_id_and_by_ours(
+        self, made: tuple[Backend, Reader], pipeline_name: str
+    ) -> None:
         backend, _ = made
         experiment = backend.experiment(pipeline_name)
         run_id = backend.create_run(experiment, "first", {"mlx.run_id": f"ours-{pipeline_name}"})
@@ -46,14 +52,18 @@ class BackendContract:
         assert backend.find(f"ours-{pipeline_name}") == (experiment, run_id)
         assert backend.find("nobody's") is None
 
-    def test_an_orphan_that_is_gone_is_well_closed(self, made: tuple[Backend, Reader], pipeline_name: str) -> None:
+    def test_an_orphan_that_is_gone_is_well_closed(
+        self, made: tuple[Backend, Reader], pipeline_name: str
+    ) -> None:
         backend, reader = made
         run_id = backend.create_run(backend.experiment(pipeline_name), "first", {})
         backend.close_orphan(run_id, "killed")
         assert reader.run(run_id)["info"]["status"] == "KILLED"
         backend.close_orphan("0" * 32, "killed")
 
-    def test_an_experiment_that_many_make_at_once_is_made_once(self, made: tuple[Backend, Reader], pipeline_name: str) -> None:
+    def test_an_experiment_that_many_make_at_once_is_made_once(
+        self, made: tuple[Backend, Reader], pipeline_name: str
+    ) -> None:
         backend, _ = made
         with ThreadPoolExecutor(8) as pool:
             assert len(set(pool.map(lambda _: backend.experiment(pipeline_name), range(8)))) == 1
@@ -64,7 +74,9 @@ class TestRestBackend(BackendContract):
     def made(self, server: Setting) -> tuple[Backend, Reader]:
         return server.tracker._backend, server.reader
 
-    def test_another_process_may_make_the_experiment_in_between(self, server: Setting, pipeline_name: str) -> None:
+    def test_another_process_may_make_the_experiment_in_between(
+        self, server: Setting, pipeline_name: str
+    ) -> None:
         backend: Any = server.tracker._backend
         look, answers = backend._lookup, [None]
         backend._lookup = lambda name: answers.pop() if answers else look(name)
@@ -92,7 +104,9 @@ class TestClientBackend(BackendContract):
         yield ClientBackend(to, (to.folder / "artifacts").as_uri()), local.reader
         injection.leave()
 
-    def test_artifacts_stay_off_the_working_directory(self, made: tuple[Backend, Reader], local: Setting) -> None:
+    def test_artifacts_stay_off_the_working_directory(
+        self, made: tuple[Backend, Reader], local: Setting
+    ) -> None:
         backend, reader = made
         run_id = backend.create_run(backend.experiment("a/b c"), "first", {})
         assert reader.run(run_id)["info"]["artifact_uri"].startswith(local.state_dir.as_uri())
@@ -106,6 +120,8 @@ def test_a_relative_sqlite_address_is_relative_to_the_project(tmp_path: Path) ->
     from mlxkit.integrations.mlflow.connection import connect
     from mlxkit.stacks.resolve import ResolvedComponent
 
-    made = connect(ResolvedComponent("experiment_tracker", "t", "mlflow", {"tracking_uri": "sqlite:///runs.db"}), tmp_path / ".mlx")
+    made = connect(
+        ResolvedComponent("experiment_tracker", "t", "mlflow", {"tracking_uri": "sqlite:///runs.db"}),
+        tmp_path / ".mlx",
+    )
     assert (made.scenario, made.database) == ("database", tmp_path / "runs.db")
-

@@ -33,7 +33,9 @@ def workspace(mlflow_server: MlflowServer) -> Iterator[tuple[str, list[str]]]:
 
 def tracker(host: str, **attributes: Any) -> MlflowTracker:
     given = {"tracking_uri": "databricks", "databricks_host": host, **attributes}
-    return MlflowTracker(ResolvedComponent("experiment_tracker", "lake", "mlflow", given), Path.cwd() / ".mlx")
+    return MlflowTracker(
+        ResolvedComponent("experiment_tracker", "lake", "mlflow", given), Path.cwd() / ".mlx"
+    )
 
 
 def test_a_step_logs_through_the_workspace_and_leaves_no_credential_behind(
@@ -65,7 +67,9 @@ def test_a_step_logs_through_the_workspace_and_leaves_no_credential_behind(
     assert any("log-metric" in request for request in seen)
 
 
-def test_unity_catalog_is_where_models_go_when_it_is_enabled(workspace: tuple[str, list[str]], pipeline_name: str) -> None:
+def test_unity_catalog_is_where_models_go_when_it_is_enabled(
+    workspace: tuple[str, list[str]], pipeline_name: str
+) -> None:
     import mlflow
 
     run = tracker(workspace[0], tracking_token=SecretValue(TOKEN), enable_unity_catalog=True).open(
@@ -87,7 +91,10 @@ def test_a_service_principal_gets_a_token_of_its_own(
 ) -> None:
     import mlflow
 
-    principal = {"databricks_client_id": SecretValue("principal"), "databricks_client_secret": SecretValue(TOKEN)}
+    principal = {
+        "databricks_client_id": SecretValue("principal"),
+        "databricks_client_secret": SecretValue(TOKEN),
+    }
     made = tracker(workspace[0], **principal)
     made.preflight()
     run = made.open(RunFacts("r1", "first", pipeline_name, "default"), lambda run: None)
@@ -98,7 +105,10 @@ def test_a_service_principal_gets_a_token_of_its_own(
 
 
 def test_a_wrong_service_principal_is_refused_before_the_run(workspace: tuple[str, list[str]]) -> None:
-    wrong = {"databricks_client_id": SecretValue("principal"), "databricks_client_secret": SecretValue("wrong-one")}
+    wrong = {
+        "databricks_client_id": SecretValue("principal"),
+        "databricks_client_secret": SecretValue("wrong-one"),
+    }
     with pytest.raises(CredentialsError, match="refused the service principal"):
         tracker(workspace[0], **wrong).preflight()
 
@@ -108,7 +118,9 @@ def test_a_host_is_needed() -> None:
         tracker("")
 
 
-def test_the_variables_of_a_child_process_are_those_of_the_tracker_only(workspace: tuple[str, list[str]], pipeline_name: str) -> None:
+def test_the_variables_of_a_child_process_are_those_of_the_tracker_only(
+    workspace: tuple[str, list[str]], pipeline_name: str
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABRICKS_CONFIG_PROFILE", "other")
         patch.setenv("DATABRICKS_TOKEN", "theirs")
@@ -118,7 +130,10 @@ def test_the_variables_of_a_child_process_are_those_of_the_tracker_only(workspac
         with run.step(StepFacts("fit", "s1", tracked=False)):
             code = "import os, json; print(json.dumps({k: v for k, v in os.environ.items() if k.startswith('DATABRICKS_')}))"
             child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert (os.environ["DATABRICKS_CONFIG_PROFILE"], os.environ["DATABRICKS_TOKEN"]) == ("other", "theirs")
+        assert (os.environ["DATABRICKS_CONFIG_PROFILE"], os.environ["DATABRICKS_TOKEN"]) == (
+            "other",
+            "theirs",
+        )
     assert json.loads(child.stdout) == {
         "DATABRICKS_HOST": workspace[0],
         "DATABRICKS_TOKEN": TOKEN,

@@ -26,7 +26,11 @@ def loud(original: Callable[..., str], *args: Any, **kwargs: Any) -> str:
 def test_every_name_of_the_function_is_diverted_until_it_is_undone() -> None:
     diversion = Diversion(greet, loud)
     try:
-        assert (alias("ann"), greet("bob", mark="?"), alias("cy", greeting="hi")) == ("HELLO ANN!", "HELLO BOB?", "HI CY!")
+        assert (alias("ann"), greet("bob", mark="?"), alias("cy", greeting="hi")) == (
+            "HELLO ANN!",
+            "HELLO BOB?",
+            "HI CY!",
+        )
     finally:
         diversion.undo()
     assert (alias("ann"), greet("bob", mark="?")) == ("hello ann!", "hello bob?")

@@ -10,18 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+# Bound before any step runs, as in `from mlflow import start_run` at the top of a pipeline file.
+import mlflow
 import pytest
+from mlflow import active_run, log_metric, start_run
 
 from mlxkit.stacks.protocols import StepFacts
 
 from .conftest import Setting
 
-# Bound before any step runs, as in `from mlflow import start_run` at the top of a pipeline file.
-import mlflow
-from mlflow import active_run, log_metric, start_run
 
-
-def test_calls_that_were_imported_by_name_before_the_step_find_its_run(local: Setting, pipeline_name: str) -> None:
+def test_calls_that_were_imported_by_name_before_the_step_find_its_run(
+    local: Setting, pipeline_name: str
+) -> None:
     run = local.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")) as step:
         found = active_run()
@@ -52,7 +53,9 @@ def test_start_run_in_a_step_joins_its_run_and_does_not_end_it(setting: Setting,
     assert found["tags"]["mlx.start_run.fit"] == "rf"
 
 
-def test_an_exception_in_a_with_block_that_is_caught_in_the_step_does_not_fail_the_run(local: Setting, pipeline_name: str) -> None:
+def test_an_exception_in_a_with_block_that_is_caught_in_the_step_does_not_fail_the_run(
+    local: Setting, pipeline_name: str
+) -> None:
     run = local.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         with pytest.raises(ValueError, match="caught"):
@@ -74,8 +77,16 @@ def test_start_run_nested_makes_a_child_that_user_code_ends(setting: Setting, pi
     parent, inner, innermost = setting.reader.runs(pipeline_name)
     assert inner["tags"]["mlflow.parentRunId"] == parent["info"]["run_id"]
     assert innermost["tags"]["mlflow.parentRunId"] == inner["info"]["run_id"]
-    assert [found["metrics"] for found in (parent, inner, innermost)] == [{"outer": 1}, {"inner": 1}, {"innermost": 1}]
-    assert [found["info"]["status"] for found in (parent, inner, innermost)] == ["FAILED", "FINISHED", "FINISHED"]
+    assert [found["metrics"] for found in (parent, inner, innermost)] == [
+        {"outer": 1},
+        {"inner": 1},
+        {"innermost": 1},
+    ]
+    assert [found["info"]["status"] for found in (parent, inner, innermost)] == [
+        "FAILED",
+        "FINISHED",
+        "FINISHED",
+    ]
     assert (inner["tags"]["mlx.run_id"], inner["tags"]["mlx.step"]) == ("r1", "fit")
 
 
@@ -93,7 +104,9 @@ def test_a_second_start_run_in_a_step_is_a_run_under_ours(local: Setting, pipeli
     assert {found["tags"]["mlx.run_id"] for found in (first, second, third)} == {"r1"}
 
 
-def test_starting_a_run_over_one_that_user_code_has_open_is_refused_as_in_mlflow(local: Setting, pipeline_name: str) -> None:
+def test_starting_a_run_over_one_that_user_code_has_open_is_refused_as_in_mlflow(
+    local: Setting, pipeline_name: str
+) -> None:
     run = local.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         with mlflow.start_run(nested=True):
@@ -112,14 +125,18 @@ def test_runs_that_user_code_never_ended_end_with_the_step(setting: Setting, pip
             thread.join()
             raise ValueError("oops")
     run.finish("failed")
-    assert {found["info"]["run_name"]: found["info"]["status"] for found in setting.reader.runs(pipeline_name)} == {
+    assert {
+        found["info"]["run_name"]: found["info"]["status"] for found in setting.reader.runs(pipeline_name)
+    } == {
         f"{pipeline_name}-1": "FAILED",
         "forgotten": "FAILED",
         "in a thread": "FAILED",
     }
 
 
-def test_threads_of_a_step_log_to_its_run_and_leave_no_stray_one(setting: Setting, pipeline_name: str) -> None:
+def test_threads_of_a_step_log_to_its_run_and_leave_no_stray_one(
+    setting: Setting, pipeline_name: str
+) -> None:
     def work(number: int) -> None:
         mlflow.log_metric(f"m{number}", number)
         mlflow.log_param(f"p{number}", number)
@@ -149,12 +166,16 @@ def test_steps_in_threads_have_each_their_own_child_run(local: Setting, pipeline
         list(pool.map(one, range(4)))
     run.finish("completed")
     parent, *children = local.reader.runs(pipeline_name)
-    assert {child["info"]["run_name"]: child["params"]["number"] for child in children} == {f"step-{n}": str(n) for n in range(4)}
+    assert {child["info"]["run_name"]: child["params"]["number"] for child in children} == {
+        f"step-{n}": str(n) for n in range(4)
+    }
     assert {child["tags"]["mlflow.parentRunId"] for child in children} == {parent["info"]["run_id"]}
     assert {found["info"]["status"] for found in (parent, *children)} == {"FINISHED"}
 
 
-def test_steps_of_two_trackers_in_threads_take_turns(local: Setting, server: Setting, pipeline_name: str) -> None:
+def test_steps_of_two_trackers_in_threads_take_turns(
+    local: Setting, server: Setting, pipeline_name: str
+) -> None:
     runs = [local.open(pipeline_name), server.open(pipeline_name)]
 
     def one(number: int) -> None:
@@ -172,7 +193,9 @@ def test_steps_of_two_trackers_in_threads_take_turns(local: Setting, server: Set
     ]
 
 
-def test_a_run_that_was_open_outside_of_the_step_is_not_written_to(local: Setting, pipeline_name: str, tmp_path: Path) -> None:
+def test_a_run_that_was_open_outside_of_the_step_is_not_written_to(
+    local: Setting, pipeline_name: str, tmp_path: Path
+) -> None:
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'outer.db'}")
     mlflow.set_experiment(experiment_id=mlflow.create_experiment("outer", artifact_location=str(tmp_path)))
     try:
@@ -191,14 +214,18 @@ def test_a_run_that_was_open_outside_of_the_step_is_not_written_to(local: Settin
     assert local.reader.runs(pipeline_name)[0]["metrics"] == {"m": 1}
 
 
-def test_user_code_that_points_mlflow_elsewhere_is_left_alone_and_told_so(local: Setting, pipeline_name: str, tmp_path: Path) -> None:
+def test_user_code_that_points_mlflow_elsewhere_is_left_alone_and_told_so(
+    local: Setting, pipeline_name: str, tmp_path: Path
+) -> None:
     elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
     run = local.open(pipeline_name)
     with pytest.warns(UserWarning, match="step 'fit' pointed MLflow at another address"):
         with run.step(StepFacts("fit", "s1")):
             mlflow.log_metric("ours", 1)
             mlflow.set_tracking_uri(elsewhere)
-            mlflow.set_experiment(experiment_id=mlflow.create_experiment("other", artifact_location=str(tmp_path)))
+            mlflow.set_experiment(
+                experiment_id=mlflow.create_experiment("other", artifact_location=str(tmp_path))
+            )
             with mlflow.start_run() as theirs:
                 mlflow.log_metric("theirs", 2)
     run.finish("completed")
@@ -206,7 +233,9 @@ def test_user_code_that_points_mlflow_elsewhere_is_left_alone_and_told_so(local:
     assert mlflow.MlflowClient(elsewhere).get_run(theirs.info.run_id).data.metrics == {"theirs": 2}
 
 
-def test_another_experiment_in_a_tracked_step_gets_a_run_of_its_own(local: Setting, pipeline_name: str) -> None:
+def test_another_experiment_in_a_tracked_step_gets_a_run_of_its_own(
+    local: Setting, pipeline_name: str
+) -> None:
     run = local.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         mlflow.set_experiment("side")
@@ -221,7 +250,9 @@ def test_another_experiment_in_a_tracked_step_gets_a_run_of_its_own(local: Setti
     assert side["info"]["artifact_uri"].startswith((local.state_dir / "mlflow" / "artifacts").as_uri())
 
 
-def test_an_untracked_step_s_run_goes_to_the_experiment_that_it_sets(local: Setting, pipeline_name: str) -> None:
+def test_an_untracked_step_s_run_goes_to_the_experiment_that_it_sets(
+    local: Setting, pipeline_name: str
+) -> None:
     run = local.open(pipeline_name)
     with run.step(StepFacts("fit", "s1", tracked=False)):
         mlflow.set_experiment("iris")
@@ -261,7 +292,9 @@ def test_artifacts_logged_in_a_step_are_stored_with_its_run(setting: Setting, pi
         assert list((setting.state_dir / "mlflow" / "artifacts").rglob("hello.txt"))
 
 
-def test_what_was_logged_in_the_background_is_there_when_the_step_ends(setting: Setting, pipeline_name: str) -> None:
+def test_what_was_logged_in_the_background_is_there_when_the_step_ends(
+    setting: Setting, pipeline_name: str
+) -> None:
     run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         for number in range(50):
@@ -276,7 +309,9 @@ def test_a_trace_in_a_step_belongs_to_its_run(local: Setting, pipeline_name: str
         with mlflow.start_span("work"):
             pass
         mlflow.flush_trace_async_logging()
-        [trace] = mlflow.search_traces(return_type="list", locations=[step.metadata()["mlflow_experiment_id"]])
+        [trace] = mlflow.search_traces(
+            return_type="list", locations=[step.metadata()["mlflow_experiment_id"]]
+        )
         assert trace.info.request_metadata["mlflow.sourceRun"] == step.metadata()["mlflow_run_id"]
     run.finish("completed")
 
@@ -351,7 +386,9 @@ class TestScript:
         [found] = local.reader.runs(pipeline_name)
         assert found["metrics"] == {"m": 1}
 
-    def test_one_that_never_touches_mlflow_has_its_run_all_the_same(self, local: Setting, pipeline_name: str) -> None:
+    def test_one_that_never_touches_mlflow_has_its_run_all_the_same(
+        self, local: Setting, pipeline_name: str
+    ) -> None:
         run = self.facts(local, pipeline_name)
         with pytest.raises(ValueError, match="script"):
             with run.step(StepFacts(pipeline_name, "s1")):

@@ -20,7 +20,9 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_the_callback_comes_after_the_module_is_complete_and_before_its_importer_goes_on(modules: Path) -> None:
+def test_the_callback_comes_after_the_module_is_complete_and_before_its_importer_goes_on(
+    modules: Path,
+) -> None:
     (modules / "hooked_one.py").write_text("early = 1\nlate = 2\n")
     seen: list[object] = []
     hook = ImportHook({"hooked_one": lambda: seen.append(sys.modules["hooked_one"].late)})

@@ -38,7 +38,9 @@ def test_a_batch_keeps_what_is_not_in_conflict(setting: Setting, pipeline_name: 
 
 
 @pytest.mark.parametrize("call", ["log_param", "log_params"])
-def test_a_retried_step_logs_another_value_and_both_can_be_seen(setting: Setting, pipeline_name: str, call: str) -> None:
+def test_a_retried_step_logs_another_value_and_both_can_be_seen(
+    setting: Setting, pipeline_name: str, call: str
+) -> None:
     run = setting.open(pipeline_name)
     for attempt in (1, 2, 3):
         with pytest.raises(ValueError, match="no luck"):
@@ -56,11 +58,17 @@ def test_a_retried_step_logs_another_value_and_both_can_be_seen(setting: Setting
 
 
 @pytest.mark.parametrize("call", ["log_param", "log_params"])
-def test_a_step_that_contradicts_itself_is_refused_as_in_mlflow(setting: Setting, pipeline_name: str, call: str) -> None:
+def test_a_step_that_contradicts_itself_is_refused_as_in_mlflow(
+    setting: Setting, pipeline_name: str, call: str
+) -> None:
     run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         for value, is_refused in ((1, False), (1, False), (2, True)):
-            write = (lambda: mlflow.log_param("seed", value)) if call == "log_param" else (lambda: mlflow.log_params({"seed": value}))  # noqa: B023
+            write = (
+                (lambda: mlflow.log_param("seed", value))
+                if call == "log_param"
+                else (lambda: mlflow.log_params({"seed": value}))
+            )  # noqa: B023
             if is_refused:
                 with pytest.raises(mlflow.MlflowException, match="Changing param values is not allowed"):
                     write()

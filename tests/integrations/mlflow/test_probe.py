@@ -22,7 +22,10 @@ from .conftest import Setting, server_attributes
 
 
 def tracker(uri: str, **attributes: Any) -> MlflowTracker:
-    return MlflowTracker(ResolvedComponent("experiment_tracker", "team", "mlflow", {"tracking_uri": uri, **attributes}), Path.cwd())
+    return MlflowTracker(
+        ResolvedComponent("experiment_tracker", "team", "mlflow", {"tracking_uri": uri, **attributes}),
+        Path.cwd(),
+    )
 
 
 def refusal(uri: str, kind: type[MlxError], **attributes: Any) -> str:
@@ -41,11 +44,15 @@ def test_the_local_store_needs_no_server(local: Setting) -> None:
 
 
 def test_nothing_listens() -> None:
-    assert "nothing listens at http://127.0.0.1:" in refusal(f"http://127.0.0.1:{free_port()}", UnreachableError)
+    assert "nothing listens at http://127.0.0.1:" in refusal(
+        f"http://127.0.0.1:{free_port()}", UnreachableError
+    )
 
 
 def test_there_is_no_such_host() -> None:
-    assert refusal("http://no-such-host.invalid:5000", UnreachableError).endswith("there is no host named 'no-such-host.invalid'")
+    assert refusal("http://no-such-host.invalid:5000", UnreachableError).endswith(
+        "there is no host named 'no-such-host.invalid'"
+    )
 
 
 def test_a_server_that_accepts_and_never_answers_is_given_up() -> None:
@@ -66,7 +73,9 @@ def test_a_server_that_trickles_is_given_up() -> None:
 
 def test_a_server_that_hangs_up_is_not_mlflow() -> None:
     with listening(lambda connection: connection.recv(10) and None) as port:
-        assert "closes the connection instead of answering" in refusal(f"http://127.0.0.1:{port}", UnreachableError)
+        assert "closes the connection instead of answering" in refusal(
+            f"http://127.0.0.1:{port}", UnreachableError
+        )
 
 
 @pytest.mark.parametrize(
@@ -99,11 +108,15 @@ def test_a_wrong_password_is_refused_and_not_told(mlflow_server: MlflowServer) -
 
 
 def test_missing_credentials_are_asked_for(mlflow_server: MlflowServer) -> None:
-    assert refusal(mlflow_server.uri, CredentialsError).endswith("asks for credentials, and the tracker has none")
+    assert refusal(mlflow_server.uri, CredentialsError).endswith(
+        "asks for credentials, and the tracker has none"
+    )
 
 
 def test_a_token_for_a_server_with_basic_authentication_is_explained(mlflow_server: MlflowServer) -> None:
-    assert "takes a user name and a password" in refusal(mlflow_server.uri, CredentialsError, tracking_token=SecretValue("some-token"))
+    assert "takes a user name and a password" in refusal(
+        mlflow_server.uri, CredentialsError, tracking_token=SecretValue("some-token")
+    )
 
 
 def test_a_server_that_refuses_the_host_name_is_explained() -> None:
@@ -112,9 +125,13 @@ def test_a_server_that_refuses_the_host_name_is_explained() -> None:
         assert "does not answer for the host name '127.0.0.1'" in refusal(uri, UnreachableError)
 
 
-def test_a_self_signed_certificate_is_not_trusted_unless_said_so(mlflow_server: MlflowServer, tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_not_trusted_unless_said_so(
+    mlflow_server: MlflowServer, tmp_path: Path
+) -> None:
     certificate = self_signed(tmp_path)
-    credentials = {key: value for key, value in server_attributes(mlflow_server).items() if key != "tracking_uri"}
+    credentials = {
+        key: value for key, value in server_attributes(mlflow_server).items() if key != "tracking_uri"
+    }
     with tls_in_front_of(int(mlflow_server.uri.rpartition(":")[2]), certificate) as uri:
         assert "is not trusted: self-signed certificate" in refusal(uri, UnreachableError, **credentials)
         tracker(uri, tracking_insecure_tls=True, **credentials).preflight()
@@ -139,7 +156,9 @@ def test_a_proxy_is_used_for_another_machine_and_never_for_this_one(server: Sett
         server.tracker.preflight()
         assert asked == []
         tracker("http://mlflow.example.com:5000/base").preflight()
-    assert asked == ["POST http://mlflow.example.com:5000/base/api/2.0/mlflow/experiments/search Basic bWU6cHc="]
+    assert asked == [
+        "POST http://mlflow.example.com:5000/base/api/2.0/mlflow/experiments/search Basic bWU6cHc="
+    ]
 
 
 def test_a_database_that_nothing_listens_for_is_found_before_the_run() -> None:
@@ -149,19 +168,30 @@ def test_a_database_that_nothing_listens_for_is_found_before_the_run() -> None:
     assert "S3CR3T-pw" not in message
 
 
-def test_check_tells_version_and_whether_credentials_matter(server: Setting, local: Setting, mlflow_server: MlflowServer) -> None:
+def test_check_tells_version_and_whether_credentials_matter(
+    server: Setting, local: Setting, mlflow_server: MlflowServer
+) -> None:
     import mlflow
 
     found = server.tracker.check()
-    assert (found.scenario, found.tracking_uri, found.version) == ("server", mlflow_server.uri, mlflow.__version__)
+    assert (found.scenario, found.tracking_uri, found.version) == (
+        "server",
+        mlflow_server.uri,
+        mlflow.__version__,
+    )
     assert found.credentials == "accepted"
     here = local.tracker.check()
-    assert (here.scenario, here.tracking_uri, here.version, here.credentials) == ("local", "local", mlflow.__version__, "none needed")
+    assert (here.scenario, here.version, here.credentials) == ("local", mlflow.__version__, "none needed")
+    assert here.tracking_uri == f"sqlite:///{local.state_dir / 'mlflow' / 'mlflow.db'}"
 
 
 def test_check_says_when_a_server_takes_anybody() -> None:
     def answer(request: Any, body: bytes) -> tuple[int, str, bytes]:
-        return (200, "text/plain", b"3.9.9") if request.path == "/version" else (200, "application/json", b'{"experiments": []}')
+        return (
+            (200, "text/plain", b"3.9.9")
+            if request.path == "/version"
+            else (200, "application/json", b'{"experiments": []}')
+        )
 
     with http_server(answer) as uri:
         found = tracker(uri, tracking_token=SecretValue("some-token")).check()
@@ -182,5 +212,7 @@ def test_the_check_does_not_import_mlflow(mlflow_server: MlflowServer) -> None:
         "print(sorted({'mlflow', 'requests', 'sqlalchemy'} & set(sys.modules)))\n"
     )
     given = f"{mlflow_server.uri} {mlflow_server.username} {mlflow_server.password}"
-    done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=given, capture_output=True, text=True, timeout=60
+    )
     assert (done.stdout, done.stderr) == ("[]\n", "")

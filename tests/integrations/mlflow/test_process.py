@@ -38,7 +38,9 @@ def start(setting: Setting, pipeline: str, code: str, **environment: str) -> sub
     )  # fmt: skip
     assert process.stdin is not None
     if setting.scenario == "server":
-        uri, user, password = (setting.attributes[key] for key in ("tracking_uri", "tracking_username", "tracking_password"))
+        uri, user, password = (
+            setting.attributes[key] for key in ("tracking_uri", "tracking_username", "tracking_password")
+        )
         process.stdin.write(f"{uri} {user.reveal()} {password.reveal()}")
     process.stdin.close()
     process.stdin = None
@@ -83,7 +85,9 @@ assert not {"mlflow", "sqlalchemy", "requests", "pandas", "numpy"} & set(sys.mod
     assert setting.reader.runs(pipeline_name) == []
 
 
-def test_a_tracked_step_on_a_server_is_written_without_importing_mlflow(server: Setting, pipeline_name: str) -> None:
+def test_a_tracked_step_on_a_server_is_written_without_importing_mlflow(
+    server: Setting, pipeline_name: str
+) -> None:
     code = """
 with run.step(StepFacts("fit", "s1", settings={"nested": True, "tags": {"a": "b"}})) as step:
     pass
@@ -92,10 +96,15 @@ run.finish("completed")
 assert not {"mlflow", "requests"} & set(sys.modules)
 """
     assert finished(server, pipeline_name, code) == (0, "", "")
-    assert [found["info"]["status"] for found in server.reader.runs(pipeline_name)] == ["FINISHED", "FINISHED"]
+    assert [found["info"]["status"] for found in server.reader.runs(pipeline_name)] == [
+        "FINISHED",
+        "FINISHED",
+    ]
 
 
-def test_mlflow_says_nothing_on_either_stream(tmp_path: Path, mlflow_server: MlflowServer, server: Setting, pipeline_name: str) -> None:
+def test_mlflow_says_nothing_on_either_stream(
+    tmp_path: Path, mlflow_server: MlflowServer, server: Setting, pipeline_name: str
+) -> None:
     code = """
 with run.step(StepFacts("fit", "s1")):
     import mlflow
@@ -143,7 +152,9 @@ finally:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_process_leaves_orphans_that_the_sweep_closes(setting: Setting, pipeline_name: str, how: signal.Signals) -> None:
+def test_a_killed_process_leaves_orphans_that_the_sweep_closes(
+    setting: Setting, pipeline_name: str, how: signal.Signals
+) -> None:
     script = """
 import time, mlflow
 with run.step(StepFacts("fit", "s1")):
@@ -188,7 +199,9 @@ run.finish("completed")
     assert found["info"]["status"] == "FINISHED"
 
 
-def test_mlflow_s_own_retries_are_four_unless_the_user_said_otherwise(local: Setting, pipeline_name: str) -> None:
+def test_mlflow_s_own_retries_are_four_unless_the_user_said_otherwise(
+    local: Setting, pipeline_name: str
+) -> None:
     script = """
 with run.step(StepFacts("fit", "s1", tracked=False)):
     print(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"])

@@ -16,10 +16,14 @@ from mlxkit.stacks.protocols import RunFacts, StepFacts, TrackerRun
 from .conftest import Setting
 
 
-def test_tracked_steps_share_one_run_named_and_tagged_after_the_pipeline_run(setting: Setting, pipeline_name: str) -> None:
+def test_tracked_steps_share_one_run_named_and_tagged_after_the_pipeline_run(
+    setting: Setting, pipeline_name: str
+) -> None:
     import mlflow
 
-    run = setting.open(pipeline_name, parameters={"lr": "0.01"}, tags={"mlx.git_commit": "abc", "mlx.version": "1"})
+    run = setting.open(
+        pipeline_name, parameters={"lr": "0.01"}, tags={"mlx.git_commit": "abc", "mlx.version": "1"}
+    )
     with run.step(StepFacts("load", "s1")):
         mlflow.log_metric("rows", 10)
     with run.step(StepFacts("fit", "s2")) as step:
@@ -33,7 +37,11 @@ def test_tracked_steps_share_one_run_named_and_tagged_after_the_pipeline_run(set
     assert found["metrics"] == {"rows": 10, "accuracy": 0.95}
     tags = found["tags"]
     assert {tags["mlx.run_id"], tags["mlx.pipeline"], tags["mlx.stack"]} == {"r1", pipeline_name, "default"}
-    assert (tags["mlx.git_commit"], tags["mlflow.source.git.commit"], tags["mlx.version"]) == ("abc", "abc", "1")
+    assert (tags["mlx.git_commit"], tags["mlflow.source.git.commit"], tags["mlx.version"]) == (
+        "abc",
+        "abc",
+        "1",
+    )
     assert tags["mlx.pid"] and tags["mlx.host"] and tags["mlflow.user"]
     assert step.metadata()["mlflow_run_id"] == found["info"]["run_id"]
 
@@ -44,7 +52,9 @@ def test_the_link_of_a_step_is_the_page_of_its_run(setting: Setting, pipeline_na
         pass
     run.finish("completed")
     found = step.metadata()
-    page = re.fullmatch(r"http://127\.0\.0\.1:\d+/#/experiments/(\d+)/runs/(\w{32})", found["experiment_tracker_url"])
+    page = re.fullmatch(
+        r"http://127\.0\.0\.1:\d+/#/experiments/(\d+)/runs/(\w{32})", found["experiment_tracker_url"]
+    )
     assert page is not None
     assert page.groups() == (found["mlflow_experiment_id"], found["mlflow_run_id"])
 
@@ -60,7 +70,9 @@ def test_nothing_is_written_for_a_run_without_tracked_steps(setting: Setting, pi
 
 
 @pytest.mark.parametrize("touch", ["log_metric", "start_run", "active_run", "set_tag"])
-def test_an_untracked_step_that_touches_mlflow_is_tracked(local: Setting, pipeline_name: str, touch: str) -> None:
+def test_an_untracked_step_that_touches_mlflow_is_tracked(
+    local: Setting, pipeline_name: str, touch: str
+) -> None:
     import mlflow
 
     arguments: dict[str, tuple[Any, ...]] = {"log_metric": ("m", 1), "set_tag": ("t", "v")}
@@ -91,7 +103,9 @@ def test_a_nested_step_has_a_child_run_with_the_step_s_own_tags(setting: Setting
     assert step.metadata()["mlflow_run_id"] == child["info"]["run_id"]
 
 
-def test_the_tags_of_a_step_that_is_not_nested_go_to_the_shared_run(setting: Setting, pipeline_name: str) -> None:
+def test_the_tags_of_a_step_that_is_not_nested_go_to_the_shared_run(
+    setting: Setting, pipeline_name: str
+) -> None:
     run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1", settings={"tags": {"team": "vision", "size": 3}})):
         pass
@@ -100,7 +114,9 @@ def test_the_tags_of_a_step_that_is_not_nested_go_to_the_shared_run(setting: Set
     assert (found["tags"]["team"], found["tags"]["size"]) == ("vision", "3")
 
 
-def test_experiment_name_of_the_tracker_and_of_a_step_win_over_the_pipeline(local: Setting, pipeline_name: str) -> None:
+def test_experiment_name_of_the_tracker_and_of_a_step_win_over_the_pipeline(
+    local: Setting, pipeline_name: str
+) -> None:
     run = local.open(pipeline_name, tracker=local.make(experiment_name="team"))
     with run.step(StepFacts("load", "s1")):
         pass
@@ -108,18 +124,27 @@ def test_experiment_name_of_the_tracker_and_of_a_step_win_over_the_pipeline(loca
         pass
     run.finish("failed")
     assert local.reader.runs(pipeline_name) == []
-    assert [found["info"]["status"] for name in ("team", "mine") for found in local.reader.runs(name)] == ["FAILED", "FAILED"]
+    assert [found["info"]["status"] for name in ("team", "mine") for found in local.reader.runs(name)] == [
+        "FAILED",
+        "FAILED",
+    ]
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest_one(local: Setting) -> None:
     run = local.open()
-    with pytest.raises(ConfigError, match=r"step 'fit': unknown MLflow setting 'nestde' \(did you mean 'nested'\?\)"):
+    with pytest.raises(
+        ConfigError, match=r"step 'fit': unknown MLflow setting 'nestde' \(did you mean 'nested'\?\)"
+    ):
         with run.step(StepFacts("fit", "s1", settings={"nestde": True})):
             pass
 
 
-@pytest.mark.parametrize(("status", "expected"), [("completed", "FINISHED"), ("failed", "FAILED"), ("killed", "KILLED")])
-def test_the_run_ends_as_the_pipeline_did(setting: Setting, pipeline_name: str, status: Any, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "expected"), [("completed", "FINISHED"), ("failed", "FAILED"), ("killed", "KILLED")]
+)
+def test_the_run_ends_as_the_pipeline_did(
+    setting: Setting, pipeline_name: str, status: Any, expected: str
+) -> None:
     run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         pass
@@ -131,9 +156,17 @@ def test_the_run_ends_as_the_pipeline_did(setting: Setting, pipeline_name: str, 
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"), [(ValueError("x"), "FAILED"), (SystemExit(3), "FAILED"), (SystemExit(0), "FINISHED"), (KeyboardInterrupt(), "KILLED")]
+    ("error", "expected"),
+    [
+        (ValueError("x"), "FAILED"),
+        (SystemExit(3), "FAILED"),
+        (SystemExit(0), "FINISHED"),
+        (KeyboardInterrupt(), "KILLED"),
+    ],
 )
-def test_a_child_run_ends_as_its_step_did(local: Setting, pipeline_name: str, error: BaseException, expected: str) -> None:
+def test_a_child_run_ends_as_its_step_did(
+    local: Setting, pipeline_name: str, error: BaseException, expected: str
+) -> None:
     run = local.open(pipeline_name)
     with pytest.raises(type(error)):
         with run.step(StepFacts("fit", "s1", settings={"nested": True})):
@@ -170,7 +203,9 @@ def test_every_attempt_of_a_nested_step_has_a_run_and_a_status(setting: Setting,
     assert [first["info"]["status"], second["info"]["status"]] == ["FAILED", "FINISHED"]
 
 
-def test_history_is_told_of_every_run_before_user_code_can_write_to_it(local: Setting, pipeline_name: str) -> None:
+def test_history_is_told_of_every_run_before_user_code_can_write_to_it(
+    local: Setting, pipeline_name: str
+) -> None:
     import mlflow
 
     run = local.open(pipeline_name)
@@ -181,12 +216,18 @@ def test_history_is_told_of_every_run_before_user_code_can_write_to_it(local: Se
         with mlflow.start_run(nested=True) as started:
             assert local.told[-1].run_id == started.info.run_id
     run.finish("completed")
-    assert [told.run_id for told in local.told] == [found["info"]["run_id"] for found in local.reader.runs(pipeline_name)]
+    assert [told.run_id for told in local.told] == [
+        found["info"]["run_id"] for found in local.reader.runs(pipeline_name)
+    ]
     assert {(told.tracker, told.tracking_uri) for told in local.told} == {("team", "local")}
 
 
-def test_more_than_a_hundred_parameters_and_very_long_ones_are_logged(setting: Setting, pipeline_name: str) -> None:
-    run = setting.open(pipeline_name, parameters={**{f"p{i}": str(i) for i in range(230)}, "long": "x" * 9000})
+def test_more_than_a_hundred_parameters_and_very_long_ones_are_logged(
+    setting: Setting, pipeline_name: str
+) -> None:
+    run = setting.open(
+        pipeline_name, parameters={**{f"p{i}": str(i) for i in range(230)}, "long": "x" * 9000}
+    )
     with run.step(StepFacts("fit", "s1")):
         pass
     run.finish("completed")
@@ -197,7 +238,9 @@ def test_more_than_a_hundred_parameters_and_very_long_ones_are_logged(setting: S
 
 def test_a_secret_value_in_a_parameter_or_a_tag_is_masked(setting: Setting, pipeline_name: str) -> None:
     canary = SecretValue("S3CR3T-in-a-parameter").reveal()
-    run = setting.open(pipeline_name, parameters={"key": f"sk-{canary}"}, run_name=f"run {canary}", tags={"mlx.note": canary})
+    run = setting.open(
+        pipeline_name, parameters={"key": f"sk-{canary}"}, run_name=f"run {canary}", tags={"mlx.note": canary}
+    )
     with run.step(StepFacts("fit", "s1", settings={"tags": {"t": canary}, "nested": True})):
         pass
     run.finish("completed")
@@ -235,7 +278,9 @@ def test_a_cached_step_points_to_the_run_it_was_logged_to(setting: Setting, pipe
     assert again["mlflow_source_url"] == source["experiment_tracker_url"]
 
 
-def test_a_cached_step_that_never_was_tracked_leaves_nothing_unless_it_is_to_be(local: Setting, pipeline_name: str) -> None:
+def test_a_cached_step_that_never_was_tracked_leaves_nothing_unless_it_is_to_be(
+    local: Setting, pipeline_name: str
+) -> None:
     run = local.open(pipeline_name)
     assert run.cached(StepFacts("load", "s1", tracked=False), {}) == {}
     assert local.reader.runs(pipeline_name) == []

@@ -36,7 +36,9 @@ def test_orphans_are_closed(setting: Setting, pipeline_name: str) -> None:
     assert all(found["info"]["end_time"] for found in setting.reader.runs(pipeline_name))
 
 
-def test_an_orphan_that_was_deleted_meanwhile_is_settled(server: Setting, pipeline_name: str, mlflow_server: MlflowServer) -> None:
+def test_an_orphan_that_was_deleted_meanwhile_is_settled(
+    server: Setting, pipeline_name: str, mlflow_server: MlflowServer
+) -> None:
     crashed(server, pipeline_name)
     for run in server.told:
         mlflow_server.admin.call("POST", "runs/delete", {"run_id": run.run_id})
@@ -45,12 +47,16 @@ def test_an_orphan_that_was_deleted_meanwhile_is_settled(server: Setting, pipeli
 
 def test_an_orphan_whose_local_store_was_deleted_is_settled(local: Setting, tmp_path: Path) -> None:
     crashed(local, "p")
-    other = MlflowTracker(ResolvedComponent("experiment_tracker", "team", "mlflow", {}), tmp_path / "elsewhere")
+    other = MlflowTracker(
+        ResolvedComponent("experiment_tracker", "team", "mlflow", {}), tmp_path / "elsewhere"
+    )
     assert other.close_orphan(local.told[0], "killed")
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_an_orphan_stays_one_while_the_server_does_not_answer_or_is_another(server: Setting, pipeline_name: str) -> None:
+def test_an_orphan_stays_one_while_the_server_does_not_answer_or_is_another(
+    server: Setting, pipeline_name: str
+) -> None:
     crashed(server, pipeline_name)
     dead = server.make(tracking_uri=f"http://127.0.0.1:{free_port()}")
     orphan = replace(server.told[0], tracking_uri=dead.connection.shown_uri)
@@ -62,7 +68,9 @@ def test_an_orphan_stays_one_while_the_server_does_not_answer_or_is_another(serv
 
     with listening(lambda connection: time.sleep(3600)) as port:
         silent = server.make(tracking_uri=f"http://127.0.0.1:{port}")
-        assert silent.close_orphan(replace(orphan, tracking_uri=silent.connection.shown_uri), "killed") is False
+        assert (
+            silent.close_orphan(replace(orphan, tracking_uri=silent.connection.shown_uri), "killed") is False
+        )
     assert server.reader.runs(pipeline_name)[0]["info"]["status"] == "RUNNING"
 
 
@@ -101,14 +109,23 @@ def test_links_of_every_scenario(server: Setting, local: Setting) -> None:
 
 def test_an_address_that_comes_from_a_secret_is_not_shown(server: Setting) -> None:
     hidden = server.make(tracking_uri=SecretValue("https://hidden-host.example.com")).connection
-    assert "hidden-host" not in run_url(hidden, "1", "abc") + hidden.shown_uri + hidden.shown_url + repr(hidden)
+    assert "hidden-host" not in run_url(hidden, "1", "abc") + hidden.shown_uri + hidden.shown_url + repr(
+        hidden
+    )
     assert hidden.tracking_uri == "https://hidden-host.example.com"
 
 
 def test_no_credential_is_shown(mlflow_server: MlflowServer, tmp_path: Path) -> None:
-    made = connect(ResolvedComponent("experiment_tracker", "t", "mlflow", server_attributes(mlflow_server)), tmp_path)
+    made = connect(
+        ResolvedComponent("experiment_tracker", "t", "mlflow", server_attributes(mlflow_server)), tmp_path
+    )
     assert mlflow_server.password not in f"{made!r} {made}"
-    database = connect(ResolvedComponent("experiment_tracker", "t", "mlflow", {"tracking_uri": "postgresql://u:S3CR3T@h:5/d"}), tmp_path)
+    database = connect(
+        ResolvedComponent(
+            "experiment_tracker", "t", "mlflow", {"tracking_uri": "postgresql://u:S3CR3T@h:5/d"}
+        ),
+        tmp_path,
+    )
     assert "S3CR3T" not in f"{database!r} {database.shown_uri} {database.shown_url}"
     assert database.shown_uri == "postgresql://h:5/d" == without_userinfo("postgresql://u:p@h:5/d")
 
@@ -116,7 +133,10 @@ def test_no_credential_is_shown(mlflow_server: MlflowServer, tmp_path: Path) -> 
 def test_sqlite_addresses_survive_the_way_there_and_back(tmp_path: Path) -> None:
     for name in ("a b", "50%", "why?", "c#"):
         made = connect(
-            ResolvedComponent("experiment_tracker", "t", "mlflow", {"tracking_uri": sqlite_uri(tmp_path / name / "m.db")}), tmp_path
+            ResolvedComponent(
+                "experiment_tracker", "t", "mlflow", {"tracking_uri": sqlite_uri(tmp_path / name / "m.db")}
+            ),
+            tmp_path,
         )
         assert made.database == tmp_path / name / "m.db"
 
@@ -128,7 +148,10 @@ def test_a_kept_connection_that_the_server_closed_is_opened_again(pipeline_name:
         data = connection.recv(65536)
         served.append(data.split(b" ")[1].decode())
         body = b'{"experiments": []}'
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(body), body)
+        )
 
     with listening(serve) as port:
         given = {"tracking_uri": f"http://127.0.0.1:{port}"}
@@ -139,7 +162,11 @@ def test_a_kept_connection_that_the_server_closed_is_opened_again(pipeline_name:
 
 
 def test_a_busy_server_is_asked_again() -> None:
-    answers = [(503, "text/plain", b""), (429, "text/plain", b""), (200, "application/json", b'{"experiment_id": "7"}')]
+    answers = [
+        (503, "text/plain", b""),
+        (429, "text/plain", b""),
+        (200, "application/json", b'{"experiment_id": "7"}'),
+    ]
 
     def answer(request: Any, body: bytes) -> tuple[int, str, bytes]:
         if request.path.startswith("/api/2.0/mlflow/experiments/get-by-name"):
@@ -147,6 +174,8 @@ def test_a_busy_server_is_asked_again() -> None:
         return answers.pop(0)
 
     with http_server(answer) as uri:
-        tracker = MlflowTracker(ResolvedComponent("experiment_tracker", "t", "mlflow", {"tracking_uri": uri}), Path.cwd())
+        tracker = MlflowTracker(
+            ResolvedComponent("experiment_tracker", "t", "mlflow", {"tracking_uri": uri}), Path.cwd()
+        )
         assert tracker._backend.experiment("x") == "7"
     assert answers == []

@@ -62,23 +62,10 @@ def goes_to(url: str, to: Connection) -> bool:
 def configured_connection(name: str | None) -> Connection:
     """Return the tracker of that name, or the active stack's, from the configuration around the working directory."""
     from ...config.paths import find_project
-    from ...errors import ConfigError
-    from ...secrets.service import SecretService
-    from ...stacks.resolve import resolve_components
-    from ...stacks.service import ComponentService, StackService
+    from ...stacks.trackers import resolved_tracker
 
     project = find_project()
-    if name is None:
-        stacks = StackService(project)
-        stack, _ = stacks.active(None)
-        name = stack.components.get("experiment_tracker")
-        if name is None:
-            raise ConfigError(
-                f"stack {stack.name!r} has no experiment tracker",
-                hint=f"mlx stack update {stack.name} -e NAME",
-            )
-    record = ComponentService(project).get("experiment_tracker", name)
-    return connect(resolve_components([record], SecretService())[0], project.state_dir)
+    return connect(resolved_tracker(name, project), project.state_dir)
 
 
 def _port(address: Any) -> int | None:

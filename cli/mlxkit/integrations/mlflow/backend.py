@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from ...errors import ConfigError, MlxError
 from .connection import Connection
-from .rest import PROBE_TIMEOUT, TIMEOUT, Rest, TrackerApiError
 
 MAX_KEY, MAX_PARAM, MAX_TAG, MAX_BATCH = 250, 6_000, 5_000, 100
 _STATUS = {"completed": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
-_GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")
 
 
 class Backend(Protocol):
@@ -63,98 +61,3 @@ def deleted_experiment(to: Connection, name: str) -> MlxError:
         f"experiment {name!r} on tracker {to.name!r} was deleted: restore it in MLflow, or log to another one",
         hint=f"mlx tracker update {to.name} --experiment_name=...",
     )
-
-
-class RestBackend:
-    """A server, spoken to over REST; MLflow is not imported."""
-
-    def __init__(self, rest: Rest, to: Connection) -> None:
-        self._rest = rest
-        self._to = to
-
-    def experiment(self, name: str) -> str:
-        found = self._lookup(name)
-        if found is None:
-            try:
-                return str(self._rest.call("POST", "/experiments/create", {"name": name})["experiment_id"])
-            except TrackerApiError as error:
-                if error.code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-            found = self._lookup(name)  # another process was faster
-        if found is None or found.get("lifecycle_stage") == "deleted":
-            raise deleted_experiment(self._to, name)
-        return str(found["experiment_id"])
-
-    def create_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-        run = self._rest.call(
-            "POST",
-            "/runs/create",
-            {
-                "experiment_id": experiment_id,
-                "run_name": name,
-                "start_time": now_ms(),
-                "user_id": tags.get("mlflow.user", ""),
-                "tags": [{"key": key, "value": value} for key, value in cut(tags, MAX_TAG)],
-            },
-        )
-        return str(run["run"]["info"]["run_id"])
-
-    def log(
-        self, run_id: str, *, params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
-    ) -> None:
-        left = [{"key": key, "value": value} for key, value in cut(params, MAX_PARAM)]
-        other = [{"key": key, "value": value} for key, value in cut(tags, MAX_TAG)]
-        while left or other:
-            batch = {"run_id": run_id, "params": left[:MAX_BATCH], "tags": other[:MAX_BATCH]}
-            self._rest.call("POST", "/runs/log-batch", batch)
-            left, other = left[MAX_BATCH:], other[MAX_BATCH:]
-
-    def rename(self, run_id: str, name: str) -> None:
-        self._rest.call("POST", "/runs/update", {"run_id": run_id, "run_name": name})
-
-    def end(self, run_id: str, status: str) -> None:
-        self._end(run_id, status, TIMEOUT)
-
-    def close_orphan(self, run_id: str, status: str) -> None:
-        try:
-            self._end(run_id, status, PROBE_TIMEOUT)
-        except TrackerApiError as error:
-            if error.code not in _GONE and not (
-                error.code == "INVALID_PARAMETER_VALUE" and "deleted" in error.message
-            ):
-                raise
-
-    def find(self, run: str) -> tuple[str, str] | None:
-        try:
-            info = self._rest.call("GET", "/runs/get", {"run_id": run})["run"]["info"]
-            return str(info["experiment_id"]), str(info["run_id"])
-        except TrackerApiError:
-            pass
-        experiments = self._rest.call("POST", "/experiments/search", {"max_results": 1000}).get(
-            "experiments", []
-        )
-        ids = [item["experiment_id"] for item in experiments]
-        wanted = run.replace("'", "")
-        query = {
-            "experiment_ids": ids,
-            "filter": f"tags.\"mlx.run_id\" = '{wanted}'",
-            "order_by": ["start_time ASC"],
-            "max_results": 1,
-        }
-        runs: Any = self._rest.call("POST", "/runs/search", query).get("runs") if ids else None
-        return (str(runs[0]["info"]["experiment_id"]), str(runs[0]["info"]["run_id"])) if runs else None
-
-    def _end(self, run_id: str, status: str, timeout: float) -> None:
-        body = {"run_id": run_id, "status": mlflow_status(status), "end_time": now_ms()}
-        self._rest.call("POST", "/runs/update", body, timeout=timeout)
-
-    def _lookup(self, name: str) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = self._rest.call(
-                "GET", "/experiments/get-by-name", {"experiment_name": name}
-            )["experiment"]
-        except TrackerApiError as error:
-            if error.code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return None
-        return found

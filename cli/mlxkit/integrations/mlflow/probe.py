@@ -16,6 +16,8 @@ from ...records import Record
 from .connection import Connection
 from .rest import API, PROBE_TIMEOUT, Answer, Rest
 
+__all__ = ["PROBE_TIMEOUT", "TrackerCheck", "check", "explain", "probe", "probe_database", "within"]
+
 T = TypeVar("T")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -190,7 +189,7 @@ class MlflowRunTracking:
         facts = self._facts
         commit = facts.tags.get("mlx.git_commit")
         source = {"mlflow.source.git.commit": commit} if commit else {}
-        process = {"mlx.pid": str(os.getpid()), "mlx.host": socket.gethostname(), "mlx.boot": _boot_id()}
+        process = {"mlx.pid": str(os.getpid()), "mlx.host": _host(), "mlx.boot": _boot_id()}
         return {**_system_tags(), **source, **self.identity, **facts.tags, **process, **self._to.tags}
 
     def _experiment_name(self, name: str | None) -> str:
@@ -222,6 +221,10 @@ def _system_tags() -> dict[str, str]:
         "mlflow.source.name": Path(sys.argv[0]).name or "python",
         "mlflow.source.type": "LOCAL",
     }
+
+
+def _host() -> str:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
 @cache

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...errors import CredentialsError, UnreachableError
+from ...errors import MlxError
+from ...secrets.masking import mask_text
 from ...stacks.protocols import FinalStatus, RunFacts, TrackerRun
 from ...stacks.resolve import ResolvedComponent
-from .backend import Backend, RestBackend
-from .connection import Connection, connect
+from .backend import Backend
+from .connection import Connection, connect, without_userinfo
 from .links import home_url, run_url
 from .local_store import LocalStore, installed_version, local_store
-from .probe import TrackerCheck, check, probe, probe_database, within
-from .rest import PROBE_TIMEOUT, Rest, TrackerApiError
 from .session import MlflowRunTracking
+
+if TYPE_CHECKING:
+    from .probe import TrackerCheck
+    from .rest import Rest
 
 
 class MlflowTracker:
@@ -26,18 +30,25 @@ class MlflowTracker:
 
     def preflight(self) -> None:
         """Check within two seconds that MLflow answers and takes the credentials, or raise."""
+        if self.connection.scenario == "local":
+            return
+        from .probe import probe, probe_database
+
         if self._rest is not None:
             probe(self._rest, self.connection)
-        elif self.connection.scenario == "database":
+        else:
             probe_database(self.connection)
 
     def check(self) -> TrackerCheck:
         """Do what `preflight` does, and tell what was found out."""
+        from .probe import TrackerCheck, check
+
         if self._rest is not None:
             return check(self._rest, self.connection)
         self.preflight()
         to = self.connection
-        return TrackerCheck(to.name, to.scenario, to.shown_uri, installed_version(), "none needed")
+        uri = mask_text(without_userinfo(to.tracking_uri))
+        return TrackerCheck(to.name, to.scenario, uri, installed_version(), "none needed")
 
     def open(self, run: RunFacts, on_open: Callable[[TrackerRun], None]) -> MlflowRunTracking:
         """Stand ready for a run; nothing is written before a step needs it."""
@@ -47,13 +58,14 @@ class MlflowTracker:
         """End the MLflow run of a process that died; False when that cannot be done now."""
         if run.tracking_uri != self.connection.shown_uri:
             return False  # the tracker was pointed at another server since
+        if self._store is not None and not self._store.database.exists():
+            return True
+        from .probe import PROBE_TIMEOUT, within
+
         try:
-            if self._store is not None and not self._store.database.exists():
-                return True
-            within(PROBE_TIMEOUT, lambda: self._close(run.run_id, status), self.connection)
-        except (UnreachableError, CredentialsError, TrackerApiError):
+            return within(PROBE_TIMEOUT, lambda: self._close(run.run_id, status), self.connection)
+        except MlxError:
             return False
-        return True
 
     def url(self, run: str | None = None) -> str | None:
         """Return the UI's address: of a run, by MLflow's id or ours (None when there is none), or of all experiments."""
@@ -64,13 +76,28 @@ class MlflowTracker:
         found = self._backend.find(run)
         return run_url(self.connection, *found) if found else None
 
+    def show_ui(self, port: int | None, ready: Callable[[str], None]) -> None:
+        """Call `ready` with the UI's address; a store without a server gets one until Ctrl-C."""
+        if self._rest is not None:
+            ready(home_url(self.connection))
+            return
+        if self._store is not None:
+            self._store.ensure()
+        from .ui import serve_ui
+
+        serve_ui(self.connection, port, ready)
+
     def _close(self, run_id: str, status: FinalStatus) -> bool:
         self._backend.close_orphan(run_id, status)
         return True
 
     @cached_property
     def _rest(self) -> Rest | None:
-        return Rest(self.connection) if self.connection.scenario in ("server", "databricks") else None
+        if self.connection.scenario not in ("server", "databricks"):
+            return None
+        from .rest import Rest  # with http.client and ssl, which the local store does without
+
+        return Rest(self.connection)
 
     @cached_property
     def _store(self) -> LocalStore | None:
@@ -79,6 +106,8 @@ class MlflowTracker:
     @cached_property
     def _backend(self) -> Backend:
         if self._rest is not None:
+            from .rest_backend import RestBackend
+
             return RestBackend(self._rest, self.connection)
         if self._store is not None:
             from .sqlite_backend import SqliteBackend
