@@ -42,7 +42,7 @@ def after(accuracy: float) -> bool:
     return any("PASSWORD" in name or "USERNAME" in name for name in os.environ if name.startswith("MLFLOW"))
 
 @pipeline
-def training() -> None:
+def leaks() -> None:
     print(f"credentials left behind: {after(train())}")
 """
 
@@ -140,8 +140,9 @@ def test_the_password_is_in_the_keyring_and_nowhere_else(
 
     wanted = forms(mlflow_server.password)
     # the run is really there, so the password really was used
-    runs = mlflow_server.runs()
-    assert [item["status"] for item in runs] == ["FINISHED"]
+    runs = mlflow_server.admin.runs("leaks")
+    assert [item["info"]["status"] for item in runs] == ["FINISHED"]
+    assert runs[0]["metrics"] == {"accuracy": 0.9}
     found = [str(path) for path, data in everything_under(home, tmp_path) for form in wanted if form in data]
     assert found == []
     assert not [form for form in wanted if form in "".join(outputs).encode()]

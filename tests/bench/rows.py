@@ -96,7 +96,7 @@ def arrays(folder: Path) -> list[Row]:
     ):
         (folder / "p.py").write_text(program)
         (folder / "floor.py").write_text(floor)
-        ours, plain = paired([MLX, "run", "--no-cache", "p.py"], [PYTHON, "floor.py"], folder, env, runs=3)
+        ours, plain = paired([MLX, "run", "--no-cache", "p.py"], [PYTHON, "floor.py"], folder, env, runs=7)
         row = Row(
             what,
             f"{ours.wall:.2f} s, {ours.peak:.0f} MB",
@@ -168,7 +168,7 @@ def _zenml(folder: Path, env: dict[str, str]) -> list[Row]:
     if not python:
         return []
     zenml = str(Path(python).with_name("zenml"))
-    theirs, ours = paired([zenml, "stack", "list"], [MLX, "stack", "list"], folder, env, runs=3)
+    theirs, ours = paired([zenml, "stack", "list"], [MLX, "stack", "list"], folder, env, runs=7)
     return [
         Row(
             "`zenml stack list` against `mlx stack list`, CPU",
