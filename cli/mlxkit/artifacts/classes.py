@@ -28,8 +28,25 @@ def has_base(kind: type, module: str, name: str) -> bool:
 
 
 def reference(kind: type) -> str | None:
-    """Return `module:qualname`, or None when that would not lead back to the class."""
-    return f"{kind.__module__}:{kind.__qualname__}" if is_found(kind) else None
+    """Return `module:qualname`, or None when that would not lead back to the class.
+
+    The module of a class of the script itself is `__main__` and the name of its file.
+    """
+    if not is_found(kind):
+        return None
+    return f"{_module_name(kind.__module__)}:{kind.__qualname__}"
+
+
+def script_name() -> str:
+    """Return the name under which the running script would be imported, `__main__` when it has no file."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return file.replace("\\", "/").rpartition("/")[2].removesuffix(".py") if file else "__main__"
+
+
+def of_script(script: str, qualname: str) -> Any:
+    """Return a class or function of a script: of the one that runs, or of a module that is loaded under its name."""
+    found = _walk(sys.modules.get("__main__"), qualname)
+    return found if found is not None else _walk(sys.modules.get(script), qualname)
 
 
 def is_found(item: Any) -> bool:
@@ -40,19 +57,25 @@ def is_found(item: Any) -> bool:
 def find(text: str, known: Mapping[str, type] | None = None) -> type:
     """Return the class behind `module:qualname`.
 
-    The file that was run is `__main__` in one process and a module in the next, so a class of `__main__`
-    is first looked for among `known`: classes by qualified name that the caller declares.
+    The file that was run is `__main__` in one process and a module in the next, so a class of a script is looked
+    for among `known` (classes by qualified name that the caller declares), in the running script, and in a module
+    of its name. It is not imported for that: a script may do anything when it is.
     """
     module_name, _, qualname = text.partition(":")
-    if module_name == "__main__":
+    main, _, script = module_name.partition("/")
+    if main == "__main__":
         declared = (known or {}).get(qualname)
-        found = declared if declared is not None else _walk(sys.modules.get("__main__"), qualname)
+        found = declared if declared is not None else of_script(script, qualname)
         if isinstance(found, type):
             return found
         raise ArtifactUnreadableError(
-            f"the value is a {qualname!r} of the script that stored it, and this program defines no such class",
+            f"the value is a {qualname!r} of script {script!r}, and this program defines no such class",
             hint=f"read it from that script, or move {qualname!r} into a module",
         )
+    if module_name not in sys.modules and module_name == script_name():
+        found = _walk(sys.modules["__main__"], qualname)
+        if isinstance(found, type):
+            return found
     try:
         module = import_module(module_name)
     except ImportError as error:
@@ -80,6 +103,10 @@ def find_by_type_name(name: str, known: Mapping[str, type] | None = None) -> typ
 def classes_in(declared: Any) -> dict[str, type]:
     """Return the classes that an annotation names, by qualified name: `list[Config] | None` gives `Config`."""
     return {kind.__qualname__: kind for kind in _classes(declared) if kind.__module__ != "builtins"}
+
+
+def _module_name(module: str) -> str:
+    return f"__main__/{script_name()}" if module == "__main__" else module
 
 
 def _classes(declared: Any) -> Iterable[type]:

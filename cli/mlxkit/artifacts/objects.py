@@ -5,7 +5,6 @@ Imported when such an object turns up. Libraries are recognised by the name of a
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -50,10 +49,7 @@ def encode(encoder: Encoder, value: Any, kind: type) -> dict[str, Any]:
 def _class(encoder: Encoder, kind: type) -> str:
     """Name a class; what names a value by content does not care whether its script was run or imported."""
     name = encoder.reference(kind)
-    if encoder.canonical and name.startswith("__main__:"):
-        file = getattr(sys.modules["__main__"], "__file__", None) or "__main__"
-        return name.replace("__main__", file.replace("\\", "/").rpartition("/")[2].removesuffix(".py"), 1)
-    return name
+    return name.removeprefix("__main__/") if encoder.canonical else name
 
 
 def _is_just_fields(kind: type) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
@@ -51,14 +50,12 @@ def summary(_: Any) -> dict[str, Any]:
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, (type, FunctionType)) and obj.__module__ == "__main__" and classes.is_found(obj):
-            return of_script, (obj.__qualname__, cloudpickle.dumps(obj, protocol=5))
+            return of_script, (classes.script_name(), obj.__qualname__, cloudpickle.dumps(obj, protocol=5))
         return super().reducer_override(obj)
 
 
-def of_script(qualname: str, by_value: bytes) -> Any:
-    """Return the script's own class or function when the running script has it, else the copy that was stored."""
-    found: Any = sys.modules.get("__main__")
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
+def of_script(script: str, qualname: str, by_value: bytes) -> Any:
+    """Return the script's own class or function when this program has it, else the copy that was stored."""
+    found = classes.of_script(script, qualname)
     copy: Callable[[bytes], Any] = pickle.loads
     return found if isinstance(found, (type, FunctionType)) else copy(by_value)
