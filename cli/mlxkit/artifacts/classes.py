@@ -27,6 +27,14 @@ def has_base(kind: type, module: str, name: str) -> bool:
     return any(base.__name__ == name and root_module(base) == module for base in kind.__mro__)
 
 
+def fields_of(kind: type) -> tuple[str, ...] | None:
+    """Return the names of a dataclass's fields, None for other classes; a metaclass is not asked, it may say anything."""
+    for base in kind.__mro__:
+        if "__dataclass_fields__" in base.__dict__:
+            return tuple(base.__dict__["__dataclass_fields__"])
+    return None
+
+
 def reference(kind: type) -> str | None:
     """Return `module:qualname`, or None when that would not lead back to the class.
 

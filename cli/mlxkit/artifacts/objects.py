@@ -37,7 +37,7 @@ def encode(encoder: Encoder, value: Any, kind: type) -> dict[str, Any]:
         return _enum(encoder, value)
     if classes.has_base(kind, "numpy", "generic"):
         return _numpy_scalar(encoder, value)
-    if hasattr(kind, "__dataclass_fields__") and _is_just_fields(kind):
+    if classes.fields_of(kind) is not None and _is_just_fields(kind):
         return _dataclass(encoder, value)
     if issubclass(kind, tuple) and hasattr(kind, "_fields") and kind.__bases__ == (tuple,):
         return {TAG: "namedtuple", "c": _class(encoder, kind), "v": encoder.items(value)}
@@ -58,7 +58,7 @@ def _is_just_fields(kind: type) -> bool:
         if base.__module__ in ("typing", "abc", "typing_extensions"):
             continue
         if not base.__flags__ & _HEAP_TYPE or (
-            "__slots__" in base.__dict__ and not hasattr(base, "__dataclass_fields__")
+            "__slots__" in base.__dict__ and "__dataclass_fields__" not in base.__dict__
         ):
             return False
         for name in _PICKLING:
@@ -70,7 +70,7 @@ def _is_just_fields(kind: type) -> bool:
 
 def _dataclass(encoder: Encoder, value: Any) -> dict[str, Any]:
     kind = type(value)
-    names = list(kind.__dataclass_fields__)
+    names = classes.fields_of(kind) or ()
     state = {name: found for name in names if (found := getattr(value, name, _MISSING)) is not _MISSING}
     if any(name not in state for name in getattr(value, "__dict__", {})):
         raise NotPlainError(value)  # carries more than its fields

@@ -81,3 +81,27 @@ def test_a_default_that_is_computed_counts_by_its_value(project: Project) -> Non
     before = project.parts()
     project.write(train=source.format(2))
     assert {name for name in before if before[name] != project.parts()[name]} >= {"constant train.<lambda>.i"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def __getattr__(self, name): raise RuntimeError(name)",
+        "def __repr__(self): raise RuntimeError\n  __len__ = __iter__ = __bool__ = __hash__ = __repr__",
+        "__dict__ = property(lambda self: 1 / 0)",
+        "__class__ = property(lambda self: 1 / 0)",
+        "def __getstate__(self): raise RuntimeError",
+    ],
+)
+def test_an_object_that_refuses_to_be_looked_at_does_not_stop_a_run(project: Project, body: str) -> None:
+    source = "class Evil:\n  {}\nK = Evil()\nL = [Evil()]\ndef train():\n    return K, L, {}\n"
+    project.write(train=source.format(body, 1))
+    assert "class train.Evil" in project.parts()
+    project.write(
+        train="from collections.abc import Mapping\nclass Evil(Mapping):\n  def __getitem__(self, k): raise RuntimeError\n  __iter__ = __len__ = __getitem__\nK = Evil()\ndef train():\n    return K\n"
+    )
+    assert "class train.Evil" in project.parts()
+    project.write(
+        train="class Meta(type):\n  def __getattr__(cls, name): return 1\nclass Evil(metaclass=Meta): pass\nK = Evil()\ndef train():\n    return K\n"
+    )
+    assert {"class train.Evil", "class train.Meta"} < set(project.parts())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,19 @@ if TYPE_CHECKING:
 
 _LARGEST = 100_000
 _LARGEST_ARRAY = 256 << 20
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 _CODE = (FunctionType, type, ModuleType, MethodType, BuiltinFunctionType)
+
+
+def wrapped_by(value: Any) -> Any:
+    """Return what a decorator put its own object around, None for everything else; `__getattr__` is not asked."""
+    try:
+        found = object.__getattribute__(value, "__dict__").get("__wrapped__")
+        if found is None and any("__wrapped__" in base.__dict__ for base in type(value).__mro__):
+            found = value.__wrapped__
+    except Exception:  # an object that refuses to be looked at
+        return None
+    return found
 
 
 class Constants:
@@ -41,7 +52,7 @@ class Constants:
         opaque: list[Any] = []
 
         def leaf(part: Any) -> Any:
-            if isinstance(part, _CODE) or hasattr(part, "__wrapped__"):
+            if issubclass(type(part), _CODE) or wrapped_by(part) is not None:
                 return {plain.TAG: "name", "v": self._reach.value(module, name, part)}
             content = self._content(part)
             if content is not None:
@@ -54,7 +65,11 @@ class Constants:
             opaque.append(value)
             text = f"{classes.type_name(type(value))} of {len(value)}"
         else:
-            text = canonical(value, leaf)
+            try:
+                text = canonical(value, leaf)
+            except Exception:  # an object that refuses to be looked at must not stop a run
+                opaque.append(value)
+                text = classes.type_name(type(value))
             self._classes(value)
         if opaque and source is not None and name in source.bindings:
             statements = source.bindings[name]
@@ -76,16 +91,16 @@ class Constants:
 
     def _classes(self, value: Any) -> None:
         """Add the classes of the project whose instances a value holds: their methods are code, too."""
-        if isinstance(value, Mapping):
+        kind = type(value)
+        if issubclass(kind, dict):
             for item in value.values():
                 self._classes(item)
-        elif isinstance(value, (list, tuple, set, frozenset)):
+        elif issubclass(kind, _CONTAINERS):
             for item in value:
                 self._classes(item)
-        kind = type(value)
         if kind.__module__ != "builtins":
             self._reach.class_(kind)
-            for name in getattr(kind, "__dataclass_fields__", ()):
+            for name in classes.fields_of(kind) or ():
                 self._classes(getattr(value, name, None))
 
 
@@ -106,12 +121,10 @@ def _is_large(value: Any) -> bool:
     queue = [value]
     while queue:
         item = queue.pop()
-        if isinstance(item, Mapping):
-            queue.extend(
-                part for part in item.values() if isinstance(part, (Mapping, list, tuple, set, frozenset))
-            )
-        elif isinstance(item, (list, tuple, set, frozenset)):
-            queue.extend(part for part in item if isinstance(part, (Mapping, list, tuple, set, frozenset)))
+        if issubclass(type(item), dict):
+            queue.extend(part for part in item.values() if issubclass(type(part), _CONTAINERS))
+        elif issubclass(type(item), _CONTAINERS):
+            queue.extend(part for part in item if issubclass(type(part), _CONTAINERS))
         else:
             continue
         left -= len(item)

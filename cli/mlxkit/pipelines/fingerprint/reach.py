@@ -6,20 +6,19 @@ import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from . import normal
-from .constants import Constants
+from .constants import Constants, wrapped_by
+from .live import cells_of, computed_defaults, definitions_of, facts_of, methods_of, names_in_code
 from .parts import Parts, sha
 from .places import Places, file_of, folder_of, module_label
 from .scopes import Chain, Names, names_of
-from .sources import Definition, SourceFile, code_digest, source_of
+from .sources import SourceFile, code_digest, source_of
 from .unloaded import Unloaded
 
 _MISSING = object()
-_Facts = tuple[str, str, Names]
-_known_functions: dict[int, tuple[CodeType, _Facts]] = {}
 
 
 def code_parts(function: Any, root: Path) -> dict[str, str]:
@@ -52,31 +51,29 @@ class Reach:
 
     def value(self, module: str, name: str, value: Any, source: SourceFile | None = None) -> str:
         """Add whatever a name stands for; returns what it is, in a word or as a digest."""
-        kind = type(value)
-        if isinstance(value, FunctionType):
+        kind = type(value)  # not `isinstance`: an object may lie about its class, or refuse to say
+        if issubclass(kind, FunctionType):
             return self.function(value)
-        if isinstance(value, type):
+        if issubclass(kind, type):
             return self.class_(value)
-        if isinstance(value, ModuleType):
+        if issubclass(kind, ModuleType):
             return self.module(value)
-        if isinstance(value, MethodType):
+        if issubclass(kind, MethodType):
             self.value(
                 module, name, value.__self__ if isinstance(value.__self__, type) else type(value.__self__)
             )
             return self.value(module, name, value.__func__)
-        if isinstance(value, (staticmethod, classmethod)):
+        if issubclass(kind, (staticmethod, classmethod)):
             return self.value(module, name, value.__func__)
-        wrapped = (
-            getattr(value, "__dict__", {}).get("__wrapped__") if not isinstance(value, Mapping) else None
-        )
+        wrapped = wrapped_by(value)
         if wrapped is not None:  # one of our steps, functools.cache, and many other decorators
             self._owner_of(kind)
             return self.value(module, name, wrapped)
-        if isinstance(value, functools.partial):
+        if issubclass(kind, functools.partial):
             self.value(module, name, value.func)
             return self.constants.add(module, f"{name}(...)", (value.args, value.keywords), source)
-        if isinstance(value, BuiltinFunctionType) or self.parts.places.owner(None, kind.__module__) == "ours":
-            return self._owner_of(value if isinstance(value, BuiltinFunctionType) else kind)
+        if issubclass(kind, BuiltinFunctionType) or self.parts.places.owner(None, kind.__module__) == "ours":
+            return self._owner_of(value if issubclass(kind, BuiltinFunctionType) else kind)
         return self.constants.add(module, name, value, source)
 
     def function(self, function: FunctionType, label: str = "") -> str:
@@ -91,12 +88,12 @@ class Reach:
             if wrapped is not None:  # a package's decorator around the project's function
                 self.value(module, function.__name__, wrapped)
             elif owner == "package":
-                for cell in _cells(function).values():
+                for cell in cells_of(function).values():
                     if isinstance(cell, FunctionType):
                         self.function(cell)
             return f"{module}.{function.__qualname__}"
         source = source_of(code.co_filename)
-        digest, qualname, names = _facts(code, function, source)
+        digest, qualname, names = facts_of(code, function, source)
         where = module_label(module, code.co_filename)
         if self.parts.is_new(("function", id(function)), function):
             self.parts.add(label or f"function {where}.{qualname}", digest)
@@ -115,7 +112,7 @@ class Reach:
         where = module_label(module, file)
         if owner == "project" and self.parts.is_new(("class", id(kind)), kind):
             source = source_of(file) if file else None
-            definitions = _definitions(kind, source)
+            definitions = definitions_of(kind, source)
             if source is not None and definitions:
                 text = "".join(normal.text(item.node, source.is_noise) for item in definitions)
                 self.parts.add(f"class {where}.{kind.__qualname__}", sha(text))
@@ -123,7 +120,7 @@ class Reach:
                 self.parts.later(
                     lambda: self._names(names, vars(sys.modules[module]), {}, where, module, source)
                 )
-                cells = {name: cell for method in _methods(kind) for name, cell in _cells(method).items()}
+                cells = {name: cell for method in methods_of(kind) for name, cell in cells_of(method).items()}
                 self.parts.later(self._names, names, cells, {}, f"{where}.{kind.__qualname__}", module, None)
             else:
                 self._class_without_source(kind, where)
@@ -146,10 +143,10 @@ class Reach:
     ) -> None:
         module = str(function.__globals__.get("__name__") or "")
         self._names(
-            names, function.__globals__, _cells(function), where, module, source, f"{where}.{qualname}"
+            names, function.__globals__, cells_of(function), where, module, source, f"{where}.{qualname}"
         )
         definition = source.function(function.__code__) if source else None
-        for parameter, default in _computed_defaults(function, definition):
+        for parameter, default in computed_defaults(function, definition):
             self.value(f"{where}.{qualname}", parameter, default)
 
     def _names(
@@ -207,7 +204,7 @@ class Reach:
             item = getattr(item, "__func__", getattr(item, "fget", item))
             if isinstance(item, FunctionType):
                 facts.append(f"{name}={code_digest(item.__code__)}")
-                names = _names_in_code(item.__code__)
+                names = names_in_code(item.__code__)
                 self.parts.later(self._inside_function, item, where, item.__qualname__, names, None)
             elif not name.startswith("__") and isinstance(item, (str, int, float, bool, tuple, type(None))):
                 facts.append(f"{name}={item!r}")
@@ -219,97 +216,3 @@ def _unwrapped(function: Any) -> Any:
     while type(function).__module__.partition(".")[0] == "mlxkit" and hasattr(function, "__wrapped__"):
         function = function.__wrapped__
     return function.__func__ if isinstance(function, MethodType) else function
-
-
-def _facts(code: CodeType, function: FunctionType, source: SourceFile | None) -> _Facts:
-    """Return digest, name and outside names of a function; worked out once for each code object."""
-    known = _known_functions.get(id(code))
-    if known is not None and known[0] is code:
-        return known[1]
-    definition = source.function(code) if source is not None else None
-    if source is not None and definition is not None:
-        facts = (
-            normal.digest(definition.node, source.is_noise),
-            definition.qualname,
-            names_of([definition.node]),
-        )
-    else:
-        facts = (
-            f"code {code_digest(code)}",
-            getattr(code, "co_qualname", function.__qualname__),
-            _names_in_code(code),
-        )
-    _known_functions[id(code)] = (code, facts)
-    return facts
-
-
-def _names_in_code(code: CodeType) -> Names:
-    """Return the outside names of compiled code: more than it takes, where attributes are called like globals."""
-    found: set[Chain] = {(name,) for name in (*code.co_names, *code.co_freevars)}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found.update(_names_in_code(constant).free)
-    return Names(tuple(sorted(found)), ())
-
-
-def _definitions(kind: type, source: SourceFile | None) -> list[Definition]:
-    """Return where a class was written; nothing when a method of it says that the file has changed since."""
-    found = source.classes.get(kind.__qualname__, []) if source is not None else []
-    for method in _methods(kind):
-        code = method.__code__
-        if (
-            source is None
-            or code.co_filename != source.path
-            or method.__qualname__ != f"{kind.__qualname__}.{code.co_name}"
-        ):
-            continue  # made by a decorator, or borrowed from another class
-        if source.function(code) is None:
-            return []
-    return found
-
-
-def _methods(kind: type) -> list[FunctionType]:
-    found = (getattr(item, "__func__", getattr(item, "fget", item)) for item in vars(kind).values())
-    return [item for item in found if isinstance(item, FunctionType)]
-
-
-def _cells(function: FunctionType) -> dict[str, Any]:
-    """Return what a closure closes over; cells that are not filled yet are left out."""
-    cells = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            cells[name] = cell.cell_contents
-        except ValueError:
-            continue
-    return cells
-
-
-def _computed_defaults(function: FunctionType, definition: Definition | None) -> list[tuple[str, Any]]:
-    """Return the defaults whose source does not say their value: `def f(x=SCALE)`, `lambda x, i=i: ...`."""
-    arguments = getattr(definition.node, "args", None) if definition else None
-    code = function.__code__
-    positional = list(
-        zip(
-            reversed(code.co_varnames[: code.co_argcount]),
-            reversed(function.__defaults__ or ()),
-            strict=False,
-        )
-    )
-    found = [*positional, *(function.__kwdefaults__ or {}).items()]
-    if arguments is None or not found:
-        return found
-    sources = dict(
-        zip(
-            reversed([a.arg for a in (*arguments.posonlyargs, *arguments.args)]),
-            reversed(arguments.defaults),
-            strict=False,
-        )
-    )
-    sources.update(
-        {
-            a.arg: default
-            for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-            if default
-        }
-    )
-    return [(name, value) for name, value in found if name not in sources or names_of([sources[name]]).free]
