@@ -62,6 +62,13 @@ def test_what_cannot_be_stored_is_named_and_leaves_nothing_behind(
     assert list((store.root / "drafts").iterdir()) == []
 
 
+def test_what_a_pickle_would_turn_into_something_else_is_refused(store: Store, tmp_path: Path) -> None:
+    with (tmp_path / "f").open("w") as file:
+        for value in (file, [file], memoryview(b"x"), {"a": np.arange(2), "f": file}):
+            with pytest.raises(UnstorableOutputError, match=r"TextIOWrapper|memoryview"):
+                save(value, store=store)
+
+
 def test_an_unstorable_output_is_a_failure_of_the_step() -> None:
     assert issubclass(UnstorableOutputError, StepFailedError)
     assert issubclass(OutputTypeError, StepFailedError)

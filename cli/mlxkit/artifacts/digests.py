@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from . import classes, plain
@@ -38,7 +39,7 @@ def canonical(value: Any, leaf: plain.Leaf) -> str:
 
 def content_digest(value: Any) -> dict[str, str]:
     """Return the digest of something that is not plain, named by its format."""
-    if isinstance(value, type) or hasattr(value, "__code__"):
+    if issubclass(type(value), (type, FunctionType, BuiltinFunctionType)):
         return {plain.TAG: "name", "v": f"{value.__module__}:{value.__qualname__}"}
     digest = hashlib.sha256()
     row = format_of(value) or PICKLE

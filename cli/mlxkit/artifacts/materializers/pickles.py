@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import pickle
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -47,8 +48,13 @@ def summary(_: Any) -> dict[str, Any]:
     return {"pickled": True}
 
 
+_CHANGED = (TextIOWrapper, memoryview)  # cloudpickle takes them, and gives back something else
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
+        if type(obj) in _CHANGED:
+            raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
         if isinstance(obj, (type, FunctionType)) and obj.__module__ == "__main__" and classes.is_found(obj):
             return of_script, (classes.script_name(), obj.__qualname__, cloudpickle.dumps(obj, protocol=5))
         return super().reducer_override(obj)
