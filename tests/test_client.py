@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlxkit import Client, client, pipeline, step
+from mlxkit.errors import NotFoundError
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@step
+def value(x: int = 3) -> int:
+    return x
+
+
+@pipeline
+def small(x: int = 3) -> None:
+    value(x)
+
+
+def test_the_implicit_stack_has_a_component_of_every_kind() -> None:
+    stack = Client().active_stack
+    assert (stack.name, stack.source) == ("default", "implicit")
+    for component in (
+        stack.experiment_tracker,
+        stack.artifact_store,
+        stack.orchestrator,
+        stack.model_registry,
+        stack.model_deployer,
+    ):
+        assert component is not None
+        assert component.name == "default"
+
+
+def test_a_kind_that_a_stack_lacks_is_none(mlx: Any) -> None:
+    mlx("init")
+    assert mlx("stack", "register", "bare", "--set").code == 0
+    stack = Client().active_stack
+    assert stack.name == "bare"
+    assert stack.experiment_tracker is None
+    assert stack.artifact_store is not None
+
+
+def test_a_run_is_found_by_pipeline_by_id_and_by_name() -> None:
+    run = small(x=5)
+    assert Client().get_pipeline("small").last_run.id == run.id
+    assert Client().get_pipeline_run(run.name).get_step("value").output.load() == 5
+    assert Client().get_run().status == "completed"
+    assert [item.id for item in Client().get_pipeline("small").runs] == [run.id]
+    with pytest.raises(NotFoundError, match=r"no pipeline 'smal' has run \(did you mean 'small'\?\)"):
+        Client().get_pipeline("smal")
+    with pytest.raises(NotFoundError, match="has no step 'valeu' .did you mean 'value'"):
+        run.get_step("valeu")
+
+
+def test_an_artifact_is_found_by_every_form_of_its_name_and_by_digest() -> None:
+    run = small()
+    digest = run.steps["value"].output.digest
+    for name in ("small::value::output", "value::output", "output", digest, digest[:8]):
+        assert Client().get_artifact(name).load() == 3
+    small(x=4)
+    assert Client().get_artifact("output").load() == 4
+    assert Client().get_artifact("output", run=run.id).load() == 3
+    with pytest.raises(NotFoundError, match="no artifact 'outptu'"):
+        Client().get_artifact("outptu")
+
+
+def test_the_module_gives_the_members_of_a_default_client() -> None:
+    run = small()
+    assert client.get_pipeline("small").last_run.id == run.id
+    with pytest.raises(AttributeError, match="no attribute 'get_nothing'"):
+        _ = client.get_nothing
