@@ -62,7 +62,7 @@ class Step(Generic[P, R]):
         return self.function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from .session import running_body
+        from .body import running_body
 
         body = running_body()
         if body is None:
@@ -120,7 +120,7 @@ class Pipeline(Generic[P, R]):
         return self.function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from .session import run_pipeline
+        from .runner import run_pipeline
 
         return run_pipeline(self, args, kwargs)
 

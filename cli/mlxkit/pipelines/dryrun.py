@@ -10,12 +10,13 @@ from typing import Any
 from ..errors import MlxError
 from ..records import Record
 from ..runs.records import OutputRecord, StepRecord
-from .body import Body, StepPlan, StepSource, current_body
+from .body import Body, StepSource, current_body
 from .context import PipelineContext
 from .decorators import Pipeline, Step
 from .execute import StepServices, ask_cache
 from .handles import Handle
 from .inputs import handles_in
+from .plan import StepPlan
 from .session import Session
 
 

@@ -206,7 +206,9 @@ def _attempt(spec: StepSpec, services: StepServices, context: StepContext) -> tu
         with tracking as tracked:
             try:
                 returned = spec.function(**values)
-            except SystemExit as stop:  # inside the tracker's scope, which must not take exit status 0 for success
+            except (
+                SystemExit
+            ) as stop:  # inside the tracker's scope, which must not take exit status 0 for success
                 raise StepFailedError(f"step {spec.name!r} called sys.exit({stop.code!r})") from None
             del values  # a step's inputs need not stay in memory while its outputs are written
             return _store(spec, services, returned)

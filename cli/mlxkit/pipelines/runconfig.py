@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config.yamltext import load_yaml
 from ..errors import ConfigError, NotFoundError, did_you_mean
-from .body import StepOptions
+from .plan import StepOptions
 from .settings import check_settings
 
 _KEYS: dict[str, type | tuple[type, ...]] = {

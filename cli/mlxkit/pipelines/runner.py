@@ -22,15 +22,25 @@ from ..runs.sweep import sweep
 from ..runs.views import RunView
 from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
-from .body import Body, StepPlan, current_body, new_id
+from .body import Body, current_body, new_id
 from .capture import RunOutput
-from .context import PipelineContext, current_pipeline
+from .context import PipelineContext, current_pipeline, current_step
 from .decorators import STEPS, Pipeline
 from .execute import TRACKER_LINK, StepServices
 from .parameters import bind
-from .session import Session
+from .plan import StepPlan
+from .session import Session, current_session
 from .signals import SignalGuard, Terminated
 from .tracebacks import user_traceback
+
+
+def run_pipeline(pipeline: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Run a pipeline that was called: as a run of its own, or inside another body as part of that."""
+    if current_step.get() is not None or current_body.get() is not None:
+        return pipeline.function(*args, **kwargs)
+    session = current_session() or Session()
+    session.calls += 1
+    return PipelineRunner(session, pipeline).run(args, kwargs)
 
 
 class PipelineRunner:

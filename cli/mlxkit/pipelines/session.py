@@ -14,8 +14,6 @@ from ..records import Record
 from ..runs.history import History
 from ..stacks.protocols import ExperimentTracker
 from ..stacks.resolve import ResolvedComponent, ResolvedStack
-from .body import Body, current_body
-from .context import current_step
 from .parameters import Text
 from .reporting import LineReporter, Reporter
 from .runconfig import RunConfig
@@ -153,22 +151,6 @@ class use_session:
     def __exit__(self, *_: object) -> None:
         global _current
         _current = self._before
-
-
-def running_body() -> Body | None:
-    """Return the pipeline body that this code runs in; None inside a step and outside of pipelines."""
-    return None if current_step.get() is not None else current_body.get()
-
-
-def run_pipeline(pipeline: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Run a pipeline that was called: as a run of its own, or inside another body as part of that."""
-    if current_step.get() is not None or current_body.get() is not None:
-        return pipeline.function(*args, **kwargs)
-    from .runner import PipelineRunner
-
-    session = _current or Session()
-    session.calls += 1
-    return PipelineRunner(session, pipeline).run(args, kwargs)
 
 
 def _implementation(component: ResolvedComponent) -> Callable[..., Any]:
