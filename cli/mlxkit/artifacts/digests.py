@@ -41,14 +41,14 @@ def content_digest(value: Any) -> dict[str, str]:
     """Return the digest of something that is not plain, named by its format."""
     if issubclass(type(value), (type, FunctionType, BuiltinFunctionType)):
         return {plain.TAG: "name", "v": f"{value.__module__}:{value.__qualname__}"}
-    digest = hashlib.sha256()
     row = format_of(value) or PICKLE
+    file = HashingWriter(_Nowhere())
     try:
-        row.write(value, HashingWriter(_Nowhere(), digest))
+        row.write(value, file)
     except NotRepresentableError:
-        row, digest = PICKLE, hashlib.sha256()
-        row.write(value, HashingWriter(_Nowhere(), digest))
-    return {plain.TAG: row.name, "v": digest.hexdigest()}
+        row, file = PICKLE, HashingWriter(_Nowhere())
+        row.write(value, file)
+    return {plain.TAG: row.name, "v": file.hexdigest()}
 
 
 class _Nowhere:

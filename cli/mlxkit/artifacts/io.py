@@ -11,7 +11,7 @@ from . import classes, containers, custom, folders, plain
 from .declared import Undeclared, check
 from .digests import digest_of
 from .errors import ArtifactMissingError, ArtifactStoreError, ArtifactUnreadableError, UnstorableOutputError
-from .hashing import file_digest, hashing_file, tagged
+from .hashing import ContentHash, file_digest, hashing_file
 from .materializers.base import BaseMaterializer, registered_for
 from .materializers.formats import FORMATS, PICKLE, Format, NotRepresentableError, format_of
 from .records import INLINE_LIMIT, ArtifactRecord
@@ -91,7 +91,7 @@ def _save_bytes(content: bytes, name: str, value: Any, store: ArtifactStore) -> 
     if type(value) is dict:
         summary["keys"] = [str(key)[:80] for key in list(value)[:20]]
     if len(content) <= INLINE_LIMIT and name != "bytes":
-        digest = tagged(_tag(name))
+        digest = ContentHash(_tag(name))
         digest.update(content)
         return ArtifactRecord(
             digest.hexdigest(),

@@ -15,7 +15,7 @@ INLINE_LIMIT = 4096
 class ArtifactRecord(Record):
     """A stored value.
 
-    `digest` is the SHA-256 of the content and of the name of its format; `materializer` names the format;
+    `digest` is a SHA-256 over the content and the name of its format (`hashing`); `materializer` names the format;
     `uri` is the key inside the store, ending in `/` for a folder, and empty when `inline` holds the content.
     """
 

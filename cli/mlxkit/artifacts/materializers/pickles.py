@@ -34,7 +34,7 @@ def write(value: Any, file: Any) -> None:
 
 
 def read(path: Path) -> Any:
-    """Unpickle a file that was checked; the same bytes are mapped that the check saw."""
+    """Unpickle a file whose digest was checked; nothing else may be given to it."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         view = memoryview(content)
         try:
