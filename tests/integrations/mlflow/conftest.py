@@ -47,12 +47,9 @@ class LocalReader:
                 "experiment_id": str(row["experiment_id"]),
             }
             pairs = {
-                kind: {
-                    key: value
-                    for key, value in db.execute(
-                        f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)
-                    )
-                }
+                kind: dict(
+                    db.execute(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)).fetchall()
+                )
                 for kind, table in (("params", "params"), ("tags", "tags"), ("metrics", "latest_metrics"))
             }
             return {"info": info, **pairs}

@@ -16,8 +16,10 @@ import pytest
 from mlflow import active_run, log_metric, start_run
 
 from mlxkit.stacks.protocols import StepFacts
+from tests.fixtures.loopback import self_signed, tls_in_front_of
+from tests.fixtures.mlflow_server import MlflowServer
 
-from .conftest import Setting
+from .conftest import Setting, server_attributes
 
 
 def test_calls_that_were_imported_by_name_before_the_step_find_its_run(
@@ -292,6 +294,40 @@ def test_artifacts_logged_in_a_step_are_stored_with_its_run(setting: Setting, pi
         assert list((setting.state_dir / "mlflow" / "artifacts").rglob("hello.txt"))
 
 
+def test_a_model_logged_in_a_step_can_be_loaded_and_registered_from_its_run(
+    setting: Setting, pipeline_name: str
+) -> None:
+    import mlflow.sklearn
+    from sklearn.linear_model import LogisticRegression
+
+    run = setting.open(pipeline_name)
+    with run.step(StepFacts("fit", "s1")) as step:
+        model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+        logged = mlflow.sklearn.log_model(model, name="model", pip_requirements=[])
+        version = mlflow.register_model(logged.model_uri, pipeline_name)
+        assert version.run_id == step.metadata()["mlflow_run_id"]
+        loaded = mlflow.sklearn.load_model(f"runs:/{step.metadata()['mlflow_run_id']}/model")
+        assert loaded.predict([[1.0]]) == [1]
+    run.finish("completed")
+    if setting.scenario == "local":
+        assert list((setting.state_dir / "mlflow" / "artifacts").rglob("MLmodel"))
+
+
+def test_a_step_logs_over_tls_that_is_not_checked_without_a_word_each_time(
+    mlflow_server: MlflowServer, tmp_path: Path, pipeline_name: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    with tls_in_front_of(int(mlflow_server.uri.rpartition(":")[2]), self_signed(tmp_path)) as uri:
+        given = {**server_attributes(mlflow_server), "tracking_uri": uri, "tracking_insecure_tls": True}
+        setting = Setting("server", tmp_path / ".mlx", mlflow_server.admin, given)
+        run = setting.open(pipeline_name)
+        with run.step(StepFacts("fit", "s1")):
+            mlflow.log_metric("m", 1)
+            mlflow.log_text("x", "x.txt")
+        run.finish("completed")
+    assert [found["metrics"] for found in setting.reader.runs(pipeline_name)] == [{"m": 1}]
+    assert not [warning for warning in recwarn if "Unverified HTTPS" in str(warning.message)]
+
+
 def test_what_was_logged_in_the_background_is_there_when_the_step_ends(
     setting: Setting, pipeline_name: str
 ) -> None:
@@ -342,6 +378,20 @@ def test_a_process_that_a_step_starts_logs_to_its_run(local: Setting, pipeline_n
     run.finish("failed")
     [found] = local.reader.runs(pipeline_name)
     assert (found["metrics"], found["info"]["status"]) == ({"from_child": 1}, "FAILED")
+
+
+def test_the_error_of_a_step_is_told_although_the_tracker_fails_too(
+    local: Setting, pipeline_name: str
+) -> None:
+    run = local.open(pipeline_name, kind="script")
+    backend: Any = local.tracker._backend
+    backend.create_run = lambda *_: 1 / 0
+    with pytest.raises(KeyboardInterrupt):
+        with run.step(StepFacts("script", "s1")):
+            raise KeyboardInterrupt
+    with pytest.raises(ZeroDivisionError):
+        with run.step(StepFacts("script", "s1")):
+            pass
 
 
 class TestScript:

@@ -64,16 +64,13 @@ def test_a_step_that_contradicts_itself_is_refused_as_in_mlflow(
     run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         for value, is_refused in ((1, False), (1, False), (2, True)):
-            write = (
-                (lambda: mlflow.log_param("seed", value))
-                if call == "log_param"
-                else (lambda: mlflow.log_params({"seed": value}))
-            )  # noqa: B023
+            write = getattr(mlflow, call)
+            arguments = ("seed", value) if call == "log_param" else ({"seed": value},)
             if is_refused:
                 with pytest.raises(mlflow.MlflowException, match="Changing param values is not allowed"):
-                    write()
+                    write(*arguments)
             else:
-                write()
+                write(*arguments)
     run.finish("completed")
     assert setting.reader.runs(pipeline_name)[0]["params"] == {"seed": "1"}
 

@@ -61,14 +61,18 @@ def test_a_server_that_accepts_and_never_answers_is_given_up() -> None:
 
 
 def test_a_server_that_trickles_is_given_up() -> None:
+    sent: list[bytes] = []
+
     def trickle(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
         while True:
             connection.sendall(b" ")
+            sent.append(b" ")
             time.sleep(0.1)
 
     with listening(trickle) as port:
         assert refusal(f"http://127.0.0.1:{port}", UnreachableError).endswith("does not answer within 2 s")
+        assert len(sent) < 100
 
 
 def test_a_server_that_hangs_up_is_not_mlflow() -> None:

@@ -113,6 +113,8 @@ with run.step(StepFacts("fit", "s1")):
     with mlflow.start_run(nested=True):
         mlflow.log_text("x", "x.txt")
     mlflow.set_experiment("another-" + sys.argv[2])
+import logging
+assert logging.getLogger("mlflow").level == logging.INFO
 assert mlflow.telemetry.get_telemetry_client() is None
 run.finish("completed")
 """
@@ -129,7 +131,6 @@ run.finish("completed")
     [
         ("sys.exit(3)", "failed", 3),
         ("raise KeyboardInterrupt", "killed", -2),
-        ("raise ValueError('x')", "failed", 1),
         ("sys.exit(0)", "completed", 0),
     ],
 )
@@ -211,3 +212,58 @@ with run.step(StepFacts("fit", "s2", tracked=False)):
 print(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"])
 """
     assert finished(local, pipeline_name, script) == (0, "4\n9\n9\n", "")
+
+
+PSUTIL = """
+from types import SimpleNamespace as Numbers
+def cpu_percent(): return 12.0
+def virtual_memory(): return Numbers(used=1e9, total=2e9, percent=50.0)
+def disk_usage(path): return Numbers(percent=10.0, used=1e9, total=2e9, free=1e9)
+def net_io_counters(): return Numbers(bytes_sent=1e6, bytes_recv=1e6)
+"""
+
+
+def test_system_metrics_are_logged_for_every_step_when_mlflow_was_told_to(
+    local: Setting, pipeline_name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "psutil.py").write_text(PSUTIL)
+    script = """
+import mlflow, time
+mlflow.enable_system_metrics_logging()
+mlflow.set_system_metrics_sampling_interval(0.05)
+seen = set()
+for name in ("one", "two"):
+    with run.step(StepFacts(name, name)) as step:
+        mlflow.log_metric("m", 1)
+        deadline = time.monotonic() + 60
+        history = lambda: mlflow.MlflowClient().get_metric_history(step.run_id, "system/cpu_utilization_percentage")
+        while len(history()) <= len(seen) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        steps = {point.step for point in history()}
+    assert steps > seen, (steps, seen)
+    seen = {point.step for point in mlflow.MlflowClient(tracker.connection.tracking_uri).get_metric_history(
+        step.run_id, "system/cpu_utilization_percentage")}
+run.finish("completed")
+assert len(seen) >= 2
+"""
+    code, out, err = finished(local, pipeline_name, script, PYTHONPATH=str(tmp_path))
+    assert (code, out, err) == (0, "", "")
+    [found] = local.reader.runs(pipeline_name)
+    assert found["metrics"]["system/cpu_utilization_percentage"] == 12.0
+
+
+def test_system_metrics_that_cannot_be_logged_are_a_warning(
+    local: Setting, pipeline_name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "psutil.py").write_text("raise ImportError('no psutil here')")
+    script = """
+import mlflow
+with run.step(StepFacts("fit", "s1")):
+    with mlflow.start_run(log_system_metrics=True):
+        mlflow.log_metric("m", 1)
+run.finish("completed")
+"""
+    code, _, err = finished(local, pipeline_name, script, PYTHONPATH=str(tmp_path))
+    assert code == 0, err
+    assert "system metrics are not logged" in err
+    assert local.reader.runs(pipeline_name)[0]["metrics"] == {"m": 1}

@@ -25,7 +25,6 @@ _QUIET = {
 # Four further attempts in half a minute, where MLflow's own seven would take four minutes to say that a server is gone.
 _UNLESS_SET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 

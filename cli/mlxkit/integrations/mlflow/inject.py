@@ -36,6 +36,9 @@ class Injection:
 
     def enter(self, to: Connection, experiment_name: str) -> None:
         """Point this process at a tracker, unless it is already."""
+        if "mlflow" in sys.modules:
+            # Another thread may be importing it: waiting for that while holding the lock, which its hook needs, would be for ever.
+            import mlflow  # noqa: F401
         with self._turn:
             while self._to is not None and self._to is not to:
                 if active.is_own_thread():

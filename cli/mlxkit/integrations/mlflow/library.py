@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import warnings
+from contextlib import ExitStack
 from typing import Any
 
 from ...errors import MlxError
@@ -14,7 +17,8 @@ from .connection import Connection
 from .divert import Diversion
 
 SQL_STORE = "mlflow.store.tracking.sqlalchemy_store"
-_NOISY = ("alembic", "databricks.sdk")
+# What MLflow tells at its default level is how it makes experiments and tables; the user's own level stays.
+_LEVELS = {"mlflow": logging.WARNING, "alembic": logging.ERROR, "databricks.sdk": logging.ERROR}
 
 
 class LibraryState:
@@ -31,12 +35,7 @@ class LibraryState:
         self._registry: Any = registry
         self._fluent: Any = mlflow_fluent
         self._to = to
-        self._uri = tracking._tracking_uri
-        self._registry_uri = registry._registry_uri
-        self._experiment = mlflow_fluent._active_experiment_id
-        self._levels = [(logging.getLogger(name), logging.getLogger(name).level) for name in _NOISY]
-        self._autolog = AutologState.now()
-        self._diversions: list[Diversion] = []
+        self._undo = ExitStack()  # runs all of it, whatever part of it fails
         try:
             self._take_over()
         except BaseException:
@@ -54,37 +53,28 @@ class LibraryState:
 
     def watch_sql_store(self) -> None:
         """Divert the writing of params in the SQL store, which is loaded late; called when it has been."""
-        store = sys.modules.get(SQL_STORE)
+        store = getattr(sys.modules.get(SQL_STORE), "SqlAlchemyStore", None)
         if store is not None:
-            self._divert_params(store.SqlAlchemyStore)
+            self._divert_params(store)
 
     def restore(self) -> None:
         """Give MLflow back as it was."""
-        for diversion in reversed(self._diversions):
-            diversion.undo()
-        self._diversions.clear()
-        self._autolog.restore()
-        self._mlflow.set_tracking_uri(self._uri)
-        self._registry._registry_uri = self._registry_uri
-        self._fluent._active_experiment_id = self._experiment
-        for logger, level in self._levels:
-            logger.setLevel(level)
+        self._undo.close()
 
     def _take_over(self) -> None:
-        for logger, _ in self._levels:
-            logger.setLevel(logging.ERROR)
+        self._set(self._fluent, "_active_experiment_id", None)
+        self._set(self._registry, "_registry_uri", self._to.registry_uri)
+        self._undo.callback(self._mlflow.set_tracking_uri, self._tracking._tracking_uri)
         self._mlflow.set_tracking_uri(self._to.tracking_uri)
-        self._registry._registry_uri = self._to.registry_uri
-        self._fluent._active_experiment_id = None
+        self._undo.callback(AutologState.now().restore)
+        self._be_quiet()
         if self._to.scenario == "server":
             register_provider()
         try:
             for function, instead in fluent.diversions(self._fluent):
-                self._diversions.append(Diversion(function, instead))
+                self._divert(function, instead)
             if self._to.scenario in ("local", "database"):
-                self._diversions.append(
-                    Diversion(self._tracking._get_sqlalchemy_store, self._keep_artifacts_here)
-                )
+                self._divert(self._tracking._get_sqlalchemy_store, self._keep_artifacts_here)
             from mlflow.store.tracking.rest_store import RestStore
 
             self._divert_params(RestStore)
@@ -95,9 +85,29 @@ class LibraryState:
             ) from error
         self.watch_sql_store()
 
+    def _set(self, module: Any, name: str, value: Any) -> None:
+        self._undo.callback(setattr, module, name, getattr(module, name))
+        setattr(module, name, value)
+
+    def _be_quiet(self) -> None:
+        for name, level in _LEVELS.items():
+            logger = logging.getLogger(name)
+            if name != "mlflow" or (
+                logger.level == logging.INFO and "MLFLOW_LOGGING_LEVEL" not in os.environ
+            ):
+                self._undo.callback(logger.setLevel, logger.level)
+                logger.setLevel(level)
+        if self._to.insecure_tls:
+            # Said when the tracker was registered; urllib3 would say it again with every single request.
+            self._undo.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+
+    def _divert(self, function: Any, instead: Any) -> None:
+        self._undo.callback(Diversion(function, instead).undo)
+
     def _divert_params(self, store: Any) -> None:
-        self._diversions.append(Diversion(store.log_param, params.log_param))
-        self._diversions.append(Diversion(store.log_batch, params.log_batch))
+        self._divert(store.log_param, params.log_param)
+        self._divert(store.log_batch, params.log_batch)
 
     def _keep_artifacts_here(self, original: Any, store_uri: str, artifact_uri: str | None) -> Any:
         """Never ./mlruns: what an experiment without a location of its own gets belongs beside the database."""

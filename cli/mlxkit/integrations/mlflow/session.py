@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,6 @@ class MlflowRunTracking:
         settings = StepSettings.of(step.settings, self._to, step.name)
         tracking = StepTracking(self, step, settings)
         injection.enter(self._to, self._experiment_name(settings.experiment_name))
-        status: FinalStatus = "completed"
         active.push(tracking)
         try:
             tracking.enter()
@@ -73,16 +72,14 @@ class MlflowRunTracking:
                 tracking.open()
             yield tracking
         except BaseException as error:
-            status = _status_of(error)
+            with suppress(Exception):  # what went wrong in the step is what is told
+                self._leave(tracking, _status_of(error))
             raise
+        else:
+            self._leave(tracking, "completed")
         finally:
-            try:
-                if step.tracked and self.is_script:
-                    tracking.open()
-                tracking.close(status)
-            finally:
-                active.pop(tracking)
-                injection.leave()
+            active.pop(tracking)
+            injection.leave()
 
     def cached(self, step: StepFacts, source: Mapping[str, Any]) -> dict[str, Any]:
         """Tag the run with the MLflow run that a cached step was logged to when it ran; a cached one leads further back."""
@@ -172,6 +169,13 @@ class MlflowRunTracking:
             "mlflow_run_id": run.run_id,
             "mlflow_experiment_id": run.experiment_id,
         }
+
+    def _leave(self, tracking: StepTracking, status: FinalStatus) -> None:
+        try:
+            if tracking.facts.tracked and self.is_script:
+                tracking.open()
+        finally:
+            tracking.close(status)
 
     def _create(
         self, experiment_id: str, name: str, tags: Mapping[str, str], *, parent: bool = True

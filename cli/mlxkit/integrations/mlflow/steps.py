@@ -55,6 +55,7 @@ class OpenRun:
     run_id: str
     experiment_id: str
     entity: Any = None
+    was_monitored: bool = False
 
 
 class StepTracking:
@@ -70,6 +71,9 @@ class StepTracking:
         self._has_joined = False
         self._started: list[str] = []
         self._hidden: list[Any] | None = None
+        self._monitor: Any = None
+        self._has_asked_for_monitor = False
+        self._wants_system_metrics: bool | None = None
         self._lock = threading.RLock()
 
     @property
@@ -124,10 +128,15 @@ class StepTracking:
 
     def close(self, status: FinalStatus) -> None:
         """End what belongs to this attempt alone; the shared run stays open for the other steps."""
-        if injection.library is not None:
-            self._close_library(status)
-        if self._base is not None and self.is_nested:
-            self._run.end(self._base.run_id, status)
+        try:
+            if injection.library is not None:
+                self._close_library(status)
+        except BaseException:
+            status = "failed"
+            raise
+        finally:
+            if self._base is not None and self.is_nested:
+                self._run.end(self._base.run_id, status)
 
     # What follows is for MLflow's diverted calls.
 
@@ -139,6 +148,11 @@ class StepTracking:
                 from mlflow import ActiveRun, MlflowClient
 
                 run.entity = ActiveRun(MlflowClient().get_run(run.run_id))
+            if not self._has_asked_for_monitor:
+                self._has_asked_for_monitor = True
+                from .system_metrics import started_monitor
+
+                self._monitor = started_monitor(run, wanted=self._wants_system_metrics)
             return run.entity
 
     def takes(self, asked: Mapping[str, Any]) -> bool:
@@ -153,6 +167,7 @@ class StepTracking:
     def join(self, asked: Mapping[str, Any]) -> Any:
         """Take what `start_run()` says about its run over to ours, and return ours."""
         self._has_joined = True
+        self._wants_system_metrics = asked.get("log_system_metrics")
         run = self.open(self._wanted_experiment(asked))
         tags = {str(key): str(value) for key, value in (asked.get("tags") or {}).items()}
         if asked.get("description"):
@@ -192,10 +207,13 @@ class StepTracking:
                 f"step {self.facts.name!r} pointed MLflow at another address: what it logged there is not on the tracker",
                 stacklevel=2,
             )
-
-        if self._base is not None and self._base.entity is not None:
-            flush_async_logging()
-        for run_id in end_leftovers(self._started):
-            self._run.end(run_id, status)
-        if self._hidden is not None:
-            show_outer_runs(self._hidden)
+        try:
+            if self._monitor is not None:
+                self._monitor.finish()
+            if self._base is not None and self._base.entity is not None:
+                flush_async_logging()
+        finally:
+            for run_id in end_leftovers(self._started):
+                self._run.end(run_id, status)
+            if self._hidden is not None:
+                show_outer_runs(self._hidden)
