@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +171,20 @@ def test_a_typed_credential_leaves_the_list_of_processes(mlx_process: list[str],
         "--experiment_name=@wait",
     ]
     process = subprocess.Popen([*mlx_process, *arguments], stderr=subprocess.PIPE, text=True)
-    with open("wait", "w") as pipe:  # opens when the command has come to reading it
-        seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-        pipe.write("x")
+    pipe = open_when_read(Path("wait"), process)
+    seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    os.write(pipe, b"x")
+    os.close(pipe)
     _, words = process.communicate(timeout=60)
     assert process.returncode == 0, words
     assert b"hunter2" not in seen
+
+
+def open_when_read(pipe: Path, process: subprocess.Popen[str]) -> int:
+    """Open a pipe once the process reads from it; an end of the process is a failure and no endless wait."""
+    while process.poll() is None:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads yet
+            time.sleep(0.01)
+    raise AssertionError(process.communicate()[1])

@@ -80,6 +80,8 @@ def parse_yaml(text: str, *, what: str) -> Parsed:
         return _Reader(loader, what).read(node)
     except yaml.YAMLError as error:
         raise _in_words(error, text, what) from None
+    except RecursionError:  # the parser in Python, on what is not quite as deep
+        raise _too_deep(what, 1) from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -226,7 +228,7 @@ def _in_words(error: yaml.YAMLError, text: str, what: str) -> ConfigError:
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
-        return ConfigError(f"{what}: {problem}")
+        return ConfigError(_control_character(text, what) or f"{what}: {problem}")
     lines = text.splitlines() or [""]
     line = min(mark.line, len(lines) - 1)
     at = lines[line][mark.column : mark.column + 1] if line == mark.line else ""
@@ -235,3 +237,11 @@ def _in_words(error: yaml.YAMLError, text: str, what: str) -> ConfigError:
     elif "cannot start any token" in problem:
         problem = f"a value that begins with {at!r} has to be quoted"
     return ConfigError(f"{what}:{line + 1}: {problem}")
+
+
+def _control_character(text: str, what: str) -> str | None:
+    for line, content in enumerate(text.split("\n"), start=1):
+        for character in content:
+            if not character.isprintable() and character not in "\t\r":
+                return f"{what}:{line}: a control character (0x{ord(character):02x}) is not text"
+    return None
