@@ -31,6 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLX_NO_INPUT", "1")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setattr("mlxkit.secrets.masking._known", {})  # one test's secrets are another one's ordinary words
     monkeypatch.chdir(work)
     yield base
 
