@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -431,7 +432,7 @@ def test_a_literal_leaves_the_process_list_while_the_command_still_runs(
         stderr=subprocess.PIPE,
         text=True,
     )
-    with open(fifo, "w") as late:  # waits until the command reads, which it does after it hid the literals
+    with _opened_by_reader(fifo, child) as late:  # which the command is after it hid the literals
         shown = Path(f"/proc/{child.pid}/cmdline").read_text()
         environ = Path(f"/proc/{child.pid}/environ").read_text()
         late.write("x")
@@ -440,6 +441,18 @@ def test_a_literal_leaves_the_process_list_while_the_command_still_runs(
     assert CANARY not in shown + environ
     assert f"--password={'*' * len(CANARY)}" in shown
     assert _values("db") == {"password": CANARY, "k": CANARY, "late": "x"}
+
+
+def _opened_by_reader(fifo: Path, child: subprocess.Popen[str]) -> IO[str]:
+    """Open a named pipe for writing as soon as the child reads it."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return os.fdopen(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "w")
+        except OSError:  # nobody reads yet
+            assert child.poll() is None, child.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 class Terminal:
