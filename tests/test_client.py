@@ -51,7 +51,7 @@ def test_a_run_is_found_by_pipeline_by_id_and_by_name() -> None:
     assert [item.id for item in Client().get_pipeline("small").runs] == [run.id]
     with pytest.raises(NotFoundError, match=r"no pipeline 'smal' has run \(did you mean 'small'\?\)"):
         Client().get_pipeline("smal")
-    with pytest.raises(NotFoundError, match="has no step 'valeu' .did you mean 'value'"):
+    with pytest.raises(NotFoundError, match=r"has no step 'valeu' \(did you mean 'value'"):
         run.get_step("valeu")
 
 
