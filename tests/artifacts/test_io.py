@@ -276,6 +276,47 @@ def test_a_format_of_a_later_version_is_named(store: Store) -> None:
         load(ArtifactRecord("0" * 64, "hologram", "x", 1, "", b"x"), store)
 
 
+@pytest.mark.parametrize(
+    "kind", ["dataclass", "pickle", "enum", "function", "class", "container", "nested", "custom"]
+)
+def test_the_summary_names_the_users_code_that_a_value_is_made_of(kind: str, store: Store) -> None:
+    from .materializers.test_base import Thing
+    from .test_plain import Colour, Config, OwnPickling, back
+
+    here, plain = "tests.artifacts.materializers.test_base", "tests.artifacts.test_plain"
+    values: dict[str, tuple[Any, list[str]]] = {
+        "dataclass": (Config(1.0), [f"{plain}:Config"]),
+        "pickle": (OwnPickling(1), [f"{plain}:OwnPickling"]),
+        "enum": ([Colour.RED], [f"{plain}:Colour"]),
+        "function": (back, [f"{plain}:back"]),
+        "class": (Config, [f"{plain}:Config"]),
+        "container": (
+            {"x": np.arange(2), "c": Config(1.0), "o": OwnPickling(1)},
+            [f"{plain}:Config", f"{plain}:OwnPickling"],
+        ),
+        "nested": ([[{"a": (OwnPickling(1),)}]], [f"{plain}:OwnPickling"]),
+        "custom": (Thing("x"), [f"{here}:Thing", f"{here}:ThingMaterializer"]),
+    }
+    value, code = values[kind]
+    assert save(value, store=store).summary["code"] == code
+
+
+def test_code_of_libraries_is_not_named(store: Store) -> None:
+    from sklearn.linear_model import Ridge
+
+    for value in (
+        1,
+        [1],
+        Path("x"),
+        Ridge(),
+        {"m": Ridge(), "x": np.arange(3)},
+        pd.DataFrame({"a": [{}]}),
+        len,
+        np.mean,
+    ):
+        assert "code" not in save(value, store=store).summary
+
+
 _CHEAP = """
 import sys
 from pathlib import Path

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from types import FunctionType
 from typing import Any, get_args
 
 from .errors import ArtifactUnreadableError
+
+_PYTHON = os.__file__.replace("\\", "/").rpartition("/")[0] + "/"
 
 
 def type_name(kind: type) -> str:
@@ -35,7 +39,7 @@ def fields_of(kind: type) -> tuple[str, ...] | None:
     return None
 
 
-def reference(kind: type) -> str | None:
+def reference(kind: type | FunctionType) -> str | None:
     """Return `module:qualname`, or None when that would not lead back to the class.
 
     The module of a class of the script itself is `__main__` and the name of its file.
@@ -43,6 +47,11 @@ def reference(kind: type) -> str | None:
     if not is_found(kind):
         return None
     return f"{_module_name(kind.__module__)}:{kind.__qualname__}"
+
+
+def of_user(references: Iterable[str]) -> list[str]:
+    """Return, of references to classes and functions, those to code that is neither installed nor Python's own."""
+    return sorted(item for item in references if _is_user_module(item.partition(":")[0].partition("/")[0]))
 
 
 def script_name() -> str:
@@ -115,6 +124,18 @@ def classes_in(declared: Any) -> dict[str, type]:
 
 def _module_name(module: str) -> str:
     return f"__main__/{script_name()}" if module == "__main__" else module
+
+
+def _is_user_module(module: str) -> bool:
+    if module == "__main__":
+        return True
+    file = str(getattr(sys.modules.get(module), "__file__", None) or "")
+    if not file or module.partition(".")[0] in {"mlxkit", "builtins"}:
+        return False
+    parts = file.replace("\\", "/")
+    return not any(
+        place in parts for place in ("/site-packages/", "/dist-packages/")
+    ) and not parts.startswith(_PYTHON)
 
 
 def _classes(declared: Any) -> Iterable[type]:

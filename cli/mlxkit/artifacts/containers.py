@@ -44,17 +44,19 @@ class Leaves:
         )
 
 
-def write(encoded: Any, leaves: Leaves, folder: Path) -> dict[str, str]:
-    """Write a container and its parts; returns the digests of the files that are known already."""
+def write(encoded: Any, leaves: Leaves, folder: Path) -> tuple[dict[str, str], set[str]]:
+    """Write a container and its parts; returns the digests of files, as far as known, and the code named in them."""
     files = folder / FILES
     files.mkdir(mode=0o700)
     digests: dict[str, str] = {}
+    code: set[str] = set()
     arrays, objects = [], []
     for position, (value, place) in enumerate(zip(leaves.values, leaves.places, strict=True)):
         kind = registered_for(type(value))
         row = format_of(value)
         if kind is not None:
             place.update(at=str(position), **custom.write(value, kind, files / str(position)))
+            code |= custom.code(value, kind)
         elif row is FORMATS["npy"]:
             arrays.append((value, place))
         elif row is None or not _write_one(
@@ -69,12 +71,12 @@ def write(encoded: Any, leaves: Leaves, folder: Path) -> dict[str, str]:
         for position, (_, place) in enumerate(objects):
             place["object"] = position
         with hashing_file(files / OBJECTS) as file:
-            PICKLE.write([value for value, _ in objects], file)
+            code |= PICKLE.write([value for value, _ in objects], file)
         digests[OBJECTS] = file.hexdigest()
     with hashing_file(files / VALUE) as file:
         file.write(plain.Encoder().dumps(encoded).encode())
     digests[VALUE] = file.hexdigest()
-    return digests
+    return digests, code
 
 
 def read(folder: Path, entries: Entries, known: Mapping[str, type]) -> Any:

@@ -29,6 +29,11 @@ def write(value: Any, kind: type[BaseMaterializer], folder: Path) -> dict[str, s
     return {"custom": name, "type": classes.type_name(type(value))}
 
 
+def code(value: Any, kind: type[BaseMaterializer]) -> set[str]:
+    """Name the classes that a stored value stands on: its own, and the one that reads it."""
+    return {name for name in (classes.reference(kind), classes.reference(type(value))) if name}
+
+
 def read(name: str, type_name: str, folder: Path, known: Mapping[str, type]) -> Any:
     """Let the materializer read the folder that it wrote."""
     kind: Any = classes.find(name, known)

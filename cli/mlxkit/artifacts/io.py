@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from .store import ArtifactStore, uri_of
 __all__ = ["digest_of", "load", "save"]
 
 COMPOSITE = "composite"
+CODE = "code"
 _CONTENT = "content"
 _ALWAYS_CHECKED = 4 << 20
 
@@ -57,11 +58,11 @@ def save(
     try:
         encoded = encoder.encode(value)
         if not leaves.values:
-            return _save_bytes(encoder.dumps(encoded).encode(), "json", value, store)
+            return _save_bytes(encoder.dumps(encoded).encode(), "json", value, store, encoder.code)
     except RecursionError:  # it contains itself, or is too deep for JSON
         return _save_file(value, PICKLE, store)
     if leaves.has_formats():
-        return _save_container(value, encoded, leaves, store)
+        return _save_container(value, encoded, leaves, store, encoder.code)
     return _save_file(value, PICKLE, store)
 
 
@@ -86,10 +87,13 @@ def load(record: ArtifactRecord, store: ArtifactStore, *, declared: Any = None, 
         return _decoded(path.read_bytes(), record.materializer, known) if row is None else row.read(path)
 
 
-def _save_bytes(content: bytes, name: str, value: Any, store: ArtifactStore) -> ArtifactRecord:
+def _save_bytes(
+    content: bytes, name: str, value: Any, store: ArtifactStore, code: Set[str] = frozenset()
+) -> ArtifactRecord:
     summary: dict[str, Any] = {"length": len(value)} if hasattr(value, "__len__") else {}
     if type(value) is dict:
         summary["keys"] = [str(key)[:80] for key in list(value)[:20]]
+    summary |= _code(code)
     if len(content) <= INLINE_LIMIT and name != "bytes":
         digest = ContentHash(_tag(name))
         digest.update(content)
@@ -110,21 +114,35 @@ def _save_bytes(content: bytes, name: str, value: Any, store: ArtifactStore) -> 
 def _save_file(value: Any, row: Format, store: ArtifactStore) -> ArtifactRecord:
     with _writing(store) as folder:
         with hashing_file(folder / _CONTENT, _tag(row.name)) as file:
-            row.write(value, file)
+            code = row.write(value, file)
         return _committed(
-            folder / _CONTENT, file.hexdigest(), file.size, row.name, value, row.summary(value), store
+            folder / _CONTENT,
+            file.hexdigest(),
+            file.size,
+            row.name,
+            value,
+            {**row.summary(value), **_code(code)},
+            store,
         )
 
 
 def _save_container(
-    value: Any, encoded: Any, leaves: containers.Leaves, store: ArtifactStore
+    value: Any, encoded: Any, leaves: containers.Leaves, store: ArtifactStore, code: Set[str]
 ) -> ArtifactRecord:
     with _writing(store) as folder:
         content = folder / _CONTENT
         content.mkdir(mode=0o700)
-        digests = containers.write(encoded, leaves, content)
+        digests, inner = containers.write(encoded, leaves, content)
         digest, size = folders.write_manifest(content, _tag(COMPOSITE), digests)
-        return _committed(content, digest, size, COMPOSITE, value, containers.summary(value, leaves), store)
+        return _committed(
+            content,
+            digest,
+            size,
+            COMPOSITE,
+            value,
+            {**containers.summary(value, leaves), **_code(code | inner)},
+            store,
+        )
 
 
 def _save_custom(value: Any, kind: type[BaseMaterializer], store: ArtifactStore) -> ArtifactRecord:
@@ -133,7 +151,21 @@ def _save_custom(value: Any, kind: type[BaseMaterializer], store: ArtifactStore)
         content.mkdir(mode=0o700)
         name = custom.PREFIX + custom.write(value, kind, content / folders.FILES)["custom"]
         digest, size = folders.write_manifest(content, _tag(name), {})
-        return _committed(content, digest, size, name, value, custom.summary(value, kind), store)
+        return _committed(
+            content,
+            digest,
+            size,
+            name,
+            value,
+            {**custom.summary(value, kind), **_code(custom.code(value, kind))},
+            store,
+        )
+
+
+def _code(references: Set[str]) -> dict[str, list[str]]:
+    """Return the part of a summary that says on whose code a value stands: who reads it depends on that code, too."""
+    found = classes.of_user(references)
+    return {CODE: found} if found else {}
 
 
 def _committed(

@@ -33,11 +33,13 @@ class Encoder:
 
     `leaf` is asked for a stand-in for whatever is not plain. `canonical` makes equal values equal text:
     dictionaries and sets without an order of their own, and no memory of which script defined a class.
+    `code` names the classes that were met.
     """
 
     def __init__(self, *, leaf: Leaf | None = None, canonical: bool = False) -> None:
         self._leaf = leaf
         self.canonical = canonical
+        self.code: set[str] = set()
 
     def text(self, value: Any) -> str:
         """Return a value as JSON text."""
@@ -78,6 +80,7 @@ class Encoder:
         found = classes.reference(kind)
         if found is None:
             raise NotPlainError(kind)
+        self.code.add(found)
         return found
 
     def _other(self, value: Any, kind: type) -> Any:

@@ -17,6 +17,7 @@ class ArtifactRecord(Record):
 
     `digest` is a SHA-256 over the content and the name of its format (`hashing`); `materializer` names the format;
     `uri` is the key inside the store, ending in `/` for a folder, and empty when `inline` holds the content.
+    `summary` is small and plain; its `code` names the user's classes and functions that the value is made of.
     """
 
     digest: str

@@ -427,3 +427,42 @@ def test_importing_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "dict_keys(['package numpy', 'step']) []"
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_code_that_a_step_is_given_counts_like_code_that_it_names(project: Project, is_loaded: bool) -> None:
+    project.write(train="def train(model, fn):\n    return fn(model.apply(1))\n")
+
+    def parts() -> dict[str, str]:
+        module = project.load()
+        if is_loaded:
+            __import__("deep"), __import__("helpers")
+        return code_parts(module.train, project.root, ["deep:Floor", "helpers:scale", "json:dumps"])
+
+    before = parts()
+    assert set(before) == {
+        "step",
+        "class deep.Floor",
+        "class deep.Base",
+        "function helpers.scale",
+        "constant helpers.FACTOR",
+    }
+    project.replace("deep", "max(", "min(")
+    assert changed(before, parts()) == {"class deep.Floor"}
+
+
+def test_code_of_the_script_that_a_step_is_given_counts(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parts(body: str) -> dict[str, str]:
+        project.write(
+            script=f"class Model:\n    def fit(self):\n        return {body}\n",
+            train="def train(m):\n    return m.fit()\n",
+        )
+        train = project.load().train
+        script = project.load("script")
+        monkeypatch.setitem(sys.modules, "__main__", script)
+        script.__name__ = script.Model.__module__ = "__main__"
+        return code_parts(train, project.root, ["__main__/script:Model", "__main__/script:Gone"])
+
+    assert changed(parts("1"), parts("2")) == {"class script.Model"}

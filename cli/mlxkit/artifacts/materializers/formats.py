@@ -22,9 +22,12 @@ class Format(NamedTuple):
     suffix: str
     is_code: bool = False
 
-    def write(self, value: Any, file: Any) -> None:
-        """Write a value; raises NotRepresentableError before the first byte when this format would change it."""
-        self._load("write")(value, file)
+    def write(self, value: Any, file: Any) -> set[str]:
+        """Write a value and name the classes and functions that are in it by name.
+
+        Raises NotRepresentableError before the first byte when this format would change the value.
+        """
+        return self._load("write")(value, file) or set()
 
     def read(self, path: Path) -> Any:
         """Return a fresh value."""

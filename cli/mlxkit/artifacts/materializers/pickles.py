@@ -20,10 +20,11 @@ from .. import classes
 from ..errors import UnstorableOutputError
 
 
-def write(value: Any, file: Any) -> None:
-    """Pickle a value; raises UnstorableOutputError for what cannot be."""
+def write(value: Any, file: Any) -> set[str]:
+    """Pickle a value and name the classes and functions in it; raises UnstorableOutputError for what cannot be."""
+    pickler = _Pickler(file, protocol=5)
     try:
-        _Pickler(file, protocol=5).dump(value)
+        pickler.dump(value)
     except (OSError, MemoryError):  # the disk's fault, not the value's
         raise
     except Exception as error:  # a class decides for itself how it refuses
@@ -31,6 +32,7 @@ def write(value: Any, file: Any) -> None:
             f"{classes.type_name(type(value))} cannot be stored: {error}",
             hint="return plain data, or give the step a materializer (output_materializers=...)",
         ) from error
+    return pickler.code
 
 
 def read(path: Path) -> Any:
@@ -52,10 +54,17 @@ _CHANGED = (TextIOWrapper, memoryview)  # cloudpickle takes them, and gives back
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    def __init__(self, file: Any, protocol: int) -> None:
+        super().__init__(file, protocol=protocol)
+        self.code: set[str] = set()
+
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) in _CHANGED:
             raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
-        if isinstance(obj, (type, FunctionType)) and obj.__module__ == "__main__" and classes.is_found(obj):
+        name = classes.reference(obj) if isinstance(obj, (type, FunctionType)) else None
+        if name is not None:
+            self.code.add(name)
+        if name is not None and obj.__module__ == "__main__":
             return of_script, (classes.script_name(), obj.__qualname__, cloudpickle.dumps(obj, protocol=5))
         return super().reducer_override(obj)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from ...artifacts import classes
 from . import normal
 from .constants import Constants, wrapped_by
 from .live import cells_of, computed_defaults, definitions_of, facts_of, methods_of, names_in_code
@@ -21,11 +22,12 @@ from .unloaded import Unloaded
 _MISSING = object()
 
 
-def code_parts(function: Any, root: Path) -> dict[str, str]:
+def code_parts(function: Any, root: Path, uses: Iterable[str] = ()) -> dict[str, str]:
     """Return the parts of a cache key that are code.
 
     `step` is the function itself; `function`, `class`, `constant` and `module` parts are what it reaches in the
-    project, however far away; `package` parts are the versions of what it names of others.
+    project, however far away; `package` parts are the versions of what it names of others. `uses` are the
+    classes and functions, as `module:name`, that it is given in its inputs: it can call them without naming them.
     """
     function = _unwrapped(function)
     code = getattr(function, "__code__", None)
@@ -38,6 +40,8 @@ def code_parts(function: Any, root: Path) -> dict[str, str]:
     else:  # a class with __call__, a partial, something compiled
         reach.parts.add("step", f"{type(function).__module__}.{type(function).__qualname__}")
         reach.value("step", "callable", function)
+    for reference in uses:
+        reach.given(reference)
     return dict(sorted(reach.parts.run().items()))
 
 
@@ -75,6 +79,17 @@ class Reach:
         if issubclass(kind, BuiltinFunctionType) or self.parts.places.owner(None, kind.__module__) == "ours":
             return self._owner_of(value if issubclass(kind, BuiltinFunctionType) else kind)
         return self.constants.add(module, name, value, source)
+
+    def given(self, reference: str) -> None:
+        """Add a class or function that is known by its name; its module is not imported for that."""
+        module, _, qualname = reference.partition(":")
+        main, _, script = module.partition("/")
+        if main != "__main__":
+            self.unloaded.take(module, tuple(qualname.split(".")))
+            return
+        found = classes.of_script(script, qualname)
+        if found is not None:
+            self.value(script, qualname, found)
 
     def function(self, function: FunctionType, label: str = "") -> str:
         """Add a function and, later, what it reaches."""
