@@ -21,7 +21,6 @@ LAYERS = [
 ]
 SOLE_IMPORTERS = {
     "yaml": "config/",
-    "ruamel": "config/",
     "keyring": "secrets/",
     "mlflow": "integrations/mlflow/",
     "rich": "commands/terminal.py",

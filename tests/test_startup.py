@@ -10,7 +10,7 @@ import pytest
 
 HEAVY = (
     "mlflow", "pandas", "numpy", "pyarrow", "sklearn", "keyring", "secretstorage", "cryptography", "pydantic", "rich",
-    "ruamel", "sqlalchemy", "requests", "fsspec", "cloudpickle", "importlib.metadata", "platformdirs", "asyncio",
+    "sqlalchemy", "requests", "fsspec", "cloudpickle", "importlib.metadata", "platformdirs", "asyncio",
     "urllib.request", "http.client", "multiprocessing",
 )  # fmt: skip
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .config.paths import Project, find_project
 from .errors import NotFoundError
 from .records import ComponentRecord
-from .runs.history import History, history_path
-from .runs.queries import RunQueries
-from .runs.views import ArtifactView, PipelineView, RunView
+
+if TYPE_CHECKING:  # each is imported by the member that needs it
+    from .runs.history import History
+    from .runs.queries import RunQueries
+    from .runs.views import ArtifactView, PipelineView, RunView
 
 
 class ActiveStack:
@@ -88,6 +90,7 @@ class Client:
     @cached_property
     def history(self) -> History:
         """The run history, with runs of vanished processes closed first."""
+        from .runs.history import History, history_path
         from .runs.sweep import sweep
 
         if not history_path(self.project.state_dir).exists():
@@ -101,6 +104,8 @@ class Client:
     @property
     def runs(self) -> RunQueries:
         """Questions about runs, pipelines and artifacts."""
+        from .runs.queries import RunQueries
+
         return RunQueries(self.history)
 
     @property
@@ -111,16 +116,22 @@ class Client:
 
     def get_pipeline(self, name: str) -> PipelineView:
         """Return a pipeline by name; raises NotFoundError when it has not run."""
+        from .runs.views import PipelineView
+
         return PipelineView(self.runs.pipeline(name).name, self.history, self.session.store)
 
     def get_pipeline_run(self, reference: str = "latest") -> RunView:
         """Return a run by id, name, tracker run id, or `latest`."""
+        from .runs.views import RunView
+
         return RunView(self.history, self.session.store, self.runs.get(reference))
 
     get_run = get_pipeline_run
 
     def get_artifact(self, reference: str, *, run: str | None = None) -> ArtifactView:
         """Return an artifact by `pipeline::step::output`, a shorter end of that, or its digest."""
+        from .runs.views import ArtifactView
+
         _, output = self.runs.artifact(reference, run)
         return ArtifactView(output, self.session.store)
 

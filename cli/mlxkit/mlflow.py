@@ -1,6 +1,6 @@
 """MLflow's door of the SDK: what a pipeline file says about tracking, without importing MLflow.
 
-    from mlxkit.mlflow import MLFlowExperimentTrackerSettings
+from mlxkit.mlflow import MLFlowExperimentTrackerSettings
 """
 
 from __future__ import annotations

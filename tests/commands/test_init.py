@@ -45,7 +45,7 @@ def test_nothing_is_overwritten(mlx: Any) -> None:
     assert done.code == 1
     assert "already exists, and stays as it is" in done.stderr
     Path("pipeline.py").write_text("# mine too\n")
-    assert mlx("init", "--example").code == 1
+    assert mlx("init", "--example").code == 0
     assert (Path("mlx.yaml").read_text(), Path("pipeline.py").read_text()) == ("# mine\n", "# mine too\n")
 
 

@@ -201,6 +201,56 @@ def test_a_changed_helper_runs_the_step_again_and_says_which(write: Any, mlx_pro
     assert "got 9" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
+def test_code_that_arrives_inside_an_input_takes_part_in_the_cache(
+    write: Any, mlx_process: list[str]
+) -> None:
+    write("helpers.py", "def scale(x):\n    return x * 2\n")
+    path = write(
+        "p.py",
+        """
+        import helpers
+        from mlxkit import pipeline, step
+
+        @step
+        def apply(function: object, x: int) -> int:
+            return function(x)
+
+        @pipeline
+        def p() -> None:
+            print(f"got {apply(helpers.scale, 3)}")
+        """,
+    )
+    argv = [*mlx_process, "run", path.name]
+    assert "got 6" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert "step apply cached" in subprocess.run(argv, capture_output=True, text=True, check=True).stderr
+    write("helpers.py", "def scale(x):\n    return x * 3\n")
+    assert "got 9" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_end_of_what_a_step_prints_is_not_lost_when_it_begins_like_a_secret(
+    write: Any, mlx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLX_SECRET_S__TOKEN", "abcdefgh-token")
+    write(
+        "p.py",
+        """
+        from mlxkit import Client, pipeline, step
+
+        @step
+        def prints() -> None:
+            print(Client().secrets.lookup("s")["token"])
+            print("ends with abcdefg", end="")
+
+        @pipeline
+        def p() -> None:
+            prints()
+        """,
+    )
+    result = mlx("run", "p.py")
+    assert result.stdout == "***\nends with abcdefg"
+    assert mlx("runs", "logs", "latest", "prints").stdout == "***\nends with abcdefg\n"
+
+
 def test_no_cache_runs_every_step(write: Any, mlx: Any) -> None:
     write("p.py", PIPELINE)
     mlx("run", "p.py")

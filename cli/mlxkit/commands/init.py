@@ -11,7 +11,6 @@ import typer
 from ..config.files import write_atomic
 from ..config.paths import CONFIG_NAME, Project, find_project, project_at
 from ..config.writer import create
-from ..errors import AlreadyExistsError
 from . import terminal
 from .app import new_app
 
@@ -36,14 +35,14 @@ def init(
     """
     project = _project_here()
     pipeline = Path.cwd() / _EXAMPLE
-    if example and os.path.lexists(pipeline):
-        raise AlreadyExistsError(f"{pipeline} already exists, and stays as it is")
     if example and project.config_path.exists():
         terminal.say(f"{project.shown} is already here and stays as it is")
     else:
         create(project, _template("mlx.yaml.txt"))
         terminal.say(f"wrote {project.shown}")
-    if example:
+    if example and os.path.lexists(pipeline):
+        terminal.say(f"{_EXAMPLE} is already here and stays as it is")
+    elif example:
         write_atomic(pipeline, _template("pipeline.py.txt"), mode=0o644)
         terminal.say(f"wrote {_EXAMPLE}; next: mlx run {_EXAMPLE}")
 

@@ -86,6 +86,7 @@ def run(
         stack=stack, tracker=tracker, name=name, use_cache=not no_cache, is_dry=dry_run, file=target.file,
         parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
     )  # fmt: skip
+    terminal.let_person_unlock()
     session = Session(options, reporter=LineReporter(is_quiet=terminal.settings.quiet))
     run_file(session, target, passed, words=extra, loose=loose)
     if dry_run:

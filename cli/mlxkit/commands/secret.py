@@ -202,9 +202,8 @@ def where(
 
 def _secrets() -> SecretService:
     from ..client import Client
-    from ..secrets.stores.master_key import ask_with
 
-    ask_with(terminal.ask_hidden if terminal.can_ask() else None)
+    terminal.let_person_unlock()
     secrets: SecretService = Client().secrets
     return secrets
 

@@ -189,6 +189,13 @@ def ask_hidden(prompt: str) -> str:
     return getpass.getpass(f"{prompt}: ", stream=sys.stderr)
 
 
+def let_person_unlock() -> None:
+    """Have the encrypted file's master password asked for here, if it is needed and somebody is there."""
+    from ..secrets.stores.master_key import ask_with
+
+    ask_with(ask_hidden if can_ask() else None)
+
+
 def _json(data: Any) -> None:
     import json
 

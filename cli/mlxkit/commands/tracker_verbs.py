@@ -50,6 +50,7 @@ def add_verbs(app: typer.Typer) -> None:
 def _tracker(name: str | None) -> TrackerWithUi:
     from ..stacks.trackers import open_tracker
 
+    terminal.let_person_unlock()
     tracker = open_tracker(name)
     if not hasattr(tracker, "show_ui"):
         raise MlxError(f"tracker {name!r} is of a flavor without a UI")

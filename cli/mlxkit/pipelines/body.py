@@ -77,7 +77,8 @@ class Body:
         if broken:
             record = self._skip(name, broken[0].name)
         else:
-            record = execute_step(self._spec(step, name, args, given), self.services)
+            spec = self._spec(step, name, args, given)
+            record = self.services.orchestrator.execute(lambda: execute_step(spec, self.services))
         self.records.append(record)
         source = StepSource(record, self, {output.name: output.type for output in step.outputs})
         made = tuple(Handle(source, output.name) for output in step.outputs)

@@ -19,21 +19,22 @@ class RunOutput:
         self._log: IO[str] | None = None
         self._step: str | None = None
         self._before: tuple[TextIO, TextIO] | None = None
+        self._masked: tuple[MaskedStream, ...] = ()
 
     def __enter__(self) -> RunOutput:
         self._before = (sys.stdout, sys.stderr)
-        sys.stdout = MaskedStream(cast(TextIO, _Tee(sys.stdout, self)))
-        sys.stderr = MaskedStream(cast(TextIO, _Tee(sys.stderr, self)))
+        out = MaskedStream(cast(TextIO, _Tee(sys.stdout, self)))
+        err = MaskedStream(cast(TextIO, _Tee(sys.stderr, self)))
+        sys.stdout, sys.stderr = out, err
+        self._masked = (out, err)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        self.end_step()
         if self._before is not None:
             sys.stdout, sys.stderr = self._before
-        self.end_step()
 
     def begin_step(self, step: str, position: int) -> None:
         """Send what is printed from now on to the step's log too."""
@@ -42,9 +43,8 @@ class RunOutput:
 
     def end_step(self) -> None:
         """Close the step's log."""
-        if self._step is not None and self._before is not None:
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for stream in self._masked:  # an end that looks like the beginning of a secret was held back
+            stream.finish()
         if self._log is not None:
             self._log.close()
             self._log = None

@@ -87,7 +87,7 @@ def show_plan(
 
     context = PipelineContext(pipeline.name, "", "dry-run", session.stack.name, values)
     services = StepServices(
-        run=context, root=project_root(session), history=session.history, store=session.store, reporter=session.reporter,
+        run=context, root=project_root(session), history=session.history, store=session.store, orchestrator=session.orchestrator, reporter=session.reporter,
         output=RunOutput(session.state_dir / "logs"), tracking=_no_tracking,
     )  # fmt: skip
     body = DryBody(services, plan)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..artifacts.classes import reference
 from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
@@ -16,12 +17,13 @@ from ..errors import MlxError, StepFailedError
 from ..runs.history import History
 from ..runs.records import OutputRecord, StepRecord, artifact_of, output_of
 from ..secrets.masking import mask_text
-from ..stacks.protocols import RunTracking, StepFacts
+from ..stacks.protocols import Orchestrator, RunTracking, StepFacts
 from .capture import RunOutput
 from .context import PipelineContext, StepContext, current_step
 from .fingerprint import cache_key, code_parts, explain
 from .inputs import Arguments
 from .outputs import Output, split
+from .parameters import annotations_of
 from .reporting import Reporter
 from .settings import StepRetryConfig
 from .tracebacks import user_traceback
@@ -60,6 +62,7 @@ class StepServices:
     root: Path
     history: History
     store: ArtifactStore
+    orchestrator: Orchestrator
     reporter: Reporter
     output: RunOutput
     tracking: Callable[[str], RunTracking]
@@ -105,11 +108,17 @@ def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
 
 def ask_cache(spec: StepSpec, services: StepServices) -> CacheAnswer:
     """Compute the cache key and look it up."""
-    parts = dict(code_parts(spec.function, services.root))
+    materializers = {
+        output.name: materializer_for(spec.materializers, output.name) for output in spec.outputs
+    }
+    known = [reference(item) for item in materializers.values() if item]
+    carried = {*spec.arguments.code(), *(name for name in known if name)}
+    parts = dict(code_parts(spec.function, services.root, tuple(sorted(carried))))
     parts.update(spec.arguments.digests())
-    for output in spec.outputs:
-        materializer = materializer_for(spec.materializers, output.name)
-        parts[f"output {output.name}"] = getattr(materializer, "__qualname__", "") if materializer else "auto"
+    for name, materializer in materializers.items():
+        parts[f"output {name}"] = (
+            (reference(materializer) or materializer.__qualname__) if materializer else "auto"
+        )
     if spec.cache_salt:
         parts["cache_salt"] = spec.cache_salt
     key = cache_key(parts)
@@ -196,7 +205,7 @@ def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> StepRecor
 
 def _attempt(spec: StepSpec, services: StepServices, context: StepContext) -> tuple[OutputRecord, ...]:
     """Run user code once with the tracker around it; storing the outputs is part of the attempt."""
-    values = spec.arguments.load(services.store)
+    values = spec.arguments.load(services.store, annotations_of(spec.function))
     tracking = (
         services.tracking(spec.tracker).step(_facts(spec, context.attempt)) if spec.tracker else nullcontext()
     )

@@ -46,15 +46,19 @@ class Arguments:
         found.update({f"input {name}": _digest(tree) for name, tree in self.inputs.items()})
         return found
 
-    def load(self, store: ArtifactStore) -> dict[str, Any]:
-        """Return fresh values for every argument."""
+    def code(self) -> tuple[str, ...]:
+        """Return the names of the user's classes and functions that arrive inside the inputs."""
+        return tuple(sorted({name for tree in self.inputs.values() for name in _code(tree)}))
+
+    def load(self, store: ArtifactStore, declared: Mapping[str, Any]) -> dict[str, Any]:
+        """Return fresh values for every argument; `declared` are the annotations that help to find their classes."""
         import copy
 
         values = {
             name: value if isinstance(value, _PLAIN) else copy.deepcopy(value)
             for name, value in self.parameters.items()
         }
-        values.update({name: _load(tree, store) for name, tree in self.inputs.items()})
+        values.update({name: _load(tree, store, declared.get(name)) for name, tree in self.inputs.items()})
         return values
 
     def described(self) -> dict[str, Any]:
@@ -155,9 +159,15 @@ def _digest(tree: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _load(tree: Any, store: ArtifactStore) -> Any:
+def _code(tree: Any) -> set[str]:
     if isinstance(tree, Ref):
-        return load_output(tree.output, store)
+        return set(tree.output.summary.get("code", ()))
+    return {name for item in (tree.values() if isinstance(tree, dict) else tree) for name in _code(item)}
+
+
+def _load(tree: Any, store: ArtifactStore, declared: Any = None) -> Any:
+    if isinstance(tree, Ref):
+        return load_output(tree.output, store, declared)
     if isinstance(tree, dict):
         return {key: _load(item, store) for key, item in tree.items()}
     return type(tree)(_load(item, store) for item in tree)

@@ -79,7 +79,7 @@ def bind(
         if p.kind is not p.VAR_POSITIONAL and p.kind is not p.VAR_KEYWORD
     ]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    hints = _hints(function)
+    hints = annotations_of(function)
     try:
         bound = signature.bind_partial(*args, **kwargs)
     except TypeError as error:
@@ -153,7 +153,8 @@ def _snake(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function by name, those that can be evaluated."""
     try:
         return typing.get_type_hints(function, include_extras=True)
     except Exception:  # a name only known to type checkers: convert what can be

@@ -143,7 +143,7 @@ class RunScope:
         )
         self.output = RunOutput(session.state_dir / "logs" / self.record.id)
         self.services = StepServices(
-            run=self.context, root=self.root, history=session.history, store=session.store, reporter=session.reporter,
+            run=self.context, root=self.root, history=session.history, store=session.store, orchestrator=session.orchestrator, reporter=session.reporter,
             output=self.output, tracking=self.tracking,
         )  # fmt: skip
 

@@ -12,7 +12,7 @@ from ..artifacts.store import ArtifactStore
 from ..config.paths import Project, ensure_state_dir, find_project
 from ..records import Record
 from ..runs.history import History
-from ..stacks.protocols import ExperimentTracker
+from ..stacks.protocols import ExperimentTracker, Orchestrator
 from ..stacks.resolve import ResolvedComponent, ResolvedStack
 from .parameters import Text
 from .reporting import LineReporter, Reporter
@@ -94,6 +94,13 @@ class Session:
         made: ArtifactStore = _implementation(component)(component, self.state_dir)
         return made
 
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        """The stack's orchestrator."""
+        component = self.stack.components["orchestrator"]
+        made: Orchestrator = _implementation(component)(component, self.state_dir)
+        return made
+
     @property
     def stack_tracker(self) -> str | None:
         """The name of the stack's experiment tracker."""
@@ -106,11 +113,11 @@ class Session:
         if component is not None and component.name == name:
             return component
         if name not in self._extra:
-            from ..stacks.resolve import resolve_components
-            from ..stacks.service import ComponentService
+            from ..stacks.components import ComponentService
 
-            record = ComponentService(self.project).get("experiment_tracker", name)
-            self._extra[name] = resolve_components([record], self.secrets)[0]
+            self._extra[name] = ComponentService(self.project).resolved(
+                "experiment_tracker", name, self.secrets
+            )
         return self._extra[name]
 
     def tracker(self, name: str) -> ExperimentTracker:

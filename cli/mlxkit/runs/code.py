@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..secrets.children import without_secrets
+
 DIFF_LIMIT = 1 << 20
 _UNTRACKED_LIMIT = 1000
 _PATIENCE = 10.0
@@ -130,7 +132,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without what would point git at another repository or change what it prints."""
     kept = {
         name: value
-        for name, value in environ.items()
+        for name, value in without_secrets(environ).items()
         if not name.startswith("GIT_") or name.startswith("GIT_CONFIG_")
     }
     return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from ..records import Record
 
+T = TypeVar("T")
 FinalStatus = Literal["completed", "failed", "killed"]
 
 
@@ -87,6 +88,13 @@ class ExperimentTracker(Protocol):
 
     def close_orphan(self, run: TrackerRun, status: FinalStatus) -> bool:
         """Close the tracker's run of a process that died; False when the server does not answer now."""
+
+
+class Orchestrator(Protocol):
+    """A flavor of kind `orchestrator`; made from its resolved component and the state folder."""
+
+    def execute(self, step: Callable[[], T]) -> T:
+        """Run one step, given as a call without arguments, and return its record."""
 
 
 class TrackerWithUi(ExperimentTracker, Protocol):

@@ -15,7 +15,7 @@ from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 
 @pytest.fixture
 def pl() -> Any:
-    return pytest.importorskip("polars", reason="Polars is not a dependency; with it installed these run")
+    return pytest.importorskip("polars", reason="polars is not installed: pip install polars")
 
 
 _FRAMES: dict[str, Callable[[Any], Any]] = {

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...config.files import make_private_dir
 from ...errors import MlxError
+from ...secrets.children import without_secrets
 from .connection import Connection
 from .links import ui_port
 
@@ -64,7 +65,11 @@ def serve_ui(to: Connection, port: int | None, ready: Callable[[str], None]) -> 
 
 def _environment(to: Connection) -> dict[str, str]:
     """The address goes here and not on the command line, which every user of the machine can read."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
+    kept = {
+        name: value
+        for name, value in without_secrets().items()
+        if not name.startswith(("MLFLOW_", "_MLFLOW_"))
+    }
     own = {
         "MLFLOW_BACKEND_STORE_URI": to.tracking_uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": (to.folder / "artifacts").absolute().as_uri(),
