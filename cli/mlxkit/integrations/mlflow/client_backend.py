@@ -28,11 +28,11 @@ class ClientBackend:
                 return str(
                     self._client.create_experiment(name, artifact_location=f"{self._root}/{_folder(name)}")
                 )
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            except MlflowException:  # another process was faster, whatever the store calls that
+                found = self._client.get_experiment_by_name(name)
+                if found is None:
                     raise
-            found = self._client.get_experiment_by_name(name)  # another process was faster
-        if found is None or found.lifecycle_stage == "deleted":
+        if found.lifecycle_stage == "deleted":
             raise deleted_experiment(self._to, name)
         return str(found.experiment_id)
 

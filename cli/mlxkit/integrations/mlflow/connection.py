@@ -126,8 +126,11 @@ def connect(component: ResolvedComponent, state_dir: Path) -> Connection:
 
 
 def sqlite_uri(path: Path) -> str:
-    """Return the SQLAlchemy address of a file; only what would end the path there is encoded."""
-    return "sqlite:///" + re.sub(r"[%?#]", lambda found: quote(found[0]), path.absolute().as_posix())
+    """Return the SQLAlchemy address of a file; only what would be read otherwise there is encoded."""
+    text = path.absolute().as_posix()
+    if not re.search("[%?]", text) or not _is_decoded():
+        return f"sqlite:///{text}"
+    return "sqlite:///" + re.sub("[%?]", lambda found: quote(found[0]), text)
 
 
 def without_userinfo(uri: str) -> str:
@@ -139,7 +142,15 @@ def without_userinfo(uri: str) -> str:
 
 
 def _sqlite_path(uri: str) -> str:
-    return unquote(uri.partition("?")[0].partition(":///")[2])
+    text = uri.partition("?")[0].partition(":///")[2]
+    return unquote(text) if "%" in text and _is_decoded() else text
+
+
+def _is_decoded() -> bool:
+    """Say whether SQLAlchemy decodes the path of an address, as it does from 2.1 on."""
+    from importlib.metadata import version
+
+    return tuple(int(part) for part in version("sqlalchemy").split(".")[:2]) >= (2, 1)
 
 
 def _project_folder(state_dir: Path) -> Path:

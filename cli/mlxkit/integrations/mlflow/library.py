@@ -15,10 +15,11 @@ from .auth import register_provider
 from .autolog import AutologState
 from .connection import Connection
 from .divert import Diversion
+from .local_store import quiet_migrations
 
 SQL_STORE = "mlflow.store.tracking.sqlalchemy_store"
 # What MLflow tells at its default level is how it makes experiments and tables; the user's own level stays.
-_LEVELS = {"mlflow": logging.WARNING, "alembic": logging.ERROR, "databricks.sdk": logging.ERROR}
+_LEVELS = {"mlflow": logging.WARNING, "databricks.sdk": logging.ERROR}
 
 
 class LibraryState:
@@ -90,6 +91,7 @@ class LibraryState:
         setattr(module, name, value)
 
     def _be_quiet(self) -> None:
+        self._undo.enter_context(quiet_migrations())
         for name, level in _LEVELS.items():
             logger = logging.getLogger(name)
             if name != "mlflow" or (

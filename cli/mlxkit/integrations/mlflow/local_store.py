@@ -140,12 +140,26 @@ def _keep_a_copy(store: LocalStore) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Silence what MLflow and Alembic say about making tables."""
-    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow", "mlflow.store.db.utils")]
-    before = [(logger, logger.level) for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
+    logger = logging.getLogger("mlflow.store.db.utils")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with quiet_migrations():
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def quiet_migrations() -> Iterator[None]:
+    """Silence Alembic; by a filter, because MLflow's migrations configure levels and handlers anew."""
+
+    def is_serious(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+    logger = logging.getLogger("alembic.runtime.migration")
+    logger.addFilter(is_serious)
     try:
         yield
     finally:
-        for logger, level in before:
-            logger.setLevel(level)
+        logger.removeFilter(is_serious)
