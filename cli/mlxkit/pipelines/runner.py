@@ -26,7 +26,7 @@ from .body import Body, current_body, new_id
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline, current_step
 from .decorators import STEPS, Pipeline
-from .execute import TRACKER_LINK, StepServices
+from .execute import TRACKER_LINK, TRACKER_NAME, StepServices
 from .parameters import bind
 from .plan import StepPlan
 from .session import Session, current_session
@@ -224,12 +224,16 @@ class RunScope:
             ) from None
 
     def _links(self) -> dict[str, str]:
+        """Return where to look: the run on its tracker, and what serves a local tracker's address."""
         from ..runs.queries import RunQueries
 
         links = {}
         for step in RunQueries(self.session.history).steps(self.record.id) if self._trackings else []:
             if step.metadata.get(TRACKER_LINK):
                 links["tracker"] = str(step.metadata[TRACKER_LINK])
+                name = str(step.metadata[TRACKER_NAME])
+                if not self.session.tracker_component(name).attributes.get("tracking_uri"):
+                    links["tracker"] += f" (served by: mlx tracker ui {name})"
         links["see"] = f"mlx runs describe {self.record.id}"
         return links
 

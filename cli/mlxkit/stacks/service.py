@@ -21,10 +21,10 @@ from .credentials import credential_warnings
 from .flavors import get_flavor
 from .membership import stack_components, stack_entries, stack_names
 from .resolve import ResolvedStack, resolve_components
-from .transfer import Exported, Imported, export_stack, import_stacks
 
 if TYPE_CHECKING:
     from ..secrets.service import SecretService
+    from .transfer import Exported, Imported
 
 __all__ = ["Change", "ComponentService", "StackService"]
 
@@ -226,11 +226,15 @@ class StackService:
 
         It holds no plain credential: there is a reference in the place of each.
         """
+        from .transfer import export_stack
+
         config = read_config(self.project)
         return export_stack(config, name or choice.choose_stack(self.project, config).name)
 
     def import_(self, data: bytes, source: str, *, name: str | None = None, force: bool = False) -> Imported:
         """Add the stacks of an exported configuration; what exists and differs is replaced only with `force`."""
+        from .transfer import import_stacks
+
         return import_stacks(self.project, data, source, name=name, force=force)
 
     def _active_name(self, config: Config) -> str:
