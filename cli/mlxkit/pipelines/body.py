@@ -51,17 +51,11 @@ class StepSource:
 class Body:
     """Collects and executes the step calls of one run, in order, in this process."""
 
-    def __init__(self, services: StepServices, plan: StepPlan) -> None:
+    def __init__(self, services: StepServices, plan: StepPlan, records: list[StepRecord]) -> None:
         self.services = services
         self.plan = plan
-        self.records: list[StepRecord] = []
+        self.records = records
         self._names: dict[str, int] = {}
-        self._by_name: dict[str, StepRecord] = {}
-
-    @property
-    def failed(self) -> list[StepRecord]:
-        """The steps that failed, in order."""
-        return [record for record in self.records if record.status == "failed"]
 
     def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Execute one step call and return its handle, or a tuple of them."""

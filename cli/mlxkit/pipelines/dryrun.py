@@ -90,7 +90,7 @@ def show_plan(
         run=context, root=project_root(session), history=session.history, store=session.store, orchestrator=session.orchestrator, reporter=session.reporter,
         output=RunOutput(session.state_dir / "logs"), tracking=_no_tracking,
     )  # fmt: skip
-    body = DryBody(services, plan)
+    body = DryBody(services, plan, [])
     body.planned = []
     token = current_body.set(body)
     try:

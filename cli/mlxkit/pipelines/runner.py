@@ -17,7 +17,7 @@ from ..records import plain
 from ..runs.code import capture_code
 from ..runs.environment import capture_environment
 from ..runs.liveness import Heartbeat
-from ..runs.records import RunRecord
+from ..runs.records import RunRecord, StepRecord
 from ..runs.sweep import sweep
 from ..runs.views import RunView
 from ..secrets.masking import mask_text
@@ -62,14 +62,12 @@ class PipelineRunner:
         sweep(self.session.history, self.session.tracker)
         run = RunScope(self.session, self.pipeline.name, parameters=values, name=self._run_name())
         with run:
-            body = Body(run.services, plan)
+            body = Body(run.services, plan, run.records)
             token = current_body.set(body)
             try:
                 self.pipeline.function(**_call(self.pipeline.function, values))
             finally:
                 current_body.reset(token)
-                run.failed_steps = [record.name for record in body.failed]
-                run.first_error = body.failed[0].error if body.failed else ""
         return RunView(self.session.history, self.session.store, run.record)
 
     def _parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,8 +124,7 @@ class RunScope:
     ) -> None:
         now = datetime.now()
         self.session = session
-        self.failed_steps: list[str] = []
-        self.first_error = ""
+        self.records: list[StepRecord] = []
         self.parameters = parameters
         self._trackings: dict[str, RunTracking] = {}
         self._stack = ExitStack()
@@ -168,6 +165,11 @@ class RunScope:
             self._trackings[tracker] = self.session.tracker(tracker).open(self._facts(), self._remember)
         return self._trackings[tracker]
 
+    @property
+    def failed(self) -> list[StepRecord]:
+        """The steps that failed, in order; a script fails by what it raises."""
+        return [item for item in self.records if item.status == "failed" and self.record.kind == "pipeline"]
+
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         status, text = self._verdict(error)
         try:
@@ -180,10 +182,10 @@ class RunScope:
     def _verdict(self, error: BaseException | None) -> tuple[FinalStatus, str]:
         if isinstance(error, (KeyboardInterrupt, Terminated)):
             return "killed", "Ctrl-C" if isinstance(error, KeyboardInterrupt) else "SIGTERM"
-        if isinstance(error, SystemExit) and error.code in (None, 0) and not self.failed_steps:
+        if isinstance(error, SystemExit) and error.code in (None, 0) and not self.failed:
             return "completed", ""
-        if self.failed_steps:
-            return "failed", f"step {', '.join(self.failed_steps)} failed"
+        if self.failed:
+            return "failed", f"step {', '.join(record.name for record in self.failed)} failed"
         if error is not None:
             return "failed", mask_text(
                 error.message if isinstance(error, MlxError) else user_traceback(error)
@@ -217,18 +219,16 @@ class RunScope:
             ) from None
         if isinstance(error, Terminated):
             raise SystemExit(143) from None
-        if self.failed_steps and (error is None or isinstance(error, (StepFailedError, SystemExit))):
-            summary = (self.first_error.strip().splitlines() or ["failed"])[-1]
+        if self.failed and (error is None or isinstance(error, (StepFailedError, SystemExit))):
+            summary = (self.failed[0].error.strip().splitlines() or ["failed"])[-1]
             raise StepFailedError(
-                f"step {self.failed_steps[0]!r} failed: {summary}", hint=f"mlx runs describe {self.record.id}"
+                f"step {self.failed[0].name!r} failed: {summary}", hint=f"mlx runs describe {self.record.id}"
             ) from None
 
     def _links(self) -> dict[str, str]:
         """Return where to look: the run on its tracker, and what serves a local tracker's address."""
-        from ..runs.queries import RunQueries
-
         links = {}
-        for step in RunQueries(self.session.history).steps(self.record.id) if self._trackings else []:
+        for step in self.records:
             if step.metadata.get(TRACKER_LINK):
                 links["tracker"] = str(step.metadata[TRACKER_LINK])
                 name = str(step.metadata[TRACKER_NAME])

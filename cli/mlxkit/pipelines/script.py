@@ -57,7 +57,8 @@ def run_script(session: Session, name: str, execute: Callable[[], Any]) -> None:
             raise
         finally:
             metadata = {**tracked.metadata(), TRACKER_NAME: tracker} if tracked is not None else {}
-            session.history.record_step(_ended(record, status, error, metadata))
+            scope.records.append(_ended(record, status, error, metadata))
+            session.history.record_step(scope.records[-1])
 
 
 def _ended(record: StepRecord, status: str, error: str, metadata: dict[str, Any]) -> StepRecord:

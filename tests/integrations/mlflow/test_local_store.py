@@ -203,3 +203,28 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(NotWritableError, match="cannot make the folder"):
         LocalStore(place / "mlflow.db", place).ensure()
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_database_that_is_none_is_told_and_kept(local: Setting, is_known: bool) -> None:
+    folder = local.state_dir / "mlflow"
+    (folder / "mlflow.db").write_bytes(b"this is no database" * 100)
+    if not is_known:
+        (folder / "mlflow.schema").unlink()
+    with pytest.raises(ConfigError, match="cannot be used: file is not a database") as caught:
+        with local.open("p").step(StepFacts("fit", "s1")):
+            pass
+    assert caught.value.hint == "move it away, and the next run makes a new one"
+    assert (folder / "mlflow.db").read_bytes().startswith(b"this is no database")
+
+
+def test_looking_a_run_up_and_closing_an_orphan_do_not_migrate(local: Setting) -> None:
+    run = local.open("p", run_id="r-old")
+    with run.step(StepFacts("fit", "s1")):
+        pass
+    (local.state_dir / "mlflow" / "mlflow.schema").write_text("3.0.0")
+    later = local.make()
+    assert later.url("r-old") is not None
+    assert later.close_orphan(local.told[0], "killed")
+    assert (local.state_dir / "mlflow" / "mlflow.schema").read_text() == "3.0.0"
+    assert local.reader.runs("p")[0]["info"]["status"] == "KILLED"

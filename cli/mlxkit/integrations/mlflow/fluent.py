@@ -57,7 +57,7 @@ def start_run(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with _without_our_run():
             return original(*args, **kwargs)
     asked = inspect.signature(original).bind(*args, **kwargs).arguments
-    if _stack_top() is None and step.takes(asked):
+    if _stack_top() is None and step.claims(asked):
         return step.join(asked)
     return _start_another(original, step, asked)
 

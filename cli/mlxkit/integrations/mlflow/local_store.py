@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...config.files import make_private_dir, write_atomic
 from ...config.locks import file_lock
-from ...errors import ConfigError, MissingDependencyError
+from ...errors import ConfigError, MissingDependencyError, MlxError
 from .connection import Connection, sqlite_uri
 
 _MAKING = 300.0  # seconds to wait for another process that makes the database: it imports MLflow first
@@ -49,13 +49,16 @@ class LocalStore:
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
         """Open the database for one short transaction, which is committed unless something is raised."""
-        link = sqlite3.connect(self.database, timeout=20, isolation_level=None)
         try:
-            link.execute("BEGIN IMMEDIATE")
-            yield link
-            link.execute("COMMIT")
-        finally:
-            link.close()  # what was not committed is rolled back
+            link = sqlite3.connect(self.database, timeout=20, isolation_level=None)
+            try:
+                link.execute("BEGIN IMMEDIATE")
+                yield link
+                link.execute("COMMIT")
+            finally:
+                link.close()  # what was not committed is rolled back
+        except sqlite3.Error as error:
+            raise unusable(self.database, error) from error
 
     def ensure(self) -> None:
         """Make the database, or bring it to the installed MLflow's schema; MLflow is imported only for that.
@@ -77,6 +80,14 @@ class LocalStore:
             return self.database.exists() and self._mark.read_text() == version
         except OSError:
             return False
+
+
+def unusable(database: Path, error: BaseException) -> MlxError:
+    """Return the error for a database that cannot be read or written."""
+    return ConfigError(
+        f"the MLflow database {database} cannot be used: {error}",
+        hint="move it away, and the next run makes a new one",
+    )
 
 
 def local_store(to: Connection) -> LocalStore | None:
@@ -101,10 +112,14 @@ def _migrate(store: LocalStore) -> None:
         from mlflow.store.db.utils import _get_latest_schema_revision, _get_schema_version, _upgrade_db
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
         from sqlalchemy import create_engine
+        from sqlalchemy.exc import SQLAlchemyError
 
         if not is_new:
             engine = create_engine(store.uri)
-            found, wanted = _get_schema_version(engine), _get_latest_schema_revision()
+            try:
+                found, wanted = _get_schema_version(engine), _get_latest_schema_revision()
+            except SQLAlchemyError as error:
+                raise unusable(store.database, getattr(error, "orig", None) or error) from error
             if found not in (None, wanted):
                 _keep_a_copy(store)
                 try:

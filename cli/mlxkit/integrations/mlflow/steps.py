@@ -155,18 +155,19 @@ class StepTracking:
                 self._monitor = started_monitor(run, wanted=self._wants_system_metrics)
             return run.entity
 
-    def takes(self, asked: Mapping[str, Any]) -> bool:
-        """Say whether a `start_run()` means the run of this attempt, which it can be once."""
+    def claims(self, asked: Mapping[str, Any]) -> bool:
+        """Say whether a `start_run()` means the run of this attempt, which it can do once."""
         if asked.get("run_id"):
             return str(asked["run_id"]) == self.run_id
-        if asked.get("nested") or asked.get("parent_run_id") or self._has_joined:
-            return False
-        wanted = self._wanted_experiment(asked)
-        return self._base is None or wanted in (None, self._base.experiment_id)
+        with self._lock:
+            if asked.get("nested") or asked.get("parent_run_id") or self._has_joined:
+                return False
+            wanted = self._wanted_experiment(asked)
+            self._has_joined = self._base is None or wanted in (None, self._base.experiment_id)
+            return self._has_joined
 
     def join(self, asked: Mapping[str, Any]) -> Any:
         """Take what `start_run()` says about its run over to ours, and return ours."""
-        self._has_joined = True
         self._wants_system_metrics = asked.get("log_system_metrics")
         run = self.open(self._wanted_experiment(asked))
         tags = {str(key): str(value) for key, value in (asked.get("tags") or {}).items()}

@@ -73,7 +73,7 @@ class MlflowTracker:
             return home_url(self.connection)
         if self._store is not None and not self._store.database.exists():
             return None
-        found = self._backend.find(run)
+        found = self._backend_as_it_is.find(run)
         return run_url(self.connection, *found) if found else None
 
     def show_ui(self, port: int | None, ready: Callable[[str], None]) -> None:
@@ -88,7 +88,7 @@ class MlflowTracker:
         serve_ui(self.connection, port, ready)
 
     def _close(self, run_id: str, status: FinalStatus) -> bool:
-        self._backend.close_orphan(run_id, status)
+        self._backend_as_it_is.close_orphan(run_id, status)
         return True
 
     @cached_property
@@ -105,6 +105,13 @@ class MlflowTracker:
 
     @cached_property
     def _backend(self) -> Backend:
+        """What runs are written with; a local database is made, or migrated, before."""
+        if self._store is not None:
+            self._store.ensure()
+        return self._backend_as_it_is
+
+    @cached_property
+    def _backend_as_it_is(self) -> Backend:
         if self._rest is not None:
             from .rest_backend import RestBackend
 
@@ -112,7 +119,6 @@ class MlflowTracker:
         if self._store is not None:
             from .sqlite_backend import SqliteBackend
 
-            self._store.ensure()
             if SqliteBackend.understands(self._store):
                 return SqliteBackend(self._store, self.connection)
         from .client_backend import ClientBackend
