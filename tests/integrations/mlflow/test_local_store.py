@@ -109,6 +109,39 @@ def test_an_older_schema_is_migrated_after_a_copy_was_made(local: Setting) -> No
     assert [found["metrics"] for found in local.reader.runs("before")] == [{"m": 1}]
 
 
+MAKE = """
+import sys
+from pathlib import Path
+from mlxkit.integrations.mlflow.local_store import LocalStore
+folder = Path(sys.argv[1])
+LocalStore(folder / "mlflow.db", folder).ensure()
+"""
+
+
+def test_a_kill_while_the_database_is_made_leaves_none_and_the_next_attempt_makes_it(tmp_path: Path) -> None:
+    folder = tmp_path / "mlflow"
+    for delay in (0.0, 0.1, 0.3):
+        process = subprocess.Popen([sys.executable, "-c", MAKE, str(folder)])
+        deadline = time.monotonic() + 60
+        while not list(folder.glob("mlflow.db.draft")):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.005)
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+    before = (folder / "mlflow.db").exists()  # a kill that came too late
+    LocalStore(folder / "mlflow.db", folder).ensure()
+    assert (folder / "mlflow.db").stat().st_mode & 0o777 == 0o600
+    assert not before or _schema(folder / "mlflow.db")
+    assert not list(folder.glob("*.draft*")) and not list(folder.glob("*.bak"))
+
+
+def test_a_broken_database_is_found_before_the_first_step(local: Setting) -> None:
+    (local.state_dir / "mlflow" / "mlflow.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(ConfigError, match="cannot be used: file is not a database"):
+        local.tracker.preflight()
+
+
 def test_a_schema_of_the_future_is_refused_and_kept(local: Setting) -> None:
     folder = local.state_dir / "mlflow"
     with closing(sqlite3.connect(folder / "mlflow.db")) as db:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from ...errors import ConfigError, MlxError
+from ...stacks.protocols import FinalStatus
 from .connection import Connection
 
 MAX_KEY, MAX_PARAM, MAX_TAG, MAX_BATCH = 250, 6_000, 5_000, 100
@@ -43,6 +44,13 @@ class Backend(Protocol):
 def mlflow_status(status: str) -> str:
     """Return MLflow's word for a final status of ours."""
     return _STATUS[status]
+
+
+def status_of(error: BaseException) -> FinalStatus:
+    """Return how something ended that an exception went through."""
+    if isinstance(error, SystemExit):
+        return "completed" if error.code in (None, 0) else "failed"
+    return "failed" if isinstance(error, Exception) else "killed"
 
 
 def now_ms() -> int:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .active import current_step
+from .backend import mlflow_status, status_of
 from .inject import injection
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def diversions(fluent: Any) -> list[tuple[Any, Callable[..., Any]]]:
     """Return which functions of `mlflow.tracking.fluent` do what instead."""
     return [
         (fluent.start_run, start_run),
+        (fluent.end_run, end_run),
         (fluent.active_run, active_run),
         (fluent._get_or_start_run, get_or_start_run),
         (fluent._get_latest_active_run, latest_active_run),
@@ -60,6 +63,19 @@ def start_run(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     if _stack_top() is None and step.claims(asked):
         return step.join(asked)
     return _start_another(original, step, asked)
+
+
+def end_run(original: Callable[..., Any], status: str = "FINISHED") -> None:
+    """End a run that user code started as it ended: a `with` block of MLflow's calls Ctrl-C and sys.exit(0) a failure."""
+    passing = sys.exc_info()[1]
+    if (
+        status == "FAILED"
+        and passing is not None
+        and not isinstance(passing, Exception)
+        and _step() is not None
+    ):
+        status = mlflow_status(status_of(passing))
+    original(status)
 
 
 def set_experiment(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -75,6 +74,12 @@ class LocalStore:
                 _migrate(self)
                 write_atomic(self._mark, version.encode())
 
+    def check(self) -> None:
+        """Raise when there is a database and it cannot be read; one that is still to be made is fine."""
+        if self.database.exists():
+            with self.connection() as link:
+                link.execute("SELECT version_num FROM alembic_version").fetchone()
+
     def _is_ready(self, version: str) -> bool:
         try:
             return self.database.exists() and self._mark.read_text() == version
@@ -106,50 +111,94 @@ def installed_version() -> str:
 
 
 def _migrate(store: LocalStore) -> None:
-    is_new = not store.database.exists() or store.database.stat().st_size == 0
-    with _quiet():
-        from mlflow.exceptions import MlflowException
-        from mlflow.store.db.utils import _get_latest_schema_revision, _get_schema_version, _upgrade_db
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-        from sqlalchemy import create_engine
-        from sqlalchemy.exc import SQLAlchemyError
+    """Make the database, or migrate it; a migration is many transactions, so it is never done on the file itself.
 
-        if not is_new:
-            engine = create_engine(store.uri)
-            try:
-                found, wanted = _get_schema_version(engine), _get_latest_schema_revision()
-            except SQLAlchemyError as error:
-                raise unusable(store.database, getattr(error, "orig", None) or error) from error
-            if found not in (None, wanted):
+    What is killed half-way leaves the database as it was, and a draft that the next attempt throws away.
+    """
+    draft = store.database.with_name(f"{store.database.name}.draft")
+    _throw_away(draft)
+    is_new = not store.database.exists() or store.database.stat().st_size == 0
+    try:
+        with _quiet():
+            if not is_new:
+                if not _needs_migration(store.database):
+                    return
                 _keep_a_copy(store)
-                try:
-                    _upgrade_db(engine)
-                except Exception as error:
-                    raise ConfigError(
-                        f"{store.database} was written by another version of MLflow (schema {found}), and the installed "
-                        f"{installed_version()} cannot read it",
-                        hint="pip install --upgrade mlflow",
-                    ) from error
-            engine.dispose()
-        try:
-            SqlAlchemyStore(store.uri, store.artifact_root).engine.dispose()
-        except MlflowException as error:
-            raise ConfigError(f"{store.database}: {error.message}") from error
-    if is_new:
-        with contextlib.closing(sqlite3.connect(store.database)) as link:
+                _copy(store.database, draft)
+            _build(draft, store)
+        with contextlib.closing(sqlite3.connect(draft)) as link:
             link.execute("PRAGMA journal_mode=WAL")
-        store.database.chmod(0o600)
+        draft.chmod(0o600)
+        for name in _beside(store.database):  # a log of the old file must not be applied to the new one
+            name.unlink(missing_ok=True)
+        draft.replace(store.database)
+    finally:
+        _throw_away(draft)
+
+
+def _needs_migration(database: Path) -> bool:
+    from mlflow.store.db.utils import _get_latest_schema_revision, _get_schema_version
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = create_engine(sqlite_uri(database))
+    try:
+        return bool(_get_schema_version(engine) != _get_latest_schema_revision())
+    except SQLAlchemyError as error:
+        raise unusable(database, getattr(error, "orig", None) or error) from error
+    finally:
+        engine.dispose()
+
+
+def _build(draft: Path, store: LocalStore) -> None:
+    """Bring a draft to the schema of the installed MLflow."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.db.utils import _get_schema_version, _upgrade_db
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from sqlalchemy import create_engine
+
+    if draft.exists():
+        engine = create_engine(sqlite_uri(draft))
+        try:
+            if _get_schema_version(engine) is not None:  # an empty one is filled by the store itself
+                _upgrade_db(engine)
+        except Exception as error:
+            raise ConfigError(
+                f"{store.database} was written by another version of MLflow, and the installed "
+                f"{installed_version()} cannot read it: {error}",
+                hint="pip install --upgrade mlflow",
+            ) from error
+        finally:
+            engine.dispose()
+    try:
+        SqlAlchemyStore(sqlite_uri(draft), store.artifact_root).engine.dispose()
+    except MlflowException as error:
+        raise ConfigError(f"{store.database}: {error.message}") from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    with (
+        contextlib.closing(sqlite3.connect(source)) as old,
+        contextlib.closing(sqlite3.connect(target)) as new,
+    ):
+        old.backup(new)
+
+
+def _beside(database: Path) -> list[Path]:
+    """Return SQLite's own files next to a database."""
+    return [database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+
+
+def _throw_away(draft: Path) -> None:
+    for path in (draft, *_beside(draft)):
+        path.unlink(missing_ok=True)
 
 
 def _keep_a_copy(store: LocalStore) -> None:
-    """Copy the database before a migration touches it; a migration is not one transaction."""
+    """Copy the database before another schema takes its place."""
     copy = store.database.with_name(f"{store.database.name}.{time.strftime('%Y%m%d-%H%M%S')}.bak")
-    with (
-        contextlib.closing(sqlite3.connect(store.database)) as source,
-        contextlib.closing(sqlite3.connect(copy)) as target,
-    ):
-        source.backup(target)
-    shutil.copymode(store.database, copy)
+    _copy(store.database, copy)
+    copy.chmod(0o600)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from ...errors import MlxError
 from ...secrets.masking import mask_text
 from ...stacks.protocols import FinalStatus, RunFacts, StepFacts, TrackerRun
 from . import active
-from .backend import Backend
+from .backend import Backend, status_of
 from .connection import Connection
 from .inject import injection
 from .links import run_url
@@ -73,7 +73,7 @@ class MlflowRunTracking:
             yield tracking
         except BaseException as error:
             with suppress(Exception):  # what went wrong in the step is what is told
-                self._leave(tracking, _status_of(error))
+                self._leave(tracking, status_of(error))
             raise
         else:
             self._leave(tracking, "completed")
@@ -206,12 +206,6 @@ class MlflowRunTracking:
         if name not in self._experiments:
             self._experiments[name] = self._backend().experiment(name)
         return self._experiments[name]
-
-
-def _status_of(error: BaseException) -> FinalStatus:
-    if isinstance(error, (Exception, SystemExit)):
-        return "completed" if isinstance(error, SystemExit) and error.code in (None, 0) else "failed"
-    return "killed"
 
 
 def _step_tags(step: StepFacts) -> dict[str, str]:
