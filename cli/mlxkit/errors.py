@@ -86,10 +86,18 @@ class StepFailedError(MlxError):
     exit_code = ExitCode.step_failed
 
 
-class InterruptedRunError(MlxError):
-    """Ctrl-C or a signal ended the run."""
+class Interrupted(MlxError):
+    """What is said of a run that Ctrl-C ended."""
 
     exit_code = ExitCode.interrupted
+
+
+class InterruptedRunError(KeyboardInterrupt):
+    """Ctrl-C ended a run; a KeyboardInterrupt, so that a loop over runs does not swallow it by `except Exception`."""
+
+    def __init__(self, said: Interrupted) -> None:
+        super().__init__(said.message)
+        self.said = said
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -65,7 +65,7 @@ def test_a_value_that_does_not_fit_is_a_usage_error(write: Any, mlx: Any) -> Non
     write("p.py", PIPELINE)
     result = mlx("run", "p.py", "--value", "many")
     assert result.code == ExitCode.usage
-    assert "pipeline 'doubled': value: 'many' is not a int" in result.stderr
+    assert "pipeline 'doubled': value: 'many' is not an int" in result.stderr
 
 
 def test_a_file_that_calls_its_pipelines_runs_those_and_no_other(write: Any, mlx: Any) -> None:
@@ -308,6 +308,18 @@ def test_the_same_file_works_with_python(write: Any, mlx_process: list[str]) -> 
     done = subprocess.run([mlx_process[0], path.name], capture_output=True, text=True, check=True)
     assert done.stdout == "value 2\nx: 4\n"
     assert Client().runs.list()[0].status == "completed"
+
+
+def test_a_failure_under_python_is_told_without_a_traceback_of_ours(
+    write: Any, mlx_process: list[str]
+) -> None:
+    text = PIPELINE.replace("return value * 2", "raise ValueError('no')") + "\n    doubled()\n"
+    done = subprocess.run(
+        [mlx_process[0], write("p.py", text).name], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "error: step 'double' failed: ValueError: no" in done.stderr
+    assert "mlxkit/" not in done.stderr
 
 
 SLOW = """

@@ -47,6 +47,8 @@ def _reader_gone() -> int:
 def _status(code: object) -> int:
     if code is None:
         return int(ExitCode.ok)
+    if not isinstance(code, int):  # sys.exit("message"), as Python itself does it
+        sys.stderr.write(f"{terminal.masked(str(code))}\n")
     return code if isinstance(code, int) else int(ExitCode.failed)
 
 

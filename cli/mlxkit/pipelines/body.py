@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,12 +20,36 @@ from .inputs import bind_call, handles_in, load_output
 from .plan import StepPlan
 from .settings import tracker_settings
 
+_running: list[Body] = []
 current_body: ContextVar[Body | None] = ContextVar("mlx_body", default=None)
 
 
 def running_body() -> Body | None:
     """Return the pipeline body that this code runs in; None inside a step and outside of pipelines."""
-    return None if current_step.get() is not None else current_body.get()
+    if current_step.get() is not None:
+        return None
+    body = current_body.get()
+    if body is None and any(
+        other.thread != threading.get_ident() and not other.is_executing for other in _running
+    ):
+        # A new thread does not inherit the context; running the step as a plain function would lose it silently.
+        raise UsageError(
+            "a step was called in a thread of the pipeline body; call steps in the body itself",
+            hint="for item in items: step(item)",
+        )
+    return body
+
+
+@contextmanager
+def running(body: Body) -> Iterator[None]:
+    """Make a body the one that step calls in this thread belong to."""
+    token = current_body.set(body)
+    _running.append(body)
+    try:
+        yield
+    finally:
+        _running.remove(body)
+        current_body.reset(token)
 
 
 class StepSource:
@@ -55,16 +81,13 @@ class Body:
         self.services = services
         self.plan = plan
         self.records = records
+        self.thread = threading.get_ident()
+        self.is_executing = False
         self._names: dict[str, int] = {}
 
     def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Execute one step call and return its handle, or a tuple of them."""
-        given = dict(kwargs)
-        name = self._name_of(step, given.pop("id", None))
-        after = given.pop("after", ())
-        handles = handles_in(
-            [*args, *given.values(), *(after if isinstance(after, (list, tuple)) else [after])]
-        )
+        name, given, handles = self._sorted(step, args, kwargs)
         broken = [
             item._mlx_source for item in handles if item._mlx_source.status not in ("completed", "cached")
         ]
@@ -72,11 +95,26 @@ class Body:
             record = self._skip(name, broken[0].name)
         else:
             spec = self._spec(step, name, args, given)
-            record = self.services.orchestrator.execute(lambda: execute_step(spec, self.services))
+            self.is_executing = True
+            try:
+                record = self.services.orchestrator.execute(lambda: execute_step(spec, self.services))
+            finally:
+                self.is_executing = False
         self.records.append(record)
         source = StepSource(record, self, {output.name: output.type for output in step.outputs})
         made = tuple(Handle(source, output.name) for output in step.outputs)
         return made if len(made) > 1 else made[0]
+
+    def _sorted(
+        self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[str, dict[str, Any], list[Handle]]:
+        """Take `id` and `after` out of a step call, unless the step has parameters of these names."""
+        given = dict(kwargs)
+        own = step.function_parameters
+        wanted = given.pop("id", None) if "id" not in own else None
+        after = given.pop("after", ()) if "after" not in own else ()
+        others = after if isinstance(after, (list, tuple)) else [after]
+        return self._name_of(step, wanted), given, handles_in([*args, *given.values(), *others])
 
     def _name_of(self, step: Step[Any, Any], wanted: Any) -> str:
         name = str(wanted) if wanted is not None else step.name

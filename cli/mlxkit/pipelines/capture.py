@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TextIO, cast
@@ -35,6 +37,15 @@ class RunOutput:
         self.end_step()
         if self._before is not None:
             sys.stdout, sys.stderr = self._before
+
+    @contextmanager
+    def of_step(self, step: str, position: int) -> Iterator[None]:
+        """Send what is printed inside to the step's log too."""
+        self.begin_step(step, position)
+        try:
+            yield
+        finally:
+            self.end_step()
 
     def begin_step(self, step: str, position: int) -> None:
         """Send what is printed from now on to the step's log too."""

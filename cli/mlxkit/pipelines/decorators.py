@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -35,10 +36,8 @@ class Step(Generic[P, R]):
         output_materializers: Any = None,
         cache_salt: str = "",
     ) -> None:
-        if not callable(function):
-            raise TypeError(f"@step decorates a function, not {type(function).__name__}")
-        self.function = function
-        self.name = name or function.__name__
+        self.function: Callable[P, R] = _runnable(function, "@step")
+        self.name = _checked_name(name or _name_of(function), "step")
         self.experiment_tracker = experiment_tracker
         self.enable_cache = enable_cache
         self.settings = dict(settings or {})
@@ -55,6 +54,11 @@ class Step(Generic[P, R]):
     def outputs(self) -> tuple[Output, ...]:
         """The outputs that the function declares."""
         return outputs_of(self.function)
+
+    @cached_property
+    def function_parameters(self) -> frozenset[str]:
+        """The names of the function's parameters."""
+        return frozenset(inspect.signature(self.function).parameters)
 
     @property
     def entrypoint(self) -> Callable[P, R]:
@@ -101,10 +105,8 @@ class Pipeline(Generic[P, R]):
         settings: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
-        if not callable(function):
-            raise TypeError(f"@pipeline decorates a function, not {type(function).__name__}")
-        self.function = function
-        self.name = name or function.__name__
+        self.function: Callable[P, R] = _runnable(function, "@pipeline")
+        self.name = _checked_name(name or _name_of(function), "pipeline")
         self.enable_cache = enable_cache
         self.settings = dict(settings or {})
         self.parameters = dict(parameters or {})
@@ -137,11 +139,43 @@ class Pipeline(Generic[P, R]):
         _refuse_unknown(options, current, "with_options")
         copy = Pipeline(self.function, **{**current, **options})
         PIPELINES.remove(copy)  # a variant of one that is known already
-        copy.run_name, copy.config_path = run_name, config_path
+        copy.run_name = run_name if run_name is not None else self.run_name
+        copy.config_path = config_path if config_path is not None else self.config_path
         return copy
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
+
+
+def _runnable(function: Any, decorator: str) -> Any:
+    """Return what was decorated if calling it does the work; a coroutine or generator would only be made."""
+    if not callable(function):
+        raise TypeError(f"{decorator} decorates a function, not {type(function).__name__}")
+    inner = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+        raise TypeError(
+            f"{decorator}: {_name_of(function)} is async; call asyncio.run(...) inside an ordinary function"
+        )
+    if decorator == "@pipeline" and inspect.isgeneratorfunction(inner):
+        raise TypeError(
+            f"{decorator}: {_name_of(function)} is a generator; a pipeline calls its steps, it does not yield"
+        )
+    return function
+
+
+def _name_of(function: Any) -> str:
+    """Return the name of a function, or of what a partial or a callable object stands for."""
+    inner = getattr(function, "func", function)
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def _checked_name(name: str, what: str) -> str:
+    """Refuse a name that could not be shown on a line or name a log file."""
+    if not name or len(name) > 120 or not name.isprintable() or any(sign in name for sign in "/\\:"):
+        raise ConfigError(
+            f"{what} {name[:40]!r}: a name has up to 120 characters, and no slash, colon or line break"
+        )
+    return name
 
 
 def _refuse_unknown(options: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:

@@ -10,12 +10,11 @@ from typing import Any
 from ..errors import MlxError
 from ..records import Record
 from ..runs.records import OutputRecord, StepRecord
-from .body import Body, StepSource, current_body
+from .body import Body, StepSource, running
 from .context import PipelineContext
 from .decorators import Pipeline, Step
 from .execute import StepServices, ask_cache
 from .handles import Handle
-from .inputs import handles_in
 from .plan import StepPlan
 from .session import Session
 
@@ -27,6 +26,18 @@ class PlannedStep(Record):
     name: str
     action: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a pipeline call returns in a dry run; a file that looks at its run cannot go on from here."""
+
+    steps: tuple[PlannedStep, ...]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise UnknownValueError(f"the file asks for {name!r} of a run, and a dry run makes none")
 
 
 class UnknownValueError(MlxError):
@@ -46,12 +57,7 @@ class DryBody(Body):
     planned: list[PlannedStep]
 
     def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        given = dict(kwargs)
-        name = self._name_of(step, given.pop("id", None))
-        after = given.pop("after", ())
-        handles = handles_in(
-            [*args, *given.values(), *(after if isinstance(after, (list, tuple)) else [after])]
-        )
+        name, given, handles = self._sorted(step, args, kwargs)
         unknown = [item._mlx_source.name for item in handles if isinstance(item._mlx_source, _Unknown)]
         now = time.time()
         record = StepRecord(
@@ -80,8 +86,8 @@ class DryBody(Body):
 
 def show_plan(
     session: Session, pipeline: Pipeline[Any, Any], plan: StepPlan, values: Mapping[str, Any]
-) -> list[PlannedStep]:
-    """Return the plan of a pipeline, and hand every line to the session's reporter."""
+) -> Plan:
+    """Walk a pipeline, collect its plan in the session, and return what stands for the run."""
     from .capture import RunOutput
     from .runner import _call, project_root
 
@@ -92,15 +98,13 @@ def show_plan(
     )  # fmt: skip
     body = DryBody(services, plan, [])
     body.planned = []
-    token = current_body.set(body)
     try:
-        pipeline.function(**_call(pipeline.function, values))
+        with running(body):
+            pipeline.function(**_call(pipeline.function, values))
     except UnknownValueError as stop:
         body.planned.append(PlannedStep("...", "unknown", stop.message))
-    finally:
-        current_body.reset(token)
     session.planned.extend(body.planned)
-    return body.planned
+    return Plan(tuple(body.planned))
 
 
 def _no_tracking(_name: str) -> Any:

@@ -92,17 +92,16 @@ def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
     blank = replace(blank, cache_key=answer.key, parts=answer.parts, reason=answer.reason)
     if answer.source is not None:
         record = _serve(spec, services, blank, answer.source)
-    else:
-        services.reporter.step_started(spec.name)
-        services.output.begin_step(spec.name, spec.position)
-        try:
-            record = _run(spec, services, blank)
-        finally:
-            services.output.end_step()
-    services.history.record_step(record)
-    services.reporter.step_ended(
-        spec.name, record.status, record.duration, record.reason if record.status == "cached" else ""
-    )
+        services.history.record_step(record)
+        services.reporter.step_ended(spec.name, record.status, record.duration, record.reason)
+        return record
+    services.reporter.step_started(spec.name)
+    with services.output.of_step(spec.name, spec.position):
+        record, error = _run(spec, services, blank)
+    services.history.record_step(record)  # before the hooks: whatever they do, the step is not lost
+    services.reporter.step_ended(spec.name, record.status, record.duration)
+    with services.output.of_step(spec.name, spec.position):
+        _call_hook(spec.on_success if error is None else spec.on_failure, services, error)
     return record
 
 
@@ -163,44 +162,36 @@ def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: St
     )
 
 
-def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> StepRecord:
-    attempts = spec.retries.max_retries + 1
+def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> tuple[StepRecord, Exception | None]:
+    """Try a step as often as it may be tried; returns its record and what it raised in the end."""
     delay = spec.retries.delay
-    for attempt in range(1, attempts + 1):
-        context = StepContext(spec.name, spec.id, attempt, spec.arguments.parameters, services.run)
-        try:
-            outputs = _attempt(spec, services, context)
-        except Exception as error:
-            if attempt < attempts:
-                services.reporter.step_retried(
-                    spec.name, attempt, mask_text(f"{type(error).__name__}: {error}")
-                )
-                time.sleep(delay)
-                delay *= spec.retries.backoff
-                continue
-            return _failed(spec, services, blank, context, error)
-        except BaseException:  # Ctrl-C, SIGTERM: recorded, then on its way
-            killed = replace(
-                blank,
-                status="killed",
-                ended=time.time(),
-                attempts=attempt,
-                metadata=context.metadata,
-                error="ended by a signal",
-            )
-            services.history.record_step(killed)
-            services.reporter.step_ended(spec.name, "killed", killed.duration)
-            raise
-        _call_hook(spec.on_success, services)
-        return replace(
-            blank,
-            status="completed",
-            ended=time.time(),
-            outputs=outputs,
-            metadata=dict(context.metadata),
-            attempts=attempt,
-        )
-    raise AssertionError("unreachable")  # pragma: no cover
+    context = StepContext(spec.name, spec.id, 1, spec.arguments.parameters, services.run)
+    try:
+        while True:
+            try:
+                outputs = _attempt(spec, services, context)
+            except Exception as error:
+                if context.attempt > spec.retries.max_retries:
+                    return _failed(spec, services, blank, context, error), error
+                told = mask_text(f"{type(error).__name__}: {error}")
+                services.reporter.step_retried(spec.name, context.attempt, told)
+            else:
+                return _ended(blank, "completed", context, outputs=outputs), None
+            time.sleep(delay)
+            delay *= spec.retries.backoff
+            context = replace(context, attempt=context.attempt + 1, metadata={})
+    except BaseException:  # Ctrl-C, SIGTERM: recorded, then on its way
+        killed = _ended(blank, "killed", context, error="ended by a signal")
+        services.history.record_step(killed)
+        services.reporter.step_ended(spec.name, "killed", killed.duration)
+        raise
+
+
+def _ended(blank: StepRecord, status: str, context: StepContext, **fields: Any) -> StepRecord:
+    metadata = dict(context.metadata)
+    return replace(
+        blank, status=status, ended=time.time(), metadata=metadata, attempts=context.attempt, **fields
+    )
 
 
 def _attempt(spec: StepSpec, services: StepServices, context: StepContext) -> tuple[OutputRecord, ...]:
@@ -263,15 +254,7 @@ def _failed(
     )
     services.output.note(text)
     services.reporter.detail(detail)
-    _call_hook(spec.on_failure, services, error)
-    return replace(
-        blank,
-        status="failed",
-        ended=time.time(),
-        error=text,
-        metadata=dict(context.metadata),
-        attempts=context.attempt,
-    )
+    return _ended(blank, "failed", context, error=text)
 
 
 def _source(described: Any) -> str:
@@ -298,7 +281,7 @@ def _call_hook(hook: Callable[..., Any] | None, services: StepServices, *argumen
     try:
         takes = len(inspect.signature(hook).parameters)
         hook(*arguments[:takes])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         services.reporter.detail(
             mask_text(f"hook {getattr(hook, '__name__', hook)!r} failed: {user_traceback(error)}")
         )

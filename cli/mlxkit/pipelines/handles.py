@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import operator
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -86,6 +89,9 @@ class Handle:
     def __index__(self) -> int:
         return operator.index(self.load())
 
+    def __fspath__(self) -> str:
+        return str(os.fspath(self.load()))
+
     def __round__(self, digits: int | None = None) -> Any:
         return round(self.load(), digits) if digits is not None else round(self.load())
 
@@ -129,14 +135,20 @@ for _name in (
     "xor",
     "lshift",
     "rshift",
+    "divmod",
 ):
     _bare = _name.rstrip("_")
-    setattr(Handle, f"__{_bare}__", _binary(getattr(operator, _name)))
-    setattr(Handle, f"__r{_bare}__", _binary(getattr(operator, _name), swapped=True))
+    _operation = divmod if _name == "divmod" else getattr(operator, _name)
+    setattr(Handle, f"__{_bare}__", _binary(_operation))
+    setattr(Handle, f"__r{_bare}__", _binary(_operation, swapped=True))
 for _name, _function in (
     ("neg", operator.neg),
     ("pos", operator.pos),
     ("abs", abs),
     ("invert", operator.invert),
+    ("floor", math.floor),
+    ("ceil", math.ceil),
+    ("trunc", math.trunc),
+    ("copy", copy.copy),
 ):
     setattr(Handle, f"__{_name}__", _unary(_function))

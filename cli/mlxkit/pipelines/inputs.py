@@ -12,7 +12,7 @@ from ..artifacts.io import digest_of
 from ..artifacts.io import load as load_artifact
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
-from ..errors import UsageError
+from ..errors import MlxError, UsageError
 from ..runs.records import OutputRecord, artifact_of, output_of
 from .handles import Handle
 
@@ -100,7 +100,7 @@ def bind_call(
             if _is_plain(value):
                 parameters[key] = value
             else:
-                inputs[key] = _tree(value, store)
+                inputs[key] = _tree(value, store, f"step {name!r}, argument {key!r}")
     upstream: list[str] = []
     for tree in inputs.values():
         _collect(tree, upstream)
@@ -129,15 +129,20 @@ def _is_plain(value: Any) -> bool:
     return False
 
 
-def _tree(value: Any, store: ArtifactStore) -> Any:
+def _tree(value: Any, store: ArtifactStore, name: str) -> Any:
     if isinstance(value, Handle):
         source = value._mlx_source
         return Ref(source.name, source.record(value._mlx_output))
     if type(value) in (list, tuple) and handles_in(value):
-        return type(value)(_tree(item, store) for item in value)
+        return type(value)(_tree(item, store, name) for item in value)
     if type(value) is dict and handles_in(value):
-        return {key: _tree(item, store) for key, item in value.items()}
-    return Ref("", output_of("value", save_artifact(value, store=store)))
+        return {key: _tree(item, store, name) for key, item in value.items()}
+    if type(value) in (set, frozenset) and handles_in(value):
+        raise UsageError(f"{name}: a set cannot hold the output of a step; pass a list")
+    try:
+        return Ref("", output_of("value", save_artifact(value, store=store)))
+    except MlxError as error:
+        raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
 
 
 def _collect(tree: Any, into: list[str]) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from ..errors import MlxError, NotFoundError, UsageError, did_you_mean
+from ..errors import InterruptedRunError, MlxError, NotFoundError, UsageError, did_you_mean
 from ..secrets.masking import mask_text
 from .decorators import PIPELINES, Pipeline
+from .dryrun import UnknownValueError
 from .session import Session, use_session
 from .tracebacks import is_internal, user_traceback
 
@@ -104,19 +105,39 @@ def run_file(
             hint=f"mlx run {target.file} --name value -- {' '.join(loose)}",
         )
     if is_script:
+        given = set(session.options.parameters) - {_flag_name(word) for word in words}
+        if given:
+            raise UsageError(
+                f"{target.file} is a plain script and takes no parameter {', '.join(sorted(given))}",
+                hint=f"mlx run {target.file} -- WORDS",
+            )
         arguments = [*words, *arguments]
-    with _as_program(target.file, arguments), use_session(session):
-        if target.pipeline is not None:
-            namespace = _execute(source, target.file.stem)
-            _call(_named(target.pipeline, namespace, target.file))
-        elif source.has_pipelines:
-            namespace = _execute(source, "__main__")
-            if session.calls == 0:
-                _call_the_only_one(session, source, namespace)
-        else:
-            from .script import run_script
+    try:
+        with _as_program(target.file, arguments), use_session(session):
+            _run(session, target, source, is_script=is_script)
+    except InterruptedRunError as stop:  # nobody above is to take it for a Ctrl-C that was not dealt with
+        raise stop.said from None
 
-            run_script(session, target.file.stem, lambda: _execute(source, "__main__"))
+
+def _run(session: Session, target: Target, source: Source, *, is_script: bool) -> None:
+    if target.pipeline is not None:
+        _call(_named(target.pipeline, _execute(source, target.file.stem), target.file))
+    elif is_script:
+        from .script import run_script
+
+        run_script(session, target.file.stem, lambda: _execute(source, "__main__"))
+    else:
+        try:
+            namespace = _execute(source, "__main__")
+        except UnknownValueError as stop:  # only a dry run raises it: what could be planned is
+            session.reporter.detail(stop.message)
+            return
+        if session.calls == 0:
+            _call_the_only_one(session, source, namespace)
+
+
+def _flag_name(word: str) -> str:
+    return word.lstrip("-").partition("=")[0].replace("-", "_")
 
 
 def _call_the_only_one(session: Session, source: Source, namespace: dict[str, Any]) -> None:

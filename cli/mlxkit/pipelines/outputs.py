@@ -34,7 +34,9 @@ def outputs_of(function: Callable[..., Any]) -> tuple[Output, ...]:
             outputs = tuple(_one(item, f"output_{index}") for index, item in enumerate(arguments))
             names = [item.name for item in outputs]
             if len(set(names)) != len(names):
-                raise TypeError(f"step {function.__name__!r} names two outputs alike: {', '.join(names)}")
+                raise TypeError(
+                    f"step {getattr(function, '__name__', function)!r} names two outputs alike: {', '.join(names)}"
+                )
             return outputs
     return (_one(returned, DEFAULT),)
 
@@ -53,6 +55,9 @@ def split(step: str, outputs: tuple[Output, ...], returned: Any) -> list[Any]:
 
 
 def _return_annotation(function: Callable[..., Any]) -> Any:
+    function = getattr(function, "func", function)  # a partial
+    if not hasattr(function, "__annotations__"):  # an object with __call__
+        function = type(function).__call__
     annotation = function.__annotations__.get("return", ANY)
     if not isinstance(annotation, str):
         return annotation

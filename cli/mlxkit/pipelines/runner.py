@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..errors import InterruptedRunError, MlxError, StepFailedError
+from ..errors import Interrupted, InterruptedRunError, MlxError, StepFailedError
 from ..records import plain
 from ..runs.code import capture_code
 from ..runs.environment import capture_environment
@@ -22,7 +22,7 @@ from ..runs.sweep import sweep
 from ..runs.views import RunView
 from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
-from .body import Body, current_body, new_id
+from .body import Body, current_body, new_id, running
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline, current_step
 from .decorators import STEPS, Pipeline
@@ -31,14 +31,18 @@ from .parameters import bind
 from .plan import StepPlan
 from .session import Session, current_session
 from .signals import SignalGuard, Terminated
-from .tracebacks import user_traceback
+from .standalone import say_errors
+from .tracebacks import summary_of, user_traceback
 
 
 def run_pipeline(pipeline: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run a pipeline that was called: as a run of its own, or inside another body as part of that."""
     if current_step.get() is not None or current_body.get() is not None:
         return pipeline.function(*args, **kwargs)
-    session = current_session() or Session()
+    session = current_session()
+    if session is None:
+        session = Session()
+        say_errors(session.reporter)
     session.calls += 1
     return PipelineRunner(session, pipeline).run(args, kwargs)
 
@@ -63,11 +67,8 @@ class PipelineRunner:
         run = RunScope(self.session, self.pipeline.name, parameters=values, name=self._run_name())
         with run:
             body = Body(run.services, plan, run.records)
-            token = current_body.set(body)
-            try:
+            with running(body):
                 self.pipeline.function(**_call(self.pipeline.function, values))
-            finally:
-                current_body.reset(token)
         return RunView(self.session.history, self.session.store, run.record)
 
     def _parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,13 +215,15 @@ class RunScope:
     def _raise(self, error: BaseException | None) -> None:
         if isinstance(error, KeyboardInterrupt):
             raise InterruptedRunError(
-                f"run {self.record.name} was interrupted",
-                hint="run it again: completed steps come from the cache",
+                Interrupted(
+                    f"run {self.record.name} was interrupted",
+                    hint="run it again: completed steps come from the cache",
+                )
             ) from None
         if isinstance(error, Terminated):
             raise SystemExit(143) from None
         if self.failed and (error is None or isinstance(error, (StepFailedError, SystemExit))):
-            summary = (self.failed[0].error.strip().splitlines() or ["failed"])[-1]
+            summary = summary_of(self.failed[0].error)
             raise StepFailedError(
                 f"step {self.failed[0].name!r} failed: {summary}", hint=f"mlx runs describe {self.record.id}"
             ) from None

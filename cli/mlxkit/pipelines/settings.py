@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
@@ -20,13 +20,21 @@ class StepRetryConfig:
     @staticmethod
     def of(value: int | Mapping[str, Any] | StepRetryConfig | None) -> StepRetryConfig:
         """Read `retries=3`, a mapping, or the class itself."""
-        if value is None:
-            return StepRetryConfig(max_retries=0)
-        if isinstance(value, StepRetryConfig):
-            return value
-        if isinstance(value, int):
-            return StepRetryConfig(max_retries=value)
-        return StepRetryConfig(**value)
+        if isinstance(value, Mapping):
+            known = [item.name for item in fields(StepRetryConfig)]
+            for key in value:
+                if key not in known:
+                    raise ConfigError(f"retries: unknown key {key!r}{did_you_mean(str(key), known)}")
+            value = StepRetryConfig(**value)
+        elif value is None or isinstance(value, int):
+            value = StepRetryConfig(max_retries=int(value or 0))
+        if not isinstance(value, StepRetryConfig):
+            raise ConfigError(
+                f"retries is a number, a mapping or a StepRetryConfig, not {type(value).__name__}"
+            )
+        if value.max_retries < 0 or value.delay < 0 or value.backoff < 0:
+            raise ConfigError(f"retries cannot be negative: {value}")
+        return value
 
 
 def tracker_settings(flavor: str, *levels: Mapping[str, Any]) -> dict[str, Any]:

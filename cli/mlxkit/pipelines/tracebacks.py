@@ -22,7 +22,17 @@ def user_traceback(error: BaseException) -> str:
         parts.append("Traceback (most recent call last):\n")
         parts.extend(traceback.format_list(frames))
     parts.extend(traceback.format_exception_only(type(error), error))
+    for number, inner in enumerate(getattr(error, "exceptions", ()), 1):  # an exception group
+        text = user_traceback(inner)
+        parts.append(f"  {number}. " + text.replace("\n", "\n     ") + "\n")
     return "".join(parts).rstrip("\n")
+
+
+def summary_of(text: str) -> str:
+    """Return the line of a formatted exception that names it: the first that is not indented after the last frame."""
+    lines = text.strip().splitlines() or ["failed"]
+    start = max((number for number, line in enumerate(lines) if line.startswith("  File ")), default=-1)
+    return next((line for line in lines[start + 1 :] if line and not line.startswith(" ")), lines[-1])
 
 
 def where(error: BaseException) -> str:

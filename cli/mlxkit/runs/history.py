@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
-from ..stacks.protocols import TrackerRun
+from ..stacks.protocols import FinalStatus, TrackerRun
 from .records import OutputRecord, RunRecord, StepRecord
 from .schema import connect, transaction
 
@@ -114,8 +114,8 @@ class History:
                 (run_id, run.tracker, run.tracking_uri, run.run_id, int(run.parent)),
             )
 
-    def orphaned_tracker_runs(self) -> list[tuple[str, TrackerRun]]:
-        """Return tracker runs still open although their run is over, that are due for another try."""
+    def orphaned_tracker_runs(self) -> list[tuple[str, TrackerRun, FinalStatus]]:
+        """Return tracker runs still open although their run is over and how it ended, that are due for another try."""
         with self._lock:
             rows = self.connection.execute(
                 "SELECT t.*, r.status FROM tracker_runs t JOIN runs r ON r.id = t.run_id "
@@ -126,6 +126,7 @@ class History:
             (
                 row["run_id"],
                 TrackerRun(row["tracker"], row["tracking_uri"], row["tracker_run_id"], bool(row["parent"])),
+                row["status"] if row["status"] in ("completed", "failed") else "killed",
             )
             for row in rows
         ]

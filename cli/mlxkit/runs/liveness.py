@@ -22,7 +22,7 @@ class Heartbeat:
         self._file: IO[bytes] | None = self._path.open("wb")
         if not _try_lock(self._file):  # a fresh id: nobody else can hold it
             raise OSError(f"{self._path} is locked by another process")
-        _ours.add(run_id)
+        _ours[run_id] = os.getpid()
         self._run_id = run_id
 
     def stop(self) -> None:
@@ -31,13 +31,13 @@ class Heartbeat:
             self._path.unlink(missing_ok=True)
             self._file.close()
             self._file = None
-            _ours.discard(self._run_id)
+            _ours.pop(self._run_id, None)
 
 
 def is_alive(folder: Path, run_id: str) -> bool:
     """Say whether the process that started the run still lives (a file that is gone means it does not)."""
-    if run_id in _ours:  # opening and closing the file again would drop our own lock
-        return _ours_pid == os.getpid()
+    if _ours.get(run_id) == os.getpid():  # opening and closing the file again would drop our own lock
+        return True
     path = folder / f"{run_id}.alive"
     try:
         handle = path.open("r+b")
@@ -50,8 +50,8 @@ def is_alive(folder: Path, run_id: str) -> bool:
     return False
 
 
-_ours: set[str] = set()
-_ours_pid = os.getpid()
+# Runs whose lock this process holds, with its id: a forked child has this table too, and not the locks.
+_ours: dict[str, int] = {}
 
 if sys.platform == "win32":
     import msvcrt

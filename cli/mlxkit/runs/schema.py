@@ -67,6 +67,11 @@ def connect(path: Path) -> sqlite3.Connection:
                 with file_lock(path.with_name(path.name + ".lock")):
                     if _version(connection) == 0:
                         _create(connection)
+    except sqlite3.OperationalError as error:
+        raise MlxError(
+            f"{path}: the run history cannot be opened: {error}",
+            hint="is the disk full, or the folder read-only?",
+        ) from error
     except sqlite3.DatabaseError as error:
         raise MlxError(
             f"{path}: the run history cannot be read: {error}", hint=f"move it aside: mv {path} {path}.broken"
@@ -102,10 +107,21 @@ def _create(connection: sqlite3.Connection) -> None:
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """One write transaction: all of it or nothing."""
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")
         yield connection
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        _roll_back(connection)
+        raise MlxError(
+            f"the run history cannot be written: {error}", hint="is the disk full, or the folder read-only?"
+        ) from error
     except BaseException:
-        connection.execute("ROLLBACK")
+        _roll_back(connection)
         raise
-    connection.execute("COMMIT")
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """End a transaction, unless SQLite has ended it by itself."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

@@ -17,9 +17,9 @@ def sweep(history: History, tracker: Callable[[str], ExperimentTracker]) -> list
     gone = [run_id for run_id in history.running() if not is_alive(history.alive_dir, run_id)]
     for run_id in gone:
         history.mark_interrupted(run_id)
-    for run_id, orphan in history.orphaned_tracker_runs():
+    for run_id, orphan, status in history.orphaned_tracker_runs():
         try:
-            closed = tracker(orphan.tracker).close_orphan(orphan, "killed")
+            closed = tracker(orphan.tracker).close_orphan(orphan, status)
         except Exception:  # whatever is wrong with a tracker must not keep a listing from its answer
             closed = False
         history.settle_tracker_run(run_id, orphan, closed=closed)

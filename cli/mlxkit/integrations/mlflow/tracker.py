@@ -30,7 +30,8 @@ class MlflowTracker:
 
     def preflight(self) -> None:
         """Check within two seconds that MLflow answers and takes the credentials, or raise."""
-        if self.connection.scenario == "local":
+        if self._store is not None:
+            self._store.check()
             return
         from .probe import probe, probe_database
 
