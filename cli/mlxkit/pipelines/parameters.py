@@ -1,20 +1,23 @@
-"""Parameters of a pipeline: where they come from, and how text becomes the annotated type."""
+"""Parameters of a pipeline or a step: where they come from, and how they reach the function."""
 
 from __future__ import annotations
 
-import enum
 import inspect
-import json
 import types
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Union
+from functools import cached_property
+from typing import Any
 
 from ..errors import UsageError, did_you_mean
+from .annotations import annotations_of as annotations_of
+from .convert import convert, fit
 
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_NAMED = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+)
 
 
 @dataclass(frozen=True)
@@ -70,35 +73,17 @@ def bind(
 ) -> dict[str, Any]:
     """Return every parameter of a call by name: the command line wins over run.yaml, that over the call, that over defaults.
 
-    Raises UsageError for an unknown or missing name, or a value that does not fit its annotation.
+    What goes to `**kwargs` stands under its own names. Raises UsageError for an unknown or missing name, or a value that
+    does not fit its annotation; values of the call itself are Python's own matter.
     """
-    signature = inspect.signature(function)
-    accepted = [
-        p.name
-        for p in signature.parameters.values()
-        if p.kind is not p.VAR_POSITIONAL and p.kind is not p.VAR_KEYWORD
-    ]
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    hints = annotations_of(function)
-    try:
-        bound = signature.bind_partial(*args, **kwargs)
-    except TypeError as error:
-        raise UsageError(f"{owner}: {error}") from None
-    values = dict(bound.arguments)
+    signature = _Signature(function, owner)
+    values = signature.by_name(args, kwargs)
     for name, item in {**config, **overrides}.items():
-        if name not in accepted and not takes_any:
-            listed = ", ".join(accepted) or "none"
-            raise UsageError(
-                f"{owner} has no parameter {name!r}{did_you_mean(name, accepted)}; its parameters: {listed}"
-            )
-        annotation = hints.get(name, _type_of_default(signature.parameters.get(name)))
-        values[name] = convert(item.value, annotation, f"{owner}: {name}") if isinstance(item, Text) else item
+        values[name] = signature.read(name, item)
     missing = [
         p.name
         for p in signature.parameters.values()
-        if p.default is p.empty
-        and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        and p.name not in values
+        if p.default is p.empty and p.kind in _NAMED and p.name not in values
     ]
     if missing:
         raise UsageError(
@@ -106,35 +91,119 @@ def bind(
             hint=" ".join(f"-p {name}=VALUE" for name in missing),
         )
     for parameter in signature.parameters.values():
-        if parameter.name not in values and parameter.default is not parameter.empty:
-            values[parameter.name] = parameter.default
+        if parameter.default is not parameter.empty:
+            values.setdefault(parameter.name, parameter.default)
     return values
 
 
-def convert(text: str | None, annotation: Any, where: str) -> Any:
-    """Turn text into what an annotation asks for; without one, JSON when it is JSON, else the text itself."""
-    if text is None:  # a flag without a value
-        if annotation in (bool, inspect.Parameter.empty, Any) or bool in typing.get_args(annotation):
-            return True
-        raise UsageError(f"{where} needs a value (it is a {_name(annotation)})")
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return convert(text, arguments[0], where)
-    if origin in (Union, types.UnionType):
-        return _first_that_fits(text, arguments, annotation, where)
-    if origin is Literal:
-        return _literal(text, arguments, where)
-    if annotation in (inspect.Parameter.empty, Any):
-        return _guess(text)
-    target = origin or annotation
-    if target in _CONVERTERS:
+def call_arguments(
+    function: Callable[..., Any], values: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the positional and keyword arguments that pass values by name to a function, as `bind` returns them."""
+    return _Signature(function, "").call(values)
+
+
+def override_arguments(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    *,
+    owner: str,
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call with those of a file in place of its own, however they were passed.
+
+    Raises UsageError for a name that the function does not have, or a value that does not fit its annotation.
+    """
+    if not overrides:
+        return list(args), dict(kwargs)
+    signature = _Signature(function, owner)
+    values = signature.by_name(args, kwargs)
+    for name, item in overrides.items():
+        values[name] = signature.read(name, item)
+    return signature.call(values)
+
+
+class _Signature:
+    """The parameters of a function, and who asks for them."""
+
+    def __init__(self, function: Callable[..., Any], owner: str) -> None:
+        self._signature = inspect.signature(function)
+        self._function = function
+        self._owner = owner
+        self.parameters = self._signature.parameters
+        kinds = {p.kind: p.name for p in self.parameters.values()}
+        self._rest = kinds.get(inspect.Parameter.VAR_POSITIONAL)
+        self._others = kinds.get(inspect.Parameter.VAR_KEYWORD)
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return annotations_of(self._function)
+
+    def by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call by name; those that go to `**kwargs` stand beside the others."""
         try:
-            return _CONVERTERS[target](text)
-        except (ValueError, TypeError):
-            raise UsageError(f"{where}: {text!r} is not a {_name(annotation)}") from None
-    if isinstance(target, type) and issubclass(target, enum.Enum):
-        return _enum(text, target, where)
-    return _guess(text)
+            values = dict(self._signature.bind_partial(*args, **kwargs).arguments)
+        except TypeError as error:
+            raise UsageError(f"{self._owner}: {error}") from None
+        others = values.pop(self._others, {}) if self._others else {}
+        hidden = {name: item for name, item in others.items() if name in self.parameters}
+        values.update({name: item for name, item in others.items() if name not in hidden})
+        if hidden:  # `def p(a, /, **others)` may be called with another a
+            values[str(self._others)] = hidden
+        return values
+
+    def read(self, name: str, item: Any) -> Any:
+        """Return a value of the command line (Text) or of a file as the type of the parameter it is for."""
+        parameter = self.parameters.get(name)
+        if name == self._others or (parameter is None and self._others is None):
+            accepted = [key for key in self.parameters if key != self._others]
+            raise UsageError(
+                f"{self._owner} has no parameter {name!r}{did_you_mean(name, accepted)}; its parameters: {', '.join(accepted) or 'none'}"
+            )
+        annotation = self._hints.get(name if parameter else str(self._others), inspect.Parameter.empty)
+        if name == self._rest:
+            annotation = types.GenericAlias(tuple, (_or_any(annotation), ...))
+        where = f"{self._owner}: {name}"
+        if isinstance(item, Text):
+            return convert(item.value, _or_of_default(annotation, parameter), where)
+        if item is None and parameter is not None and parameter.default is None:
+            return None  # `x: int = None`
+        return fit(item, _or_of_default(annotation, parameter) if type(item) is str else annotation, where)
+
+    def call(self, values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return the arguments that pass values by name."""
+        rest = list(values.get(self._rest, ())) if self._rest else []
+        args: list[Any] = []
+        kwargs = dict(values.get(self._others, {})) if self._others else {}
+        kwargs.update({name: item for name, item in values.items() if name not in self.parameters})
+        is_in_row = True  # an argument can only be passed by position when all before it are
+        for parameter in self.parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            value = values.get(parameter.name, parameter.default)
+            by_position = parameter.kind is parameter.POSITIONAL_ONLY or (
+                bool(rest) and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            )
+            if by_position:
+                is_in_row = is_in_row and value is not parameter.empty
+                args.extend([value] if is_in_row else [])
+            elif parameter.name in values:
+                kwargs[parameter.name] = value
+        return [*args, *(rest if is_in_row else [])], kwargs
+
+
+def _or_any(annotation: Any) -> Any:
+    return Any if annotation is inspect.Parameter.empty else annotation
+
+
+def _or_of_default(annotation: Any, parameter: inspect.Parameter | None) -> Any:
+    """Let the default say what text becomes where no annotation does."""
+    if annotation is not inspect.Parameter.empty or parameter is None:
+        return annotation
+    if parameter.default in (None, inspect.Parameter.empty):
+        return inspect.Parameter.empty
+    return type(parameter.default)
 
 
 def _is_flag(word: str) -> bool:
@@ -151,100 +220,3 @@ def _is_number(word: str) -> bool:
 
 def _snake(name: str) -> str:
     return name.replace("-", "_")
-
-
-def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations of a function by name, those that can be evaluated."""
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except Exception:  # a name only known to type checkers: convert what can be
-        return {key: value for key, value in function.__annotations__.items() if not isinstance(value, str)}
-
-
-def _type_of_default(parameter: inspect.Parameter | None) -> Any:
-    if parameter is None or parameter.default in (None, inspect.Parameter.empty):
-        return inspect.Parameter.empty
-    return type(parameter.default)
-
-
-def _name(annotation: Any) -> str:
-    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
-
-
-def _bool(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in _TRUE:
-        return True
-    if lowered in _FALSE:
-        return False
-    raise ValueError(text)
-
-
-def _int(text: str) -> int:
-    return int(text.replace("_", ""), 10)
-
-
-def _none(text: str) -> None:
-    if text.lower() not in ("", "none", "null"):
-        raise ValueError(text)
-
-
-def _json_of(kind: type) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        value = (
-            json.loads(text)
-            if text.lstrip()[:1] in ("[", "{")
-            else [_guess(item) for item in text.split(",")]
-        )
-        if kind is dict and not isinstance(value, dict):
-            raise ValueError(text)
-        return kind(value)
-
-    return read
-
-
-_CONVERTERS: dict[Any, Callable[[str], Any]] = {
-    bool: _bool,
-    int: _int,
-    float: float,
-    str: str,
-    Path: Path,
-    list: _json_of(list),
-    tuple: _json_of(tuple),
-    dict: _json_of(dict),
-    type(None): _none,
-}
-
-
-def _guess(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return {"True": True, "False": False, "None": None}.get(text, text)
-
-
-def _first_that_fits(text: str, arguments: Sequence[Any], annotation: Any, where: str) -> Any:
-    # str takes anything, so it is asked last; None only stands for an empty word, `none` or `null`
-    for candidate in sorted(arguments, key=lambda item: (item is str, item is not type(None))):
-        try:
-            return convert(text, candidate, where)
-        except UsageError:
-            continue
-    raise UsageError(f"{where}: {text!r} is not a {_name(annotation)}")
-
-
-def _literal(text: str, arguments: Sequence[Any], where: str) -> Any:
-    for item in arguments:
-        if str(item) == text:
-            return item
-    raise UsageError(
-        f"{where}: {text!r} is not one of {', '.join(map(str, arguments))}{did_you_mean(text, map(str, arguments))}"
-    )
-
-
-def _enum(text: str, target: type[enum.Enum], where: str) -> enum.Enum:
-    for item in target:
-        if text in (item.name, str(item.value)):
-            return item
-    names = [item.name for item in target]
-    raise UsageError(f"{where}: {text!r} is not one of {', '.join(names)}{did_you_mean(text, names)}")

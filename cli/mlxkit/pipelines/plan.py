@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from .decorators import Step
@@ -33,11 +33,28 @@ class StepPlan:
         self._enable_cache = enable_cache
         self._steps = steps
         self._stack = stack
+        self._seen: dict[str, None] = {}
         self.settings = settings
 
     def options_for(self, name: str, step_name: str) -> StepOptions:
         """Return what run.yaml says of a step, by its name in the run or its own."""
+        self.saw(name, step_name)
         return self._steps.get(name) or self._steps.get(step_name) or NO_OPTIONS
+
+    def saw(self, *names: str) -> None:
+        """Remember the names of a step that was called, for `unused_steps`; one that is skipped was called too."""
+        self._seen.update(dict.fromkeys(names))
+
+    def unused_steps(self) -> list[str]:
+        """Return the names under `steps` that no step called so far has."""
+        return [name for name in self._steps if name not in self._seen]
+
+    def describe_unused(self) -> list[str]:
+        """Return a sentence for every name of `unused_steps`, with the step that may have been meant."""
+        return [
+            f"steps.{name}: no step of this run is called so{did_you_mean(name, self._seen)}"
+            for name in self.unused_steps()
+        ]
 
     def is_tracked(self, step: Step[Any, Any]) -> bool:
         """Say whether a step asked for a tracker, or `--tracker` asked for all of them."""

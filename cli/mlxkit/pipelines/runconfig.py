@@ -22,6 +22,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "steps": dict,
 }
 _STEP_KEYS: dict[str, type | tuple[type, ...]] = {"parameters": dict, "enable_cache": bool, "settings": dict}
+_OF_THE_RUN = {"stack": "--stack", "tracker": "--tracker"}
 _LIMIT = 1_000_000
 
 
@@ -38,8 +39,11 @@ class RunConfig:
     steps: Mapping[str, StepOptions] = field(default_factory=dict)
 
 
-def read_run_config(path: Path) -> RunConfig:
-    """Read and check a run.yaml; raises ConfigError with the field path."""
+def read_run_config(path: Path, *, for_pipeline: bool = False) -> RunConfig:
+    """Read and check a run.yaml; raises ConfigError with the field path.
+
+    The file of one pipeline (`for_pipeline`) cannot choose what is settled before any pipeline is called.
+    """
     try:
         if not path.is_file():
             raise NotFoundError(f"no file {path}" if not path.exists() else f"{path} is not a file")
@@ -50,12 +54,21 @@ def read_run_config(path: Path) -> RunConfig:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start})") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    data = load_yaml(text, what=str(path)) or {}
+    data = load_yaml(text, what=str(path))
+    data = {} if data is None else data
     _check(data, _KEYS, str(path), "")
+    for key, option in _OF_THE_RUN.items():
+        if for_pipeline and data.get(key) is not None:
+            raise ConfigError(
+                f"{path}: {key}: a pipeline's own file cannot choose the {key}, which the whole run shares",
+                hint=f"mlx run FILE {option} {data[key]}, or put {key} into the file of mlx run FILE --config",
+            )
     steps = {}
     for name, options in (data.get("steps") or {}).items():
-        _check(options or {}, _STEP_KEYS, str(path), f"steps.{name}.")
-        steps[name] = StepOptions(**(options or {}))
+        options = {} if options is None else options
+        _check(options, _STEP_KEYS, str(path), f"steps.{name}.")
+        check_settings(options.get("settings") or {}, f"{path}: steps.{name}")
+        steps[name] = StepOptions(**options)
     check_settings(data.get("settings") or {}, str(path))
     return RunConfig(
         **{
@@ -78,10 +91,8 @@ def _check(data: Any, keys: Mapping[str, Any], path: str, prefix: str) -> None:
                 f"{path}: {prefix}{key}: unknown key{did_you_mean(str(key), keys)}; there are {', '.join(keys)}"
             )
         if value is not None and not isinstance(value, keys[key]):
-            raise ConfigError(
-                f"{path}: {prefix}{key} must be a {_word(keys[key])}, not {type(value).__name__}"
-            )
+            raise ConfigError(f"{path}: {prefix}{key} must be {_word(keys[key])}, not {type(value).__name__}")
 
 
 def _word(kind: Any) -> str:
-    return {dict: "map", str: "text", bool: "true or false"}.get(kind, str(kind))
+    return {dict: "a map", str: "text", bool: "true or false"}.get(kind, str(kind))
