@@ -11,10 +11,11 @@ from .hashing import HashingWriter
 from .materializers.formats import PICKLE, NotRepresentableError, format_of
 
 SECRET = "secret"  # noqa: S105  the word, not one
+SECRET_TYPE = "mlxkit.secrets.value.SecretValue"  # noqa: S105
 
 
 def digest_of(value: Any) -> str:
-    """Return the digest of a value by content: 1, 1.0, True and '1' differ, the order of a dictionary does not matter.
+    """Return the digest of a value by content: 1, 1.0, True and '1' differ, as do two orders of a dictionary.
 
     A class or function counts by its name, a secret as itself, whatever it holds. What has neither a plain
     form nor a format of its own counts by its pickle, which may differ between two processes.
@@ -26,7 +27,7 @@ def canonical(value: Any, leaf: plain.Leaf) -> str:
     """Return text that is equal for equal values; `leaf` stands in for what is not plain."""
 
     def stand_in(part: Any) -> Any:
-        if classes.type_name(type(part)) == "mlxkit.secrets.value.SecretValue":
+        if classes.type_name(type(part)) == SECRET_TYPE:
             return {plain.TAG: SECRET}
         return leaf(part)
 
@@ -41,13 +42,24 @@ def content_digest(value: Any) -> dict[str, str]:
     """Return the digest of something that is not plain, named by its format."""
     if issubclass(type(value), (type, FunctionType, BuiltinFunctionType)):
         return {plain.TAG: "name", "v": f"{value.__module__}:{value.__qualname__}"}
-    row = format_of(value) or PICKLE
+    found = format_digest(value)
+    if found is None:
+        file = HashingWriter(_Nowhere())
+        PICKLE.write(value, file)
+        found = {plain.TAG: PICKLE.name, "v": file.hexdigest()}
+    return found
+
+
+def format_digest(value: Any) -> dict[str, str] | None:
+    """Return the digest of an array or a table, None for what has no format of its own."""
+    row = format_of(value)
+    if row is None:
+        return None
     file = HashingWriter(_Nowhere())
     try:
         row.write(value, file)
     except NotRepresentableError:
-        row, file = PICKLE, HashingWriter(_Nowhere())
-        row.write(value, file)
+        return None
     return {plain.TAG: row.name, "v": file.hexdigest()}
 
 

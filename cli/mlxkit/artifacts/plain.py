@@ -32,7 +32,7 @@ class Encoder:
     """Turn values into what `json` can write.
 
     `leaf` is asked for a stand-in for whatever is not plain. `canonical` makes equal values equal text:
-    dictionaries and sets without an order of their own, and no memory of which script defined a class.
+    no memory of which script defined a class. Sets have no order; that of a dictionary counts, as it does for code.
     `code` names the classes that were met.
     """
 
@@ -47,7 +47,7 @@ class Encoder:
 
     def dumps(self, encoded: Any) -> str:
         """Return what `encode` gave as JSON text."""
-        return json.dumps(encoded, allow_nan=False, separators=(",", ":"), sort_keys=self.canonical)
+        return json.dumps(encoded, allow_nan=False, separators=(",", ":"))
 
     def encode(self, value: Any) -> Any:
         """Return a value as what JSON has."""
@@ -134,8 +134,6 @@ def _dict(encoder: Encoder, value: dict[Any, Any]) -> Any:
     if all(type(key) is str for key in value) and TAG not in value:
         return dict(zip(value, encoder.items(value.values()), strict=True))
     pairs = [[encoder.encode(key), encoder.encode(item)] for key, item in value.items()]
-    if encoder.canonical:
-        pairs.sort(key=lambda pair: encoder.dumps(pair[0]))
     return {TAG: "dict", "v": pairs}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+INCOMPARABLE = "cannot be compared: it "
 _CODE = ("function", "class", "constant", "module")
 _NOUNS = {"function": "helper"}
 _FIXED = {"step": "the code of the step changed", "cache_salt": "the cache salt changed"}
@@ -29,7 +30,11 @@ def _sentence(name: str, before: str | None, after: str | None) -> str:
         what = f"{_NOUNS.get(kind, kind)} `{rest if kind == 'module' else rest.rpartition('.')[2]}`"
         if before is None:
             return f"{what} is used now"
-        return f"{what} is no longer used" if after is None else f"{what} changed"
+        if after is None:
+            return f"{what} is no longer used"
+        if after.startswith(INCOMPARABLE):
+            return f"{what} {after.rpartition(' ')[0]}"
+        return f"{what} changed"
     if before is None:
         return f"{name} is new"
     return f"{name} is gone" if after is None else f"{name} changed"

@@ -1,26 +1,23 @@
-"""The values that a step reaches: plain ones by content, others by their type and the statement that made them."""
+"""The values that a step reaches: each by its state, whatever holds it."""
 
 from __future__ import annotations
 
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+import marshal
+import os
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from ...artifacts import classes, plain
-from ...artifacts.digests import canonical, content_digest
-from ...artifacts.errors import UnstorableOutputError
-from ...artifacts.materializers.formats import format_of
+from ...artifacts import classes
 from . import normal
+from .changes import INCOMPARABLE
+from .live import is_written_in
 from .parts import sha
 from .scopes import names_of
 from .sources import SourceFile
+from .state import ATOMS, State, TooMuchError
 
 if TYPE_CHECKING:
     from .reach import Reach
-
-_LARGEST = 100_000
-_LARGEST_ARRAY = 256 << 20
-_CONTAINERS = (dict, list, tuple, set, frozenset)
-_CODE = (FunctionType, type, ModuleType, MethodType, BuiltinFunctionType)
 
 
 def wrapped_by(value: Any) -> Any:
@@ -43,91 +40,78 @@ class Constants:
     def add(self, module: str, name: str, value: Any, source: SourceFile | None) -> str:
         """Add a value under its name and return its digest.
 
-        A lock, a logger, a model or ten million numbers have no cheap content: they count by their type, and
-        by the source of the statement that binds them when there is one.
+        What counts by its type only, as a lock or a logger does, also counts by the source of the statement
+        that binds it when there is one. What cannot be looked into is never equal to anything, itself included.
         """
         label = f"constant {module}.{name}"
-        if not self._reach.parts.is_new(("constant", label, id(value)), value):
-            return self._reach.parts.found.get(label, "")
-        opaque: list[Any] = []
-
-        def leaf(part: Any) -> Any:
-            if issubclass(type(part), _CODE) or wrapped_by(part) is not None:
-                return {plain.TAG: "name", "v": self._reach.value(module, name, part)}
-            content = self._content(part)
-            if content is not None:
-                return content
-            opaque.append(part)
-            self._reach.class_(type(part))
-            return {plain.TAG: "opaque", "v": classes.type_name(type(part))}
-
-        if _is_large(value):
-            opaque.append(value)
-            text = f"{classes.type_name(type(value))} of {len(value)}"
+        parts = self._reach.parts
+        if type(value) in ATOMS:
+            digest = sha(f"{type(value).__name__} {hex(value) if type(value) is int else repr(value)}")
+            parts.add(label, digest)
+            return digest
+        if not parts.is_new(("constant", label, id(value)), value):
+            return parts.found.get(label, "")
+        state = State(self._reach, module, name)
+        text = self._text(state, value)
+        if state.unknown:
+            digest = _incomparable(value, state.unknown[0])
         else:
-            try:
-                text = canonical(value, leaf)
-            except Exception:  # an object that refuses to be looked at must not stop a run
-                opaque.append(value)
-                text = classes.type_name(type(value))
-            self._classes(value)
-        if opaque and source is not None and name in source.bindings:
-            statements = source.bindings[name]
-            text += "".join(normal.text(statement, source.is_noise) for statement in statements)
-            self._reach.unloaded.follow(names_of(statements), source, module)
-        digest = sha(text)
-        self._reach.parts.add(label, digest)
+            if state.handles and source is not None and name in source.bindings:
+                statements = source.bindings[name]
+                text += "".join(normal.text(statement, source.is_noise) for statement in statements)
+                self._reach.unloaded.follow(names_of(statements), source, module)
+            digest = sha(text)
+        parts.add(label, digest)
         return digest
 
-    def _content(self, part: Any) -> Any:
-        """Return the digest of an array or a table, None for everything else."""
-        row = format_of(part)
-        if row is None or _bytes_of(part) > _LARGEST_ARRAY:
-            return None
+    def of_class(self, kind: type, where: str, source: SourceFile | None) -> tuple[str, str]:
+        """Return the state of a class itself, and why it cannot be compared when it cannot.
+
+        Methods count with the source of the class, unless they are from elsewhere. Without source they all do.
+        """
+        state = State(self._reach, where, kind.__qualname__)
+        found: list[str] = []
+        is_enum = classes.has_base(kind, "enum", "Enum")
+        for name, item in sorted(vars(kind).items()):
+            is_private = name.startswith("__") and name.endswith("__")
+            if is_enum and name.startswith("_"):
+                continue  # what an enumeration remembers about itself, as the combinations that were asked for
+            function = getattr(item, "__func__", getattr(item, "fget", getattr(item, "func", item)))
+            if isinstance(function, FunctionType):
+                if is_private and not self._is_typed(function):
+                    continue  # made by a decorator such as @dataclass
+                if source is None or is_written_in(function, kind, source):
+                    continue
+            elif is_private or self._is_foreign_descriptor(item):
+                continue
+            found.append(f"{name}={self._text(state, item)}")
+        return ";".join(found), _incomparable(kind, state.unknown[0]) if state.unknown else ""
+
+    def _is_typed(self, function: FunctionType) -> bool:
+        """Say whether a function is written in a file of the project."""
+        file = function.__code__.co_filename
+        return (
+            not file.startswith("<")
+            and self._reach.parts.places.owner(file, function.__module__) == "project"
+        )
+
+    def _is_foreign_descriptor(self, item: Any) -> bool:
+        """Say whether a package manages an attribute with this, as a mapper does with its columns."""
+        return hasattr(type(item), "__get__") and self._reach.owner_of(type(item)) == "package"
+
+    def _text(self, state: State, value: Any) -> str:
         try:
-            return content_digest(part)
-        except UnstorableOutputError:
-            return None
-
-    def _classes(self, value: Any) -> None:
-        """Add the classes of the project whose instances a value holds: their methods are code, too."""
-        kind = type(value)
-        if issubclass(kind, dict):
-            for item in value.values():
-                self._classes(item)
-        elif issubclass(kind, _CONTAINERS):
-            for item in value:
-                self._classes(item)
-        if kind.__module__ != "builtins":
-            self._reach.class_(kind)
-            for name in classes.fields_of(kind) or ():
-                self._classes(getattr(value, name, None))
+            return state.text(value)
+        except (TooMuchError, RecursionError):
+            try:
+                return sha(marshal.dumps(value, 2))  # of plain containers only; much faster than we are
+            except ValueError:
+                state.unknown.append(value)
+        except Exception:  # an object that refuses to be looked at must not stop a run
+            state.unknown.append(value)
+        return ""
 
 
-def _bytes_of(value: Any) -> int:
-    for name in ("nbytes", "memory_usage", "estimated_size"):
-        found = getattr(value, name, None)
-        if isinstance(found, int):
-            return found
-        if callable(found):
-            counted = found()
-            return int(counted.sum() if hasattr(counted, "sum") else counted)
-    return 0
-
-
-def _is_large(value: Any) -> bool:
-    """Say whether a container holds so much that looking at it would cost more than it saves."""
-    left = _LARGEST
-    queue = [value]
-    while queue:
-        item = queue.pop()
-        if issubclass(type(item), dict):
-            queue.extend(part for part in item.values() if issubclass(type(part), _CONTAINERS))
-        elif issubclass(type(item), _CONTAINERS):
-            queue.extend(part for part in item if issubclass(type(part), _CONTAINERS))
-        else:
-            continue
-        left -= len(item)
-        if left < 0:
-            return True
-    return False
+def _incomparable(value: Any, part: Any) -> str:
+    """Return a digest that no other is equal to, and that says what it is that nobody can look into."""
+    return f"{INCOMPARABLE}{'is' if part is value else 'holds'} a {classes.type_name(type(part))} {os.urandom(16).hex()}"

@@ -9,6 +9,7 @@ from . import normal
 from .scopes import Chain, Names, names_of
 from .sources import Definition, SourceFile, code_digest
 
+_FIXED = frozenset({str, int, float, bool, bytes, complex, tuple, type(None)})
 Facts = tuple[str, str, Names]
 _known: dict[int, tuple[CodeType, Facts]] = {}
 
@@ -65,6 +66,14 @@ def methods_of(kind: type) -> list[FunctionType]:
     return [item for item in found if isinstance(item, FunctionType)]
 
 
+def is_written_in(function: FunctionType, kind: type, source: SourceFile) -> bool:
+    """Say whether a function is written in the body of a class, whose source it is part of."""
+    if function.__code__.co_filename != source.path:
+        return False
+    definition = source.function(function.__code__)
+    return definition is not None and definition.qualname.startswith(f"{kind.__qualname__}.")
+
+
 def cells_of(function: FunctionType) -> dict[str, Any]:
     """Return what a closure closes over; cells that are not filled yet are left out."""
     cells = {}
@@ -77,7 +86,7 @@ def cells_of(function: FunctionType) -> dict[str, Any]:
 
 
 def computed_defaults(function: FunctionType, definition: Definition | None) -> list[tuple[str, Any]]:
-    """Return the defaults whose source does not say their value: `def f(x=SCALE)`, `lambda x, i=i: ...`."""
+    """Return the defaults whose source does not say their value: `def f(x=SCALE)`, `lambda x, i=i: ...`, `def f(x=[])`."""
     arguments = getattr(definition.node, "args", None) if definition else None
     code = function.__code__
     positional = list(
@@ -104,4 +113,8 @@ def computed_defaults(function: FunctionType, definition: Definition | None) -> 
             if default
         }
     )
-    return [(name, value) for name, value in found if name not in sources or names_of([sources[name]]).free]
+    return [
+        (name, value)
+        for name, value in found
+        if type(value) not in _FIXED or name not in sources or names_of([sources[name]]).free
+    ]

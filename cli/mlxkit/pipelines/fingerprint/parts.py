@@ -53,6 +53,7 @@ class Parts:
             self.found[f"package {root}"] = version_of(root)
 
 
-def sha(text: str) -> str:
+def sha(text: str | bytes) -> str:
     """Return the digest of text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return hashlib.sha256(data).hexdigest()

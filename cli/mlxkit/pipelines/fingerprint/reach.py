@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 from ...artifacts import classes
@@ -14,12 +14,14 @@ from . import normal
 from .constants import Constants, wrapped_by
 from .live import cells_of, computed_defaults, definitions_of, facts_of, methods_of, names_in_code
 from .parts import Parts, sha
-from .places import Places, file_of, folder_of, module_label
+from .places import Owner, Places, file_of, folder_of, module_label
 from .scopes import Chain, Names, names_of
 from .sources import SourceFile, code_digest, source_of
 from .unloaded import Unloaded
 
 _MISSING = object()
+_MARKS = ("__wrapped__", "pytestmark")
+_CODE = (FunctionType, type, ModuleType)
 
 
 def code_parts(function: Any, root: Path, uses: Iterable[str] = ()) -> dict[str, str]:
@@ -52,6 +54,7 @@ class Reach:
         self.parts = parts
         self.unloaded = Unloaded(parts)
         self.constants = Constants(self)
+        self._owners: dict[type, Owner] = {}
 
     def value(self, module: str, name: str, value: Any, source: SourceFile | None = None) -> str:
         """Add whatever a name stands for; returns what it is, in a word or as a digest."""
@@ -63,22 +66,39 @@ class Reach:
         if issubclass(kind, ModuleType):
             return self.module(value)
         if issubclass(kind, MethodType):
-            self.value(
-                module, name, value.__self__ if isinstance(value.__self__, type) else type(value.__self__)
-            )
+            self.value(module, name, value.__self__)
             return self.value(module, name, value.__func__)
         if issubclass(kind, (staticmethod, classmethod)):
             return self.value(module, name, value.__func__)
         wrapped = wrapped_by(value)
-        if wrapped is not None:  # one of our steps, functools.cache, and many other decorators
+        if (
+            wrapped is not None and self.owner_of(kind) != "project"
+        ):  # one of our steps, functools.cache, and many other decorators
             self._owner_of(kind)
             return self.value(module, name, wrapped)
         if issubclass(kind, functools.partial):
             self.value(module, name, value.func)
             return self.constants.add(module, f"{name}(...)", (value.args, value.keywords), source)
-        if issubclass(kind, BuiltinFunctionType) or self.parts.places.owner(None, kind.__module__) == "ours":
+        if self.is_code(value, kind):
             return self._owner_of(value if issubclass(kind, BuiltinFunctionType) else kind)
         return self.constants.add(module, name, value, source)
+
+    def is_code(self, value: Any, kind: type) -> bool:
+        """Say whether something is followed or named, not looked into: code, and what is our own."""
+        if issubclass(kind, _CODE):
+            return True
+        if issubclass(kind, BuiltinFunctionType):  # `len`, not `items.append`
+            return value.__self__ is None or issubclass(type(value.__self__), _CODE)
+        owner = self.owner_of(kind)
+        return owner == "ours" or (owner != "project" and wrapped_by(value) is not None)
+
+    def owner_of(self, kind: type) -> Owner:
+        """Return whose a class is."""
+        found = self._owners.get(kind)
+        if found is None:
+            file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+            found = self._owners[kind] = self.parts.places.owner(file, kind.__module__)
+        return found
 
     def given(self, reference: str) -> None:
         """Add a class or function that is known by its name; its module is not imported for that."""
@@ -102,6 +122,8 @@ class Reach:
                 self.parts.package(module)
             if wrapped is not None:  # a package's decorator around the project's function
                 self.value(module, function.__name__, wrapped)
+                if owner == "python":
+                    self._registered(function, module)
             elif owner == "package":
                 for cell in cells_of(function).values():
                     if isinstance(cell, FunctionType):
@@ -117,20 +139,27 @@ class Reach:
                 self.parts.later(self.value, module, function.__name__, wrapped)
         return f"{where}.{qualname}"
 
+    def _registered(self, function: FunctionType, module: str) -> None:
+        """Add the functions that `functools.singledispatch` chooses from."""
+        registry = function.__dict__.get("registry")
+        if type(registry) is MappingProxyType:
+            self.constants.add(module, f"{function.__name__}.registry", registry, None)
+
     def class_(self, kind: type) -> str:
         """Add a class and, later, what its methods and bases reach."""
         module = kind.__module__
         file = getattr(sys.modules.get(module), "__file__", None)
-        owner = self.parts.places.owner(file, module)
+        owner = self.owner_of(kind)
         if owner == "package":
             self.parts.package(module)
         where = module_label(module, file)
         if owner == "project" and self.parts.is_new(("class", id(kind)), kind):
             source = source_of(file) if file else None
             definitions = definitions_of(kind, source)
+            state, unknown = self.constants.of_class(kind, where, source if definitions else None)
             if source is not None and definitions:
                 text = "".join(normal.text(item.node, source.is_noise) for item in definitions)
-                self.parts.add(f"class {where}.{kind.__qualname__}", sha(text))
+                self.parts.add(f"class {where}.{kind.__qualname__}", unknown or sha(text + state))
                 names = names_of(item.node for item in definitions)
                 self.parts.later(
                     lambda: self._names(names, vars(sys.modules[module]), {}, where, module, source)
@@ -138,7 +167,7 @@ class Reach:
                 cells = {name: cell for method in methods_of(kind) for name, cell in cells_of(method).items()}
                 self.parts.later(self._names, names, cells, {}, f"{where}.{kind.__qualname__}", module, None)
             else:
-                self._class_without_source(kind, where)
+                self._class_without_source(kind, where, state, unknown)
             for base in (*kind.__bases__, type(kind)):
                 self.class_(base)
         return f"{where}.{kind.__qualname__}"
@@ -163,6 +192,9 @@ class Reach:
         definition = source.function(function.__code__) if source else None
         for parameter, default in computed_defaults(function, definition):
             self.value(f"{where}.{qualname}", parameter, default)
+        for name, value in function.__dict__.items():
+            if name not in _MARKS:
+                self.value(f"{where}.{qualname}", name, value)
 
     def _names(
         self,
@@ -212,7 +244,7 @@ class Reach:
             self.parts.package(module)
         return f"{module}.{getattr(item, '__qualname__', '')}"
 
-    def _class_without_source(self, kind: type, where: str) -> None:
+    def _class_without_source(self, kind: type, where: str, state: str, unknown: str) -> None:
         """Add a class that was typed in or made by a call, by what it has."""
         facts = [getattr(kind, "__name__", "")]
         for name, item in sorted(vars(kind).items()):
@@ -221,9 +253,7 @@ class Reach:
                 facts.append(f"{name}={code_digest(item.__code__)}")
                 names = names_in_code(item.__code__)
                 self.parts.later(self._inside_function, item, where, item.__qualname__, names, None)
-            elif not name.startswith("__") and isinstance(item, (str, int, float, bool, tuple, type(None))):
-                facts.append(f"{name}={item!r}")
-        self.parts.add(f"class {where}.{kind.__qualname__}", sha("\n".join(facts)))
+        self.parts.add(f"class {where}.{kind.__qualname__}", unknown or sha("\n".join([*facts, state])))
 
 
 def _unwrapped(function: Any) -> Any:
