@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +119,15 @@ def test_the_example_runs_and_its_metrics_are_in_mlflow(mlx: Any, mlx_process: l
     )
     found = subprocess.run([sys.executable, "-c", query], capture_output=True, text=True, check=False)
     assert found.stdout == "[('val_r2',), ('val_rmse',)]\n[('0.5',)]\n", found.stderr
+
+
+def test_a_folder_below_a_configuration_of_another_user_can_have_its_own(mlx: Any, home: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    (home / "mlx.yaml").touch()
+    os.chown(home / "mlx.yaml", 54321, -1)
+    refused = mlx("stack", "list")
+    assert refused.code == 4
+    assert str(home / "mlx.yaml") in refused.stderr
+    assert mlx("init").code == 0
+    assert mlx("stack", "list").code == 0

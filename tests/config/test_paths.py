@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mlxkit.config.paths import (
     user_config_dir,
     user_data_dir,
 )
+from mlxkit.errors import ConfigError
 
 
 def test_the_nearest_file_upward_is_the_project(home: Path) -> None:
@@ -87,3 +89,54 @@ def test_a_file_in_the_working_directory_is_shown_by_its_name(home: Path) -> Non
     Path("mlx.yaml").touch()
     assert find_project().shown == "mlx.yaml"
     assert project_at(home / "mlx.yaml").shown == str(home / "mlx.yaml")
+
+
+NOBODY = 54321
+
+
+@pytest.fixture
+def foreign(home: Path) -> Path:
+    """A configuration in a shared folder that another user has written."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    path = home / "mlx.yaml"
+    path.touch()
+    os.chown(path, NOBODY, -1)
+    return path
+
+
+def test_a_file_of_another_user_that_is_come_upon_is_refused(foreign: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_project()
+    assert f"{foreign} belongs to user {NOBODY}" in caught.value.message
+    assert f"MLX_CONFIG={foreign}" in str(caught.value.hint)
+
+
+def test_a_link_of_another_user_is_refused_whoever_owns_what_it_leads_to(foreign: Path) -> None:
+    foreign.rename(foreign.with_name("other.yaml"))
+    foreign.symlink_to("other.yaml")
+    with pytest.raises(ConfigError, match="belongs to user 54321"):
+        find_project()
+    os.chown(foreign.with_name("other.yaml"), 0, -1)
+    assert find_project().config_path == foreign
+    os.chown(foreign, NOBODY, -1, follow_symlinks=False)
+    with pytest.raises(ConfigError, match="belongs to user 54321"):
+        find_project()
+
+
+def test_a_file_of_another_user_that_is_named_is_trusted(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLX_CONFIG", str(foreign))
+    assert find_project().config_path == foreign
+
+
+def test_a_file_of_root_is_trusted_by_everybody(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.chown(foreign, 0, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    assert find_project().config_path == foreign
+
+
+def test_a_nearer_file_of_ones_own_is_used_beside_one_of_another_user(foreign: Path) -> None:
+    Path("mlx.yaml").touch()
+    assert find_project().config_path == Path("mlx.yaml").absolute()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..config.files import write_atomic
-from ..config.paths import CONFIG_NAME, Project, find_project, project_at
+from ..config.paths import CONFIG_NAME, Project, named_project, project_at, working_folder
 from ..config.writer import create
 from . import terminal
 from .app import new_app
@@ -34,8 +34,8 @@ def init(
       mlx init --example && mlx run pipeline.py
     """
     project = _project_here()
-    pipeline = Path.cwd() / _EXAMPLE
-    if example and project.config_path.exists():
+    pipeline = working_folder() / _EXAMPLE
+    if example and os.path.lexists(project.config_path):
         terminal.say(f"{project.shown} is already here and stays as it is")
     else:
         create(project, _template("mlx.yaml.txt"))
@@ -49,8 +49,7 @@ def init(
 
 def _project_here() -> Project:
     """The project of this folder, whatever is further up; MLX_CONFIG names another place."""
-    project = find_project()
-    return project if project.origin == "MLX_CONFIG" else project_at(Path.cwd() / CONFIG_NAME)
+    return named_project() or project_at(working_folder() / CONFIG_NAME)
 
 
 def _template(name: str) -> bytes:

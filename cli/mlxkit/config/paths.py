@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ConfigError, MlxError
 from .files import make_private_dir, write_atomic
 
 CONFIG_NAME = "mlx.yaml"
@@ -24,22 +26,46 @@ class Project:
     @property
     def shown(self) -> str:
         """The configuration file as messages name it: short when it is in the working directory."""
-        return CONFIG_NAME if self.config_path == Path.cwd() / CONFIG_NAME else str(self.config_path)
+        try:
+            here = Path.cwd()
+        except OSError:  # it was deleted
+            return str(self.config_path)
+        return CONFIG_NAME if self.config_path == here / CONFIG_NAME else str(self.config_path)
 
 
 def find_project(cwd: Path | None = None) -> Project:
-    """Find the configuration: MLX_CONFIG, else the nearest mlx.yaml upward, else the user's own."""
-    named = os.environ.get("MLX_CONFIG")
+    """Find the configuration: MLX_CONFIG, else the nearest mlx.yaml upward, else the user's own.
+
+    One that was only come upon has to belong to this user or to root: it says where credentials are sent.
+    """
+    named = named_project()
     if named:
-        path = Path(named).expanduser().absolute()
-        return Project(path, _state_dir(path), "MLX_CONFIG")
-    here = (cwd or Path.cwd()).absolute()
+        return named
+    here = (cwd or working_folder()).absolute()
     for folder in (here, *here.parents):
         path = folder / CONFIG_NAME
         if os.path.lexists(path):
+            _check_owner(path)
             return Project(path, _state_dir(path), "project")
     path = user_config_dir() / CONFIG_NAME
     return Project(path, _state_dir(path), "user")
+
+
+def named_project() -> Project | None:
+    """The project that MLX_CONFIG names, whoever owns it, or None."""
+    named = os.environ.get("MLX_CONFIG")
+    if not named:
+        return None
+    path = _absolute(named, "MLX_CONFIG")
+    return Project(path, _state_dir(path), "MLX_CONFIG")
+
+
+def working_folder() -> Path:
+    """The working directory, or a plain word about one that was deleted."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise MlxError(f"the working directory cannot be used: {error.strerror}", hint="cd ~") from error
 
 
 def project_at(config_path: Path) -> Project:
@@ -49,7 +75,12 @@ def project_at(config_path: Path) -> Project:
 
 def lock_path(project: Project) -> Path:
     """The file to lock before `mlx.yaml` is changed: the same one for every link to that file."""
-    return _state_dir(project.config_path.resolve()) / "config.lock"
+    return _state_dir(followed(project.config_path)) / "config.lock"
+
+
+def followed(path: Path) -> Path:
+    """Where the links of a path lead to; one that leads to itself stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def ensure_state_dir(project: Project) -> Path:
@@ -60,7 +91,7 @@ def ensure_state_dir(project: Project) -> Path:
 def private_state_dir(path: Path) -> Path:
     """Make `path` a private folder that git ignores."""
     ignore = path / ".gitignore"
-    if not ignore.exists():
+    if not os.path.lexists(ignore):
         make_private_dir(path)
         write_atomic(ignore, b"*\n")
     return path
@@ -80,14 +111,47 @@ def user_data_dir() -> Path:
 
 def _state_dir(config_path: Path) -> Path:
     user = user_config_dir() / CONFIG_NAME
-    if config_path in (user, user.resolve()):
+    if config_path in (user, followed(user)):
         return user_data_dir()
     return config_path.parent / STATE_NAME
 
 
 def _mlx_home() -> Path | None:
     home = os.environ.get("MLX_HOME")
-    return Path(home).expanduser().absolute() if home else None
+    return _absolute(home, "MLX_HOME") if home else None
+
+
+def _absolute(text: str, variable: str) -> Path:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{variable}: {text} names the home of a user that is not known") from None
+    return path if path.is_absolute() else working_folder() / path
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse a file, or a link, that another user has put in the way."""
+    if not hasattr(os, "geteuid"):
+        return
+    for follow in (False, True):
+        try:
+            owner = path.stat(follow_symlinks=follow).st_uid
+        except OSError:  # reading it says what is wrong
+            return
+        if owner not in (0, os.geteuid()):
+            raise ConfigError(
+                f"{path} belongs to {_user(owner)}, not to you: a configuration says where credentials are sent",
+                hint=f"MLX_CONFIG={shlex.quote(str(path))} mlx ..., if you trust it",
+            )
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def _user_dir(variable: str, default: str, elsewhere: str) -> Path:

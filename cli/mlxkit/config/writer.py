@@ -18,7 +18,7 @@ from .document import parse_config, read_bytes
 from .files import remove_leftovers, write_atomic
 from .locks import file_lock
 from .model import VERSION, Config
-from .paths import Project, lock_path, private_state_dir
+from .paths import Project, followed, lock_path, private_state_dir
 from .yamltext import FieldPath, parse_yaml
 
 _NEW_MODE = 0o644  # it holds references and no secrets, and is meant to be committed
@@ -93,7 +93,7 @@ def edit(project: Project) -> Iterator[Editor]:
     """Change the configuration: nobody else can meanwhile, and it is replaced as a whole or not at all."""
     read_bytes(project)  # what cannot be read is said before anything is made
     with _locked(project):
-        target = project.config_path.resolve()  # a link stays a link
+        target = followed(project.config_path)  # a link stays a link
         old = read_bytes(project)
         remove_leftovers(target)
         text = f"version: {VERSION}\n" if old is None else _decoded(old, project)
