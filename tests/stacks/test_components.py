@@ -220,3 +220,44 @@ def test_a_wrong_attribute_in_the_file_is_named_with_its_line_when_used(write: C
         ConfigError, match=r"^mlx.yaml:4: experiment_trackers.team.tracking_ur: .*did you mean 'tracking_uri'"
     ):
         components.resolved(TRACKER, "team", SecretService())
+
+
+OWN_DEFAULT = """\
+version: 1
+artifact_stores:
+  default: {flavor: local, path: /data}
+stacks:
+  bare:
+  named: {artifact_store: default}
+  other: {artifact_store: local}
+"""
+STORE = "artifact_store"
+
+
+def test_a_component_that_stacks_use_without_naming_it_is_in_use(write: Callable[[str], Path]) -> None:
+    path = write(OWN_DEFAULT)
+    with pytest.raises(InUseError, match="is used by stacks 'bare', 'named'"):
+        ComponentService().delete(STORE, "default")
+    assert path.read_text() == OWN_DEFAULT
+    assert ComponentService().delete(STORE, "default", force=True) == ("named",)
+    assert ComponentService().get(STORE, "default").attributes == {}
+
+
+def test_renaming_is_followed_by_stacks_that_do_not_name_the_component(write: Callable[[str], Path]) -> None:
+    write(OWN_DEFAULT)
+    assert ComponentService().rename(STORE, "default", "shared").stacks == ("bare", "named")
+
+
+def test_what_the_implicit_stack_alone_uses_is_neither_deleted_nor_renamed(
+    write: Callable[[str], Path],
+) -> None:
+    text = "version: 1\nartifact_stores:\n  default: {flavor: local, path: /data}\n"
+    path = write(text)
+    for change in (
+        lambda: ComponentService().delete(STORE, "default"),
+        lambda: ComponentService().rename(STORE, "default", "shared"),
+    ):
+        with pytest.raises(InUseError, match="'default'"):
+            change()
+    assert path.read_text() == text
+    assert ComponentService().delete(STORE, "default", force=True) == ()

@@ -17,6 +17,7 @@ from .decorators import Step
 from .execute import StepServices, StepSpec, execute_step
 from .handles import Handle
 from .inputs import bind_call, handles_in, load_output
+from .parameters import override_arguments
 from .plan import StepPlan
 from .settings import tracker_settings
 
@@ -119,19 +120,20 @@ class Body:
     def _name_of(self, step: Step[Any, Any], wanted: Any) -> str:
         name = str(wanted) if wanted is not None else step.name
         count = self._names[name] = self._names.get(name, 0) + 1
-        if count == 1:
-            return name
-        if wanted is not None:
+        if count > 1 and wanted is not None:
             raise UsageError(f"two steps are called with id={name!r}")
-        return f"{name}_{count}"
+        name = name if count == 1 else f"{name}_{count}"
+        self.plan.saw(name, step.name)
+        return name
 
     def _spec(
         self, step: Step[Any, Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> StepSpec:
         options = self.plan.options_for(name, step.name)
-        arguments = bind_call(
-            name, step.function, args, {**kwargs, **options.parameters}, self.services.store
+        args, kwargs = override_arguments(
+            step.function, args, kwargs, options.parameters, owner=f"step {name!r}"
         )
+        arguments = bind_call(name, step.function, args, kwargs, self.services.store)
         tracker, flavor = self.plan.tracker_for(step)
         return StepSpec(
             id=new_id(), name=name, step_name=step.name, position=len(self.records), function=step.function,

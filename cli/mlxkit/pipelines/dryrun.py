@@ -15,6 +15,7 @@ from .context import PipelineContext
 from .decorators import Pipeline, Step
 from .execute import StepServices, ask_cache
 from .handles import Handle
+from .parameters import call_arguments
 from .plan import StepPlan
 from .session import Session
 
@@ -89,7 +90,7 @@ def show_plan(
 ) -> Plan:
     """Walk a pipeline, collect its plan in the session, and return what stands for the run."""
     from .capture import RunOutput
-    from .runner import _call, project_root
+    from .runner import project_root
 
     context = PipelineContext(pipeline.name, "", "dry-run", session.stack.name, values)
     services = StepServices(
@@ -100,7 +101,10 @@ def show_plan(
     body.planned = []
     try:
         with running(body):
-            pipeline.function(**_call(pipeline.function, values))
+            given, named = call_arguments(pipeline.function, values)
+            pipeline.function(*given, **named)
+        for line in plan.describe_unused():
+            session.reporter.detail(line)
     except UnknownValueError as stop:
         body.planned.append(PlannedStep("...", "unknown", stop.message))
     session.planned.extend(body.planned)

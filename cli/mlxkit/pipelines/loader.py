@@ -17,6 +17,7 @@ from ..errors import InterruptedRunError, MlxError, NotFoundError, UsageError, d
 from ..secrets.masking import mask_text
 from .decorators import PIPELINES, Pipeline
 from .dryrun import UnknownValueError
+from .parameters import parse_flags
 from .session import Session, use_session
 from .tracebacks import is_internal, user_traceback
 
@@ -105,7 +106,9 @@ def run_file(
             hint=f"mlx run {target.file} --name value -- {' '.join(loose)}",
         )
     if is_script:
-        given = set(session.options.parameters) - {_flag_name(word) for word in words}
+        flags = parse_flags(words)[0]
+        given = {name for name, text in session.options.parameters.items() if flags.get(name) != text}
+        given.update(session.options.config.parameters)
         if given:
             raise UsageError(
                 f"{target.file} is a plain script and takes no parameter {', '.join(sorted(given))}",
@@ -134,10 +137,6 @@ def _run(session: Session, target: Target, source: Source, *, is_script: bool) -
             return
         if session.calls == 0:
             _call_the_only_one(session, source, namespace)
-
-
-def _flag_name(word: str) -> str:
-    return word.lstrip("-").partition("=")[0].replace("-", "_")
 
 
 def _call_the_only_one(session: Session, source: Source, namespace: dict[str, Any]) -> None:

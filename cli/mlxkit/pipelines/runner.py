@@ -27,7 +27,7 @@ from .capture import RunOutput
 from .context import PipelineContext, current_pipeline, current_step
 from .decorators import STEPS, Pipeline
 from .execute import TRACKER_LINK, TRACKER_NAME, StepServices
-from .parameters import bind
+from .parameters import bind, call_arguments
 from .plan import StepPlan
 from .session import Session, current_session
 from .signals import SignalGuard, Terminated
@@ -68,7 +68,10 @@ class PipelineRunner:
         with run:
             body = Body(run.services, plan, run.records)
             with running(body):
-                self.pipeline.function(**_call(self.pipeline.function, values))
+                given, named = call_arguments(self.pipeline.function, values)
+                self.pipeline.function(*given, **named)
+            for line in plan.describe_unused():
+                self.session.reporter.detail(line)
         return RunView(self.session.history, self.session.store, run.record)
 
     def _parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +86,7 @@ class PipelineRunner:
         if self.pipeline.config_path:
             from .runconfig import read_run_config
 
-            return read_run_config(Path(self.pipeline.config_path))
+            return read_run_config(Path(self.pipeline.config_path), for_pipeline=True)
         return self.session.options.config
 
     def _plan(self) -> StepPlan:
@@ -265,16 +268,6 @@ def project_root(session: Session) -> Path:
     if session.project.origin != "user" and folder.is_relative_to(home):
         return home
     return folder
-
-
-def _call(function: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    import inspect
-
-    flat = dict(values)
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            flat.update(flat.pop(parameter.name, {}))
-    return flat
 
 
 def _relative(file: Path | None, root: Path) -> str:

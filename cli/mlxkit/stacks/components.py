@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..config.active import IMPLICIT_STACK
 from ..config.document import read_config
 from ..config.kinds import KINDS
 from ..config.model import ComponentEntry, Config
@@ -91,8 +92,10 @@ class ComponentService:
         with edit(self.project) as editor:
             _own(editor.config, kind, old)
             _check_free(editor.config, kind, new)
+            _check_not_unwritten(editor.config, kind, old)
+            users = _users(editor.config, kind, old)
             editor.rename((KINDS[kind].section, old), new)
-            for stack in _users(editor.config, kind, old):
+            for stack in users:  # also one that named none: `default` would now mean the built-in one
                 editor.put(("stacks", stack, kind), new)
         return self.get(kind, new)
 
@@ -106,19 +109,23 @@ class ComponentService:
         return self.get(kind, new)
 
     def delete(self, kind: str, name: str, *, force: bool = False) -> tuple[str, ...]:
-        """Remove a component; with `force` also from the stacks that use it, whose names are returned."""
+        """Remove a component; with `force` also from the stacks that name it, whose names are returned.
+
+        Stacks that use it without naming it then have the built-in one.
+        """
         with edit(self.project) as editor:
             _own(editor.config, kind, name)
-            users = _users(editor.config, kind, name)
+            users = [*_users(editor.config, kind, name), *_unwritten(editor.config, kind, name)]
             if users and not force:
                 raise InUseError(
                     f"{KINDS[kind].title} {name!r} is used by {_stacks(users)}",
                     hint=f"mlx {KINDS[kind].command} delete {name} --force, which takes it out of there too",
                 )
-            for stack in users:
+            naming = [stack for stack in users if _names(editor.config, stack, kind) == name]
+            for stack in naming:
                 editor.remove(("stacks", stack, kind))
             editor.remove((KINDS[kind].section, name))
-        return tuple(users)
+        return tuple(naming)
 
     def _change(
         self, kind: str, name: str, flavor: Flavor, attributes: Mapping[str, Any], warnings: Sequence[str]
@@ -189,8 +196,30 @@ def _check_removable(entry: ComponentEntry, gone: list[str], new: Mapping[str, A
 
 
 def _users(config: Config, kind: str, name: str) -> list[str]:
-    """The stacks that name the component; the implicit stack is not written down and needs nothing."""
-    return [stack for stack, entry in config.stacks.items() if entry.components.get(kind) == name]
+    """The written stacks that use the component, whether they name it or have it for naming none."""
+    return [stack for stack in config.stacks if stack_components(config, stack).get(kind) == name]
+
+
+def _unwritten(config: Config, kind: str, name: str) -> list[str]:
+    """The implicit stack, when it is the only one and uses the component."""
+    if config.stacks or stack_components(config, IMPLICIT_STACK).get(kind) != name:
+        return []
+    return [IMPLICIT_STACK]
+
+
+def _check_not_unwritten(config: Config, kind: str, name: str) -> None:
+    """Refuse a rename that would change a stack which is written nowhere, and so cannot follow."""
+    if _unwritten(config, kind, name):
+        row = KINDS[kind]
+        raise InUseError(
+            f"{row.title} {name!r} is what the implicit stack {IMPLICIT_STACK!r} uses",
+            hint=f"mlx stack register {IMPLICIT_STACK} {row.stack_flag[-1]} {name}, which renaming then follows",
+        )
+
+
+def _names(config: Config, stack: str, kind: str) -> str | None:
+    entry = config.stacks.get(stack)
+    return entry.components.get(kind) if entry else None
 
 
 def _stacks(names: list[str]) -> str:
