@@ -126,7 +126,7 @@ def test_a_token_for_a_server_with_basic_authentication_is_explained(mlflow_serv
 def test_a_server_that_refuses_the_host_name_is_explained() -> None:
     told = b"Invalid Host header - possible DNS rebinding attack detected"
     with http_server(lambda request, body: (403, "text/plain", told)) as uri:
-        assert "does not answer for the host name '127.0.0.1'" in refusal(uri, UnreachableError)
+        assert "does not answer for the host named '127.0.0.1'" in refusal(uri, UnreachableError)
 
 
 def test_a_self_signed_certificate_is_not_trusted_unless_said_so(

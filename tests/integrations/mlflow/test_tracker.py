@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlxkit.integrations.mlflow.connection import connect, sqlite_uri, without_userinfo
+from mlxkit.integrations.mlflow.address import bare_address
+from mlxkit.integrations.mlflow.connection import connect, sqlite_uri
 from mlxkit.integrations.mlflow.links import home_url, run_url
 from mlxkit.integrations.mlflow.tracker import MlflowTracker
 from mlxkit.secrets.value import SecretValue
@@ -107,12 +108,19 @@ def test_links_of_every_scenario(server: Setting, local: Setting) -> None:
     assert run_url(local.tracker.connection, "1", "abc") == run_url(local.make().connection, "1", "abc")
 
 
-def test_an_address_that_comes_from_a_secret_is_not_shown(server: Setting) -> None:
+def test_an_address_that_comes_from_a_secret_is_linked_to_and_not_quoted_by_errors(server: Setting) -> None:
     hidden = server.make(tracking_uri=SecretValue("https://hidden-host.example.com")).connection
-    assert "hidden-host" not in run_url(hidden, "1", "abc") + hidden.shown_uri + hidden.shown_url + repr(
-        hidden
-    )
-    assert hidden.tracking_uri == "https://hidden-host.example.com"
+    assert "hidden-host" not in f"{hidden.shown_url} {hidden!r} {hidden.shown_host}"
+    assert home_url(hidden) == "https://hidden-host.example.com/#/experiments"
+    assert hidden.shown_uri == hidden.tracking_uri == "https://hidden-host.example.com"
+
+
+def test_what_is_shown_does_not_depend_on_which_secrets_are_known(server: Setting) -> None:
+    made = server.make(tracking_uri="https://mlflow.example.com", tracking_username=SecretValue("mlflow"))
+    SecretValue("example")
+    assert made.connection.shown_uri == "https://mlflow.example.com"
+    assert run_url(made.connection, "1", "abc") == "https://mlflow.example.com/#/experiments/1/runs/abc"
+    assert run_url(made.connection, "\x1b[2J", "a/b").endswith("/experiments/%1B%5B2J/runs/a%2Fb")
 
 
 def test_no_credential_is_shown(mlflow_server: MlflowServer, tmp_path: Path) -> None:
@@ -127,7 +135,7 @@ def test_no_credential_is_shown(mlflow_server: MlflowServer, tmp_path: Path) -> 
         tmp_path,
     )
     assert "S3CR3T" not in f"{database!r} {database.shown_uri} {database.shown_url}"
-    assert database.shown_uri == "postgresql://h:5/d" == without_userinfo("postgresql://u:p@h:5/d")
+    assert database.shown_uri == "postgresql://h:5/d" == bare_address("postgresql://u:p@h:5/d?x=y")
 
 
 def test_sqlite_addresses_survive_the_way_there_and_back(tmp_path: Path) -> None:

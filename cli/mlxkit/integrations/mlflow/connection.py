@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ...errors import ConfigError
-from ...secrets.masking import mask_text
 from ...secrets.value import SecretValue
+from ...stacks.attributes import InvalidAttributeError
 from ...stacks.resolve import ResolvedComponent
+from .address import HTTP, bare_address, check_address, check_host
+from .credentials import Credentials, credentials_of
 
 Scenario = Literal["local", "server", "databricks", "database"]
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What authenticates us; at most one of the three ways is filled in."""
-
-    username: SecretValue | None = None
-    password: SecretValue | None = None
-    token: SecretValue | None = None
-    client_id: SecretValue | None = None
-    client_secret: SecretValue | None = None
-
-    @property
-    def way(self) -> str:
-        """Name the way of authentication: `basic`, `token`, `oauth` or `none`."""
-        if self.token:
-            return "token"
-        if self.username and self.password:
-            return "basic"
-        return "oauth" if self.client_id and self.client_secret else "none"
-
-    def header(self) -> str | None:
-        """Return the value of the Authorization header, or None; OAuth needs a token of its own first."""
-        if self.token:
-            return f"Bearer {self.token.reveal()}"
-        if self.username and self.password:
-            return "Basic " + _base64(self.username, self.password)
-        return None
 
 
 @dataclass(frozen=True)
@@ -57,6 +30,7 @@ class Connection:
     api_url: str = field(default="", repr=False)
     credentials: Credentials = field(default_factory=Credentials)
     insecure_tls: bool = False
+    is_hidden: bool = False
     registry_uri: str | None = None
     experiment_name: str | None = None
     nested: bool = False
@@ -76,23 +50,41 @@ class Connection:
 
     @property
     def shown_uri(self) -> str:
-        """The address as it may be shown and stored: `local`, or the URI without credentials."""
-        return "local" if self.scenario == "local" else mask_text(without_userinfo(self.tracking_uri))
+        """The address as it may be shown and stored: `local`, or the URI without credentials; always the same."""
+        return "local" if self.scenario == "local" else bare_address(self.tracking_uri)
 
     @property
     def shown_url(self) -> str:
-        """The address that answers, as messages name it."""
-        return mask_text(without_userinfo(self.api_url or self.tracking_uri))
+        """The address that answers, as errors name it; one that came from a secret is not quoted."""
+        if self.is_hidden:
+            return f"the address in {self.address_attribute}"
+        return bare_address(self.api_url or self.tracking_uri)
+
+    @property
+    def host(self) -> str:
+        """The host that answers."""
+        return urlsplit(self.api_url or self.tracking_uri).hostname or ""
+
+    @property
+    def shown_host(self) -> str:
+        """The host as errors name it."""
+        return f"of the name in {self.address_attribute}" if self.is_hidden else f"named {self.host!r}"
+
+    @property
+    def address_attribute(self) -> str:
+        """The attribute that says where the server is."""
+        return "databricks_host" if self.scenario == "databricks" else "tracking_uri"
 
 
 def connect(component: ResolvedComponent, state_dir: Path) -> Connection:
     """Read the attributes of a tracker whose references are resolved."""
     attributes = component.attributes
-    uri = _text(attributes.get("tracking_uri"))
+    given = attributes.get("tracking_uri")
+    uri, is_hidden = _text(given), isinstance(given, SecretValue)
     common: dict[str, Any] = {
         "name": component.name,
         "state_dir": state_dir,
-        "credentials": _credentials(attributes),
+        "credentials": credentials_of(component.name, attributes),
         "insecure_tls": bool(attributes.get("tracking_insecure_tls", False)),
         "experiment_name": _text(attributes.get("experiment_name")),
         "nested": bool(attributes.get("nested", False)),
@@ -113,16 +105,38 @@ def connect(component: ResolvedComponent, state_dir: Path) -> Connection:
         return Connection(
             scenario="databricks",
             tracking_uri="databricks",
-            api_url=_with_scheme(host),
+            api_url=_checked(component, "databricks_host"),
+            is_hidden=isinstance(attributes["databricks_host"], SecretValue),
             registry_uri=registry,
             **common,
         )
+    _checked(component, "tracking_uri")
     scheme = urlsplit(uri).scheme.lower()
-    if scheme in ("http", "https"):
-        return Connection(scenario="server", tracking_uri=uri.rstrip("/"), api_url=uri.rstrip("/"), **common)
-    if scheme == "sqlite":
+    if scheme in HTTP:
+        address = uri.rstrip("/")
+        return Connection(
+            scenario="server", tracking_uri=address, api_url=address, is_hidden=is_hidden, **common
+        )
+    if scheme.partition("+")[0] == "sqlite":
         uri = sqlite_uri(_project_folder(state_dir) / _sqlite_path(uri))
-    return Connection(scenario="database", tracking_uri=uri, **common)
+    return Connection(scenario="database", tracking_uri=uri, is_hidden=is_hidden, **common)
+
+
+def _checked(component: ResolvedComponent, attribute: str) -> str:
+    """Hold a resolved address against the rules for written ones, and return it; what a secret put in is not quoted."""
+    given = component.attributes[attribute]
+    text, is_hidden = _text(given) or "", isinstance(given, SecretValue)
+    try:
+        if attribute == "databricks_host":
+            return check_host(attribute, text, is_hidden=is_hidden)
+        check_address(attribute, text, is_hidden=is_hidden)
+        return text
+    except InvalidAttributeError as error:
+        message, hint = error.message, error.hint
+    if is_hidden:
+        message += " once its references are replaced"
+        hint = 'correct the secret; a value inside of an address is encoded by "<<secret.key|url>>"'
+    raise ConfigError(f"tracker {component.name!r}: {message}", hint=hint)
 
 
 def sqlite_uri(path: Path) -> str:
@@ -131,14 +145,6 @@ def sqlite_uri(path: Path) -> str:
     if not re.search("[%?]", text) or not _is_decoded():
         return f"sqlite:///{text}"
     return "sqlite:///" + re.sub("[%?]", lambda found: quote(found[0]), text)
-
-
-def without_userinfo(uri: str) -> str:
-    """Return an address without `user:password@`."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _sqlite_path(uri: str) -> str:
@@ -158,27 +164,5 @@ def _project_folder(state_dir: Path) -> Path:
     return state_dir.parent if state_dir.name == ".mlx" else Path.cwd()
 
 
-def _credentials(attributes: Mapping[str, Any]) -> Credentials:
-    def secret(key: str) -> SecretValue | None:
-        value = attributes.get(key)
-        return SecretValue(value) if isinstance(value, str) else value
-
-    return Credentials(
-        secret("tracking_username"),
-        secret("tracking_password"),
-        secret("tracking_token"),
-        secret("databricks_client_id"),
-        secret("databricks_client_secret"),
-    )
-
-
 def _text(value: Any) -> str | None:
     return value.reveal() if isinstance(value, SecretValue) else value
-
-
-def _with_scheme(host: str) -> str:
-    return (host if "://" in host else f"https://{host}").rstrip("/")
-
-
-def _base64(username: SecretValue, password: SecretValue) -> str:
-    return b64encode(f"{username.reveal()}:{password.reveal()}".encode()).decode()

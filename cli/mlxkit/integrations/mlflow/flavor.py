@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
-from ...errors import did_you_mean
 from ...stacks.attributes import InvalidAttributeError
 from ...stacks.flavors import Attribute, Flavor
+from .address import HTTP, check_address, check_host, check_written, is_by_reference
 
 TRACKER = Flavor(
     kind="experiment_tracker",
@@ -60,8 +60,6 @@ DEPLOYER = Flavor(
     summary="MLflow scoring servers on this machine.",
 )
 
-_HTTP = ("http", "https")
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _PAIRS = (
     ("basic authentication", "tracking_username", "tracking_password"),
     ("OAuth on Databricks", "databricks_client_id", "databricks_client_secret"),
@@ -80,11 +78,15 @@ def validate_tracker(name: str, attributes: Mapping[str, Any], *, anonymous: boo
         if (one in attributes) != (other in attributes):
             missing = other if one in attributes else one
             raise InvalidAttributeError(missing, f"missing: {method} needs both {one} and {other}")
-    uri = attributes.get("tracking_uri")
+    uri, host = attributes.get("tracking_uri"), attributes.get("databricks_host")
+    if host:
+        check_written("databricks_host", host)
+        if not is_by_reference(host if "://" in host else f"https://{host}"):
+            check_host("databricks_host", host)
     if uri is None:
         return _check_local(name, attributes)
-    _check_userinfo(uri)
-    if _is_by_reference(uri):
+    check_written("tracking_uri", uri)
+    if is_by_reference(uri):
         _exactly_one_method(attributes, at_least=0, databricks=True)
         return []
     if uri.strip().lower() == "databricks":
@@ -92,7 +94,8 @@ def validate_tracker(name: str, attributes: Mapping[str, Any], *, anonymous: boo
     for option in _DATABRICKS_ONLY:
         if attributes.get(option):
             raise InvalidAttributeError(option, "is for Databricks only, and needs tracking_uri=databricks")
-    return _check_address(uri, attributes, anonymous)
+    address = check_address("tracking_uri", uri)
+    return _check_server(address, attributes, anonymous) if address.scheme in HTTP else []
 
 
 def is_loopback(host: str) -> bool:
@@ -101,38 +104,6 @@ def is_loopback(host: str) -> bool:
         return True
     parts = host.split(".")
     return len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
-
-
-def _is_by_reference(uri: str) -> bool:
-    """Say whether the scheme or the host comes from a secret, so that there is nothing to check yet."""
-    scheme, _, rest = uri.partition("://")
-    return _has_marks(scheme) or _has_marks(rest.partition("/")[0].rpartition("@")[2])
-
-
-def _has_marks(text: str) -> bool:
-    return "<<" in text or "{{" in text
-
-
-def _check_userinfo(uri: str) -> None:
-    """Refuse credentials inside the address; a database has no other place for them, so there references may stay."""
-    scheme, _, rest = uri.partition("://")
-    userinfo, separator, _ = rest.partition("/")[0].rpartition("@")
-    if not separator:
-        return
-    if scheme.partition("+")[0] in _DATABASES:
-        if not _has_marks(userinfo):
-            raise InvalidAttributeError(
-                "tracking_uri",
-                "holds credentials in plain text",
-                hint=f'put them in a secret and write "{scheme}://<<secret.username>>:<<secret.password>>@..."',
-            )
-        return
-    raise InvalidAttributeError(
-        "tracking_uri",
-        "holds credentials, which would end up in logs and links",
-        hint='put them in a secret and pass --tracking_username="<<secret.username>>" '
-        '--tracking_password="<<secret.password>>"',
-    )
 
 
 def _check_local(name: str, attributes: Mapping[str, Any]) -> list[str]:
@@ -160,29 +131,8 @@ def _check_databricks(name: str, attributes: Mapping[str, Any], anonymous: bool)
     return []
 
 
-def _check_address(uri: str, attributes: Mapping[str, Any], anonymous: bool) -> list[str]:
-    address = _split(uri)
-    if address.scheme in _HTTP:
-        return _check_server(address, attributes, anonymous)
-    if address.scheme.partition("+")[0] in _DATABASES:
-        return []
-    if address.scheme == "file" or not address.scheme:
-        raise InvalidAttributeError(
-            "tracking_uri",
-            "names a folder, and MLflow 3 no longer keeps runs in plain files",
-            hint="--tracking_uri=sqlite:///path/to/mlflow.db, or leave tracking_uri out for a local store",
-        )
-    known = [*_HTTP, *_DATABASES, "databricks"]
-    raise InvalidAttributeError(
-        "tracking_uri",
-        f"unknown scheme {address.scheme!r}{did_you_mean(address.scheme, known)}; MLflow knows {', '.join(known)}",
-    )
-
-
 def _check_server(address: SplitResult, attributes: Mapping[str, Any], anonymous: bool) -> list[str]:
-    if not address.hostname:
-        raise InvalidAttributeError("tracking_uri", "has no host")
-    near = is_loopback(address.hostname)
+    near = is_loopback(address.hostname or "")
     used = _exactly_one_method(attributes, at_least=0 if near or anonymous else 1)
     if used and anonymous:
         raise InvalidAttributeError("anonymous", f"contradicts {used[0]}: leave one of them out")
@@ -219,14 +169,3 @@ def _exactly_one_method(
             hint=either if databricks else f"{either}, or --anonymous if it takes none",
         )
     return used
-
-
-def _split(uri: str) -> SplitResult:
-    if uri != uri.strip() or any(character.isspace() for character in uri):
-        raise InvalidAttributeError("tracking_uri", "contains a blank")
-    try:
-        address = urlsplit(uri)
-        _ = address.port  # which is only read, and refused, when asked for
-    except ValueError:
-        raise InvalidAttributeError("tracking_uri", "is not a valid address") from None
-    return address

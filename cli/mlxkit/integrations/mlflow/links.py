@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import zlib
+from urllib.parse import quote
 
-from ...secrets.masking import mask_text
-from .connection import Connection, without_userinfo
+from .connection import Connection
 
 _FIRST_PORT, _PORTS = 28_000, 1_000
 
 
 def run_url(to: Connection, experiment_id: str, run_id: str) -> str:
     """Return the page of a run; that of a local store opens while `mlx tracker ui` runs."""
-    return _page(to, f"/experiments/{experiment_id}/runs/{run_id}")
+    return _page(to, f"/experiments/{quote(experiment_id, safe='')}/runs/{quote(run_id, safe='')}")
 
 
 def home_url(to: Connection) -> str:
@@ -27,7 +27,7 @@ def ui_port(to: Connection) -> int:
 
 def _page(to: Connection, path: str) -> str:
     if to.scenario == "databricks":
-        return mask_text(f"{to.api_url}/ml{path}")
+        return f"{to.api_url}/ml{path}"
     if to.scenario == "server":
-        return mask_text(f"{without_userinfo(to.tracking_uri)}/#{path}")
+        return f"{to.shown_uri}/#{path}"
     return f"http://127.0.0.1:{ui_port(to)}/#{path}"

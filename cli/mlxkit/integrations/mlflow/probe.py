@@ -80,20 +80,27 @@ def probe_database(to: Connection) -> None:
     if not address.hostname or port is None or kind == "sqlite":
         return
     host = unquote(address.hostname)
+    if host.startswith("/"):  # the folder of a socket on this machine
+        return
     try:
         within(PROBE_TIMEOUT, lambda: _knock(host, port), to)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         message, hint = explain(error, to, PROBE_TIMEOUT)
         raise UnreachableError(f"tracker {to.name!r}: {message}", hint=hint) from error
 
 
 def explain(error: BaseException, to: Connection, seconds: float) -> tuple[str, str | None]:
     """Return what happened and what to do, for an error of the network below us."""
-    url, host = to.shown_url, urlsplit(to.api_url or to.tracking_uri).hostname or ""
-    if isinstance(error, socket.gaierror):
-        return f"there is no host named {host!r}", f"mlx tracker update {to.name} --tracking_uri=..."
+    url = to.shown_url
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        return (
+            f"there is no host {to.shown_host}",
+            f"mlx tracker update {to.name} --{to.address_attribute}=...",
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         why = getattr(error, "verify_message", "") or "not valid"
+        if to.is_hidden and to.host:
+            why = why.replace(to.host, "***")
         return (
             f"the certificate of {url} is not trusted: {why}",
             f"set MLFLOW_TRACKING_SERVER_CERT_PATH to its certificate, or mlx tracker update {to.name} --tracking_insecure_tls=true",
@@ -112,7 +119,9 @@ def explain(error: BaseException, to: Connection, seconds: float) -> tuple[str, 
         return f"{url} does not answer within {seconds:g} s", f"mlx tracker test {to.name}"
     if isinstance(error, (http.client.HTTPException, ConnectionError)):
         hint = (
-            f"mlx tracker update {to.name} --tracking_uri=https://..." if url.startswith("http://") else None
+            f"mlx tracker update {to.name} --tracking_uri=https://..."
+            if to.api_url.lower().startswith("http://")
+            else None
         )
         return (
             f"{url} closes the connection instead of answering: it is not MLflow, or it speaks https only",

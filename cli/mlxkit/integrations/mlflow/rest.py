@@ -108,8 +108,8 @@ class Rest:
             )
         if answer.status == 403 and "Host header" in text:
             return UnreachableError(
-                f"{where}: {self._to.shown_url} does not answer for the host name {self._host!r}",
-                hint=f"start the server with --allowed-hosts {self._host}",
+                f"{where}: {self._to.shown_url} does not answer for the host {self._to.shown_host}",
+                hint=f"start the server with --allowed-hosts {'...' if self._to.is_hidden else self._host}",
             )
         if answer.status == 403:
             return CredentialsError(

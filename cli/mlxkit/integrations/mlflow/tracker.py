@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import MlxError
-from ...secrets.masking import mask_text
 from ...stacks.protocols import FinalStatus, RunFacts, TrackerRun
 from ...stacks.resolve import ResolvedComponent
+from .address import bare_address
 from .backend import Backend
-from .connection import Connection, connect, without_userinfo
+from .connection import Connection, connect
 from .links import home_url, run_url
 from .local_store import LocalStore, installed_version, local_store
 from .session import MlflowRunTracking
@@ -48,8 +48,9 @@ class MlflowTracker:
             return check(self._rest, self.connection)
         self.preflight()
         to = self.connection
-        uri = mask_text(without_userinfo(to.tracking_uri))
-        return TrackerCheck(to.name, to.scenario, uri, installed_version(), "none needed")
+        return TrackerCheck(
+            to.name, to.scenario, bare_address(to.tracking_uri), installed_version(), "none needed"
+        )
 
     def open(self, run: RunFacts, on_open: Callable[[TrackerRun], None]) -> MlflowRunTracking:
         """Stand ready for a run; nothing is written before a step needs it."""

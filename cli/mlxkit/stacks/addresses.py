@@ -1,0 +1,75 @@
+"""Credentials inside of addresses: what counts as one, and how an address is shown without it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+MASK = "***"
+_AT_ONCE = re.compile(r"[^\s/]*://")
+_AMID_TEXT = re.compile(r"(?<=://)\S+")
+_REFERENCES = re.compile(r"(?:<<[\w-]+\.[\w.-]+(?:\|url)?>>)+", re.ASCII)
+_PARAMETER = re.compile(r"(?<=[?&#;])([^&#?;=]+)=([^&]*)")
+_PASSWORD = re.compile(
+    r"passw|passphrase|pwd|token|secret|credential|(?:api|access|account)[_-]?key|signature|odbc_connect|^pass$|^sig$",
+    re.IGNORECASE,
+)
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with *** in the place of the credentials in its addresses; references to them stay."""
+    if "://" not in text:
+        return text
+    if _AT_ONCE.match(text):
+        start, mark, rest = text.partition("://")
+        return start + mark + _hidden(rest)
+    return _AMID_TEXT.sub(lambda found: _hidden(found[0]), text)
+
+
+def userinfo(uri: str) -> str:
+    """Return what stands before the `@` of an address, or nothing.
+
+    A password that is not encoded may hold any of `/?#@`, so everything to the last `@` may belong to it.
+    """
+    rest = uri.partition("://")[2]
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    before, at, _ = authority.rpartition("@")
+    if at and _is_referred(before):
+        return before
+    if at or ":" in re.sub(r"\[.*?\]", "", authority):
+        return rest.rpartition("@")[0]
+    return ""
+
+
+def only_references(text: str) -> bool:
+    """Say whether a text consists of references and nothing else."""
+    if _REFERENCES.fullmatch(text):  # nearly all of them, and then a listing need not import the secrets
+        return True
+    if "{{" not in text and "<<" not in text:
+        return False
+    from ..secrets.references import WrongReferenceError, find, normalise
+
+    try:
+        written = normalise(text)
+    except WrongReferenceError:
+        return False
+    return "".join(map(str, find(written))) == written
+
+
+def _is_referred(before: str) -> bool:
+    user, colon, password = before.partition(":")
+    return only_references(password if colon else user)
+
+
+def _hidden(rest: str) -> str:
+    before = userinfo(f"://{rest}")
+    after = rest[len(before) :]
+    shown = before if not before or _is_referred(before) else MASK
+    return shown + _PARAMETER.sub(_parameter, after)
+
+
+def _parameter(found: re.Match[str]) -> str:
+    name, value = found.groups()
+    if not value or only_references(value) or not _PASSWORD.search(unquote(name)):
+        return found[0]
+    return f"{name}={MASK}"
