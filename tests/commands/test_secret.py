@@ -206,6 +206,33 @@ def test_get_suggests_for_a_name_and_a_key(mlx: Mlx) -> None:
         assert result.stdout == ""
 
 
+@pytest.mark.parametrize("fmt", ["json", "yaml"])
+def test_one_revealed_key_is_printed_in_the_format_that_was_asked_for(mlx: Mlx, fmt: str) -> None:
+    mlx("secret", "create", "db", "--k=0123", "--other=x")
+    shown = load_yaml(mlx("secret", "get", "db", "k", "--reveal", "-o", fmt).stdout, what="x")
+    assert (shown["keys"], shown["values"]) == (["k"], {"k": "0123"})
+    assert mlx("secret", "get", "db", "k", "--reveal").stdout == "0123\n"
+
+
+@pytest.mark.parametrize("word", [f"-x{CANARY}", f"-xh{CANARY}", "-xh", f"-h{CANARY}", f"-i{CANARY}", "-x"])
+@pytest.mark.parametrize(
+    "command", [["secret", "create"], ["secret", "update"], ["secrets-manager", "secret", "register"]]
+)
+def test_a_word_with_one_dash_is_no_option_and_not_repeated(mlx: Mlx, command: list[str], word: str) -> None:
+    result = mlx(*command, "n9", word)
+    assert (result.code, result.stdout) == (ExitCode.usage, "")
+    assert "one dash" in result.stderr
+    assert CANARY not in result.stderr
+
+
+def test_known_options_with_one_dash_are_taken(mlx: Mlx) -> None:
+    assert mlx("secret", "create", "a", "-v", '{"k": "long"}').code == ExitCode.ok
+    assert mlx("secret", "create", "b", "-vk: -long").code == ExitCode.ok
+    assert mlx("secret", "update", "b", "-v", "-").code != ExitCode.ok
+    assert _values("b") == {"k": "-long"}
+    assert "Usage: mlx secret create" in mlx("secret", "create", "-h").stdout
+
+
 # -- update, rename, delete
 
 
@@ -233,19 +260,26 @@ def used() -> Path:
     return path
 
 
-def test_rename_warns_about_references_and_yes_changes_them(mlx: Mlx, used: Path) -> None:
+def test_rename_breaks_no_reference_and_with_yes_changes_them(mlx: Mlx, used: Path) -> None:
     mlx("secret", "create", "db", "--password=value")
     result = mlx("secret", "rename", "db", "team-db")
-    assert result.code == ExitCode.ok
-    assert "these still refer to db" in result.stderr
+    assert result.code == ExitCode.usage
     assert "mlx.yaml: experiment_trackers.team.tracking_password" in result.stderr
+    assert "add --yes" in result.stderr
     assert "<<db.password>>" in used.read_text()
-    mlx("secret", "rename", "team-db", "db")
+    assert SecretService().names() == ["db"]
     result = mlx("secret", "rename", "db", "other", "--yes")
     assert (
         "changed the references in\n  mlx.yaml: experiment_trackers.team.tracking_password" in result.stderr
     )
     assert "<<other.password>>  # from the team" in used.read_text()
+
+
+def test_rename_changes_nothing_when_a_configuration_cannot_be_read(mlx: Mlx, used: Path) -> None:
+    mlx("secret", "create", "db", "--password=value")
+    used.write_text(used.read_text() + "stacks: [\n")
+    assert mlx("secret", "rename", "db", "other", "--yes").code == ExitCode.configuration
+    assert SecretService().names() == ["db"]
 
 
 def test_delete_names_what_uses_it_and_refuses_where_nobody_answers(mlx: Mlx, used: Path) -> None:

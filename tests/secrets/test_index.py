@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -79,12 +81,6 @@ def test_an_index_of_a_later_mlx_is_refused() -> None:
         Index().read()
 
 
-def test_a_folder_in_its_place_is_an_error() -> None:
-    Index().path.mkdir(parents=True)
-    with pytest.raises(ConfigError, match="cannot read"):
-        Index().read()
-
-
 def test_what_killed_writers_left_is_removed_by_the_next_one() -> None:
     path = Index().path
     path.parent.mkdir(parents=True)
@@ -93,3 +89,12 @@ def test_what_killed_writers_left_is_removed_by_the_next_one() -> None:
     with Index().editing() as draft:
         draft.put("s", Entry(("k",), "keyring"))
     assert not orphan.exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_not_a_file_is_refused_without_waiting_for_it(make: Callable[[Path], None]) -> None:
+    path = Index().path
+    path.parent.mkdir(parents=True)
+    make(path)
+    with pytest.raises(ConfigError, match=r"secrets\.json is a (named pipe|folder), not a file"):
+        Index().read()

@@ -330,3 +330,21 @@ def test_the_stores_are_listed_with_what_is_in_them_and_why_not(
     monkeypatch.setenv("MLX_SECRETS_BACKEND", "os")
     (left_out,) = [record for record in SecretService().stores() if record.name == "encrypted file"]
     assert (left_out.is_usable, left_out.secrets) == (False, ("db",))
+
+
+def test_a_mounted_file_that_cannot_be_read_is_in_the_way_of_nothing_else(
+    secrets: SecretService, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "mounted"
+    (folder / "db").mkdir(parents=True)
+    (folder / "db" / "good").write_text("fine")
+    (folder / "db" / "bad").write_bytes(b"S3CR3T\xff")
+    monkeypatch.setenv("MLX_SECRETS_DIR", str(folder))
+    secrets.create("other", {"k": "v"})
+    assert [listing.name for listing in secrets.list()] == ["db", "other"]
+    assert secrets.get("db").keys == ("bad", "good")
+    assert [place.keys for place in secrets.where("db")] == [("bad", "good")]
+    assert secrets.value("db", "good") == "fine"
+    assert secrets.reveal("other") == {"k": "v"}
+    with pytest.raises(CredentialsError, match="mounted/db/bad is not UTF-8 text"):
+        secrets.value("db", "bad")

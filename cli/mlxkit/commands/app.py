@@ -40,9 +40,28 @@ COMMANDS: dict[str, Row] = {
 }
 
 
-def new_app(help: str, **options: Any) -> typer.Typer:
+class Group(TyperGroup):
+    """A group of commands that says which one may have been meant."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        names = self.known(ctx)
+        if args and not args[0].startswith("-") and args[0] not in names:
+            from ..errors import UsageError, did_you_mean
+
+            raise UsageError(
+                f"no command {args[0]!r}{did_you_mean(args[0], names)}", hint=f"{ctx.command_path} --help"
+            )
+        return super().resolve_command(ctx, args)
+
+    def known(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, those that the help hides included."""
+        return self.list_commands(ctx)
+
+
+def new_app(help: str, cls: type[TyperGroup] = Group, **options: Any) -> typer.Typer:
     """Make a group: plain help, no completion flags, no rich tracebacks; Typer passes none of these down."""
     return typer.Typer(
+        cls=cls,
         help=help,
         add_completion=False,
         no_args_is_help=True,
@@ -53,7 +72,7 @@ def new_app(help: str, **options: Any) -> typer.Typer:
     )
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(Group):
     """A root group that imports one command's module when that command is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -71,13 +90,6 @@ class LazyGroup(TyperGroup):
         """List the commands from the table, so that `mlx --help` imports none of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, row.help) for name, row in COMMANDS.items() if not row.is_hidden])
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            from ..errors import UsageError, did_you_mean
-
-            raise UsageError(f"no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", hint="mlx --help")
-        return super().resolve_command(ctx, args)
 
 
 def load(name: str) -> Any:

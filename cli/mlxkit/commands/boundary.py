@@ -57,6 +57,9 @@ def _unexpected(error: Exception) -> int:
     if hasattr(error, "format_message") and hasattr(
         error, "exit_code"
     ):  # the parser's own, vendored by Typer
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its message is the help
+            sys.stderr.write(error.format_message().rstrip() + "\n")
+            return int(ExitCode.usage)
         terminal.report_error(UsageError(_first_lower(error.format_message()), hint=_help_of(error)))
         return int(ExitCode.usage)
     if terminal.settings.debug:

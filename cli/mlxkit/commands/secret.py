@@ -11,6 +11,7 @@ from . import terminal
 from .app import new_app
 from .options import AllowEmpty, Output, Yes
 from .terminal import Format
+from .words import WordsCommand
 
 if TYPE_CHECKING:
     from ..secrets.records import SecretListing
@@ -38,7 +39,7 @@ Reveal = Annotated[bool, typer.Option("--reveal", help="Show the values.")]
 Replace = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
-@app.command("create", context_settings=_ANY_OPTION)
+@app.command("create", cls=WordsCommand, context_settings=_ANY_OPTION)
 def create(
     words: Words, values: Values = None, interactive: Interactive = False, allow_empty: AllowEmpty = False
 ) -> None:
@@ -79,13 +80,15 @@ def get(
     secrets = _secrets()
     if key is None:
         terminal.emit_one(secrets.revealed(name) if reveal else secrets.get(name), output)
+    elif reveal and output in (Format.json, Format.yaml):
+        terminal.emit_one(secrets.revealed_key(name, key), output)
     elif reveal:
         terminal.out(secrets.value(name, key))
     else:
         terminal.emit_one(secrets.get_key(name, key), output)
 
 
-@app.command("update", context_settings=_ANY_OPTION)
+@app.command("update", cls=WordsCommand, context_settings=_ANY_OPTION)
 def update(
     words: Words,
     remove: Annotated[
@@ -109,21 +112,17 @@ def update(
 def rename(
     name: Name, new_name: Annotated[str, typer.Argument(help="The new name.")], yes: Yes = False
 ) -> None:
-    """Rename a secret, and with --yes the references to it."""
+    """Rename a secret and the references to it."""
     secrets = _secrets()
     users = secrets.used_by(name)
-    change = bool(users) and (yes or terminal.can_ask())
-    if change:
+    if users:
         terminal.confirm(
             f"rename {name} to {new_name}, and with it the references in{_bullets(users)}\n?", yes=yes
         )
-    secrets.rename(name, new_name)
+    secrets.rename(name, new_name, with_references=bool(users))
     terminal.say(f"renamed {name} to {new_name}")
-    if change:
-        secrets.rewrite_references(name, new_name)
+    if users:
         terminal.say(f"changed the references in{_bullets(users)}")
-    elif users:
-        terminal.warn(f"these still refer to {name}, --yes would have changed them:{_bullets(users)}")
 
 
 @app.command("delete")

@@ -15,6 +15,7 @@ from ..secrets import masking
 from ..secrets.names import EmptyValueError, check_keys
 from . import terminal
 from .argv_memory import hide
+from .words import one_dash
 
 
 @dataclass
@@ -121,7 +122,7 @@ def _split(words: Sequence[str]) -> tuple[str, dict[str, str | None]]:
                 )
             names.append(word)
         elif not word.startswith("--") or not key:
-            raise UsageError("an option with one dash is not known here", hint="--KEY=VALUE")
+            raise one_dash()
         elif key in options:
             check_keys([key])
             raise UsageError(f"--{key} is given twice")

@@ -8,6 +8,7 @@ import typer
 
 from . import terminal
 from .app import new_app
+from .words import WordsCommand
 
 app = new_app("Write `mlx secret create`.")
 _secret = new_app("Write `mlx secret create`.")
@@ -19,7 +20,11 @@ def group() -> None:
     """Write `mlx secret create`."""
 
 
-@_secret.command("register", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@_secret.command(
+    "register",
+    cls=WordsCommand,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
 def register(
     ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="The secret.")]
 ) -> None:

@@ -6,12 +6,12 @@ import os
 from dataclasses import dataclass
 
 from ..errors import ConfigError, NotFoundError, did_you_mean
-from .document import read_regular_file
 from .files import write_atomic
 from .locks import file_lock
 from .model import Config
 from .names import name_problem
 from .paths import Project, ensure_state_dir
+from .regular import read_regular_file
 
 IMPLICIT_STACK = "default"
 _FILE = "active_stack"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
@@ -13,6 +10,7 @@ from .kinds import KINDS
 from .model import VERSION, ComponentEntry, Config, StackEntry
 from .names import name_problem
 from .paths import Project
+from .regular import read_regular_file
 from .yamltext import MAX_BYTES, FieldPath, Parsed, dotted, parse_yaml
 
 _SECTIONS = {kind.section: kind for kind in KINDS.values()}
@@ -37,7 +35,7 @@ def read_config(project: Project) -> Config:
 
 def read_bytes(project: Project) -> bytes | None:
     """Read the file; None when there is none, which is an error when somebody named it."""
-    data = read_regular_file(project.config_path, project.shown)
+    data = read_regular_file(project.config_path, project.shown, limit=MAX_BYTES)
     if data is None and project.origin == "MLX_CONFIG":
         raise ConfigError(
             f"MLX_CONFIG names {project.config_path}, which does not exist",
@@ -52,28 +50,6 @@ def parse_config(data: bytes, project: Project) -> Config:
     return _Form(parsed, project).config()
 
 
-def read_regular_file(path: Path, shown: str) -> bytes | None:
-    """Read a small ordinary file; None when there is none. Never waits, as reading a FIFO would."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise ConfigError(f"{shown} is a link to {path.readlink()}, which does not exist") from None
-        return None
-    except OSError as error:
-        raise ConfigError(f"cannot read {shown}: {_reason(path, error)}") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise ConfigError(f"{shown} is {_what_is(status.st_mode)}, not a file")
-    with os.fdopen(descriptor, "rb") as file:
-        if status.st_size > MAX_BYTES:
-            raise ConfigError(
-                f"{shown} is {status.st_size / 1_048_576:.1f} MiB; a configuration is refused above {MAX_BYTES // 1024} KiB"
-            )
-        return file.read(MAX_BYTES + 1)
-
-
 def decode(data: bytes, shown: str) -> str:
     """Turn bytes into text, or say on which line they are not UTF-8."""
     try:
@@ -81,16 +57,6 @@ def decode(data: bytes, shown: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{shown}:{line}: not UTF-8 text (byte 0x{data[error.start]:02x})") from None
-
-
-def _what_is(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "a folder"
-    return "a named pipe" if stat.S_ISFIFO(mode) else "a device or socket"
-
-
-def _reason(path: Path, error: OSError) -> str:
-    return "it is a folder" if path.is_dir() else str(error.strerror)
 
 
 class _Form:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +130,8 @@ def _absolute(text: str, variable: str) -> Path:
 
 def _check_owner(path: Path) -> None:
     """Refuse a file, or a link, that another user has put in the way."""
+    import shlex
+
     if not hasattr(os, "geteuid"):
         return
     for follow in (False, True):

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from ..config.files import remove_leftovers, write_atomic
 from ..config.locks import file_lock
 from ..config.paths import user_data_dir
+from ..config.regular import read_regular_file
 from ..errors import ConfigError
 
 VERSION = 1
@@ -46,12 +47,9 @@ class Index:
 
     def read(self) -> Entries:
         """Return the entries by name."""
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
+        data = read_regular_file(self.path, str(self.path))
+        if data is None:
             return {}
-        except OSError as error:
-            raise ConfigError(f"cannot read {self.path}: {error.strerror}") from error
         try:
             return _entries(json.loads(data))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

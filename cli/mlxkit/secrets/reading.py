@@ -32,7 +32,7 @@ class LayeredValues(Mapping[str, str]):
         return value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(all_keys(self._keys, self._environment.read(self._name) or {}))
+        return iter(all_keys(self._keys, self._environment.keys(self._name)))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -44,7 +44,7 @@ class SecretService:
     def get(self, name: str) -> SecretListing:
         """Return one secret without its values."""
         entry = self._vault.index.find(name)
-        if entry is None and not self._given.read(name):
+        if entry is None and not self._given.keys(name):
             entry = self._vault.find(name)
             if entry is None:
                 raise self._vault.missing(name)
@@ -55,7 +55,7 @@ class SecretService:
         if not is_name(name):
             return None
         entry = self._vault.index.find(name)
-        if entry is None and not self._given.read(name):
+        if entry is None and not self._given.keys(name):
             entry = self._vault.find(name)
             if entry is None:
                 return None
@@ -94,6 +94,12 @@ class SecretService:
         if key not in listing.keys:
             raise _no_key(name, key, listing.keys)
         return with_changes(listing, keys=(key,), from_environment=given)
+
+    def revealed_key(self, name: str, key: str) -> RevealedSecret:
+        """Return one key of a secret with its value."""
+        values = {key: self.value(name, key)}
+        listing = self.get_key(name, key)
+        return RevealedSecret(name, (key,), listing.store, listing.from_environment, listing.state, values)
 
     def resolve(self, fields: Values) -> dict[str, SecretValue | str]:
         """Replace the references in every field; everything that is missing is in one error."""
@@ -134,9 +140,13 @@ class SecretService:
             change.write(name, changed)
         return self.get(name)
 
-    def rename(self, old: str, new: str) -> SecretListing:
-        """Give a secret another name; references to the old one are not touched."""
+    def rename(self, old: str, new: str, *, with_references: bool = False) -> SecretListing:
+        """Give a secret another name; the references to the old one stay as they are, or follow."""
+        from . import usage
+
         check_name(new)
+        if with_references:
+            usage.check_readable()
         if old.lower() == new.lower():
             raise UsageError(
                 f"{new!r} is {old!r} but for upper and lower case, which not every keyring can tell apart"
@@ -148,6 +158,8 @@ class SecretService:
             change.claim(new, store, apart_from=[old])
             change.write(new, values, store)
             change.remove(old)
+        if with_references:
+            usage.rewrite(old, new)
         return self.get(new)
 
     def delete(self, name: str, *, force: bool = False) -> None:
@@ -226,16 +238,16 @@ class SecretService:
         """Return the stores that hold a secret, in the order in which they are asked."""
         listing = self.get(name)
         places = []
-        given = self._given.read(name)
+        given = self._given.keys(name)
         if given:
-            places.append(PlaceRecord(self._given.name, name, tuple(given), self._given.location))
+            places.append(PlaceRecord(self._given.name, name, given, self._given.location))
         if listing.store != self._given.name:
             values, store = self._vault.values(name), self._vault.store_of(name)
             places.append(PlaceRecord(store.name, name, tuple(values), store.location))
         return places
 
     def _listing(self, name: str, entry: Entry | None) -> SecretListing:
-        given = tuple(self._given.read(name) or {})
+        given = self._given.keys(name)
         if entry is None:
             return SecretListing(name, given, self._given.name, given)
         state = UNFINISHED if entry.pending else ""

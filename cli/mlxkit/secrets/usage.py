@@ -31,6 +31,12 @@ def users_of(secret: str) -> list[str]:
     return found
 
 
+def check_readable() -> None:
+    """Raise what is wrong with a configuration before anything is changed that it may refer to."""
+    for project in _projects():
+        read_config(project)
+
+
 def rewrite(old: str, new: str) -> None:
     """Make every attribute that refers to one secret refer to another."""
     from ..config.writer import edit

@@ -78,7 +78,7 @@ class Vault:
 
     def unchangeable(self, name: str) -> MlxError:
         """Say why a secret that is not in the index cannot be changed."""
-        if self.stores.environment.read(name):
+        if self.stores.environment.keys(name):
             variable = f"{PREFIX}{fold(name)}__..."
             return UsageError(
                 f"secret {name!r} comes from the environment ({variable}), which mlx only reads"

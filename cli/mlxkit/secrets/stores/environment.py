@@ -29,14 +29,18 @@ class EnvironmentStore:
     def open(self) -> None:
         """Refuse only a folder that was named and is not there."""
         named = os.environ.get(FOLDER_VARIABLE)
-        if named and not Path(named).is_dir():
+        if named and not _is_folder(Path(named)):
             raise StoreUnusableError(NAME, f"{FOLDER_VARIABLE} names {named}, which is not a folder")
 
     def read(self, secret: str) -> dict[str, str] | None:
-        """Return every key of a secret that is given here, a file's spelling of a key before a variable's."""
-        keys = self._variables().get(fold(secret), {}) | {fold(key): key for key in self._file_keys(secret)}
-        found = {key: value for key in keys.values() if (value := self.value(secret, key)) is not None}
+        """Return every key of a secret that is given here with its value."""
+        found = {key: value for key in self.keys(secret) if (value := self.value(secret, key)) is not None}
         return found or None
+
+    def keys(self, secret: str) -> tuple[str, ...]:
+        """Return the keys that are given here, a file's spelling before a variable's; no value is read."""
+        keys = self._variables().get(fold(secret), {}) | {fold(key): key for key in self._file_keys(secret)}
+        return tuple(keys.values())
 
     def value(self, secret: str, key: str) -> str | None:
         """Return one value; an empty variable counts as absent, which is how CI passes a secret it has not got."""
@@ -75,20 +79,20 @@ class EnvironmentStore:
     def _folder(self) -> Path | None:
         named = os.environ.get(FOLDER_VARIABLE)
         folder = Path(named) if named else DEFAULT_FOLDER
-        return folder if folder.is_dir() else None
+        return folder if _is_folder(folder) else None
 
     def _file_keys(self, secret: str) -> list[str]:
         folder = self._folder()
         if folder is None or not is_name(secret):
             return []
-        return [path.name for path in _entries(folder / secret) if is_key(path.name) and path.is_file()]
+        return [path.name for path in _entries(folder / secret) if is_key(path.name) and _is_file(path)]
 
     def _file(self, secret: str, key: str) -> str | None:
         folder = self._folder()
         if folder is None or not is_name(secret) or not is_key(key):
             return None
         path = folder / secret / key
-        if not path.is_file():
+        if not _is_file(path):
             return None
         try:
             text = path.read_bytes().decode("utf-8")
@@ -99,7 +103,7 @@ class EnvironmentStore:
         return text.removesuffix("\r\n" if text.endswith("\r\n") else "\n")
 
     def _subfolders(self, folder: Path) -> list[str]:
-        return [path.name for path in _entries(folder) if is_name(path.name) and path.is_dir()]
+        return [path.name for path in _entries(folder) if is_name(path.name) and _is_folder(path)]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -107,3 +111,17 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:  # not there, or not for us: then nothing comes from it
         return []
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
