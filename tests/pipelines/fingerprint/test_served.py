@@ -62,6 +62,14 @@ def run(mlx_process: list[str]) -> Run:
         ("import functools\nclass deco:\n  def __init__(self, f): functools.update_wrapper(self, f)\n  def __call__(self): return self.v\n@deco\ndef g(): return 0\ng.v = V", "g()"),
         ("import threading\nK = threading.local()\nK.v = V", "K.v"),
         ("import contextvars\nK = contextvars.ContextVar('k')\nK.set(V)", "K.get()"),
+        ("class C:\n  def m(self): return self.m.v\nC.m.v = V", "C().m()"),
+        ("class C:\n  def m(self, x=[]): return x[0]\nC.m.__defaults__[0].append(V)", "C().m()"),
+        ("import functools\nclass C:\n  @functools.singledispatchmethod\n  def f(self, x): return 0\nC.__dict__['f'].register(int, (lambda v: lambda self, x: v)(V))", "C().f(1)"),
+        ("from sklearn.linear_model import Ridge\nK = Ridge()\nK.set_params(alpha=V)", "K.alpha"),
+        ("class E(Exception): pass\nK = E(V)", "K.args[0]"),
+        ("from typing import NamedTuple\nclass N(NamedTuple):\n  v: float\nK = N(V)", "K.v"),
+        ("import scipy.sparse as sp\nK = sp.csr_matrix([[V]])", "float(K[0, 0])"),
+        ("class N: pass\nroot = N()\nroot.up = None\nfor i in range(9):\n  n = N()\n  n.up = root\n  setattr(root, f'c{i}', n)\nroot.c4.v = V", "root.c2.up.c4.v"),
         ("def f(x=[]): return x[0]\nf.__defaults__[0].append(V)", "f()"),
         ("K = list(range(300_000))\nK[7] = V", "float(K[7])"),
     ],
@@ -114,6 +122,7 @@ def test_an_object_of_the_script_is_the_same_run_or_imported(run: Run) -> None:
     [
         ("import sqlite3\nK = sqlite3.connect(':memory:')", "it is a sqlite3.Connection"),
         ("K = open(__file__)", "it is a _io.TextIOWrapper"),
+        ("class N: pass\nK = n = N()\nfor i in range(3000):\n  n.n = N()\n  n = n.n", "it holds too much to look at"),
         ("K = [(i for i in (1, 2))]", "it holds a generator"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...artifacts import classes
 from . import normal
 from .changes import INCOMPARABLE
-from .live import is_written_in
+from .live import functions_in, held_by, is_written_in
 from .parts import sha
 from .scopes import names_of
 from .sources import SourceFile
@@ -53,8 +53,8 @@ class Constants:
             return parts.found.get(label, "")
         state = State(self._reach, module, name)
         text = self._text(state, value)
-        if state.unknown:
-            digest = _incomparable(value, state.unknown[0])
+        if state.unknown or state.too_much:
+            digest = _incomparable(value, state)
         else:
             if state.handles and source is not None and name in source.bindings:
                 statements = source.bindings[name]
@@ -76,16 +76,20 @@ class Constants:
             is_private = name.startswith("__") and name.endswith("__")
             if is_enum and name.startswith("_"):
                 continue  # what an enumeration remembers about itself, as the combinations that were asked for
-            function = getattr(item, "__func__", getattr(item, "fget", getattr(item, "func", item)))
-            if isinstance(function, FunctionType):
-                if is_private and not self._is_typed(function):
+            functions = functions_in(item)
+            if functions:
+                if is_private and not all(map(self._is_typed, functions)):
                     continue  # made by a decorator such as @dataclass
-                if source is None or is_written_in(function, kind, source):
+                if source is None:
                     continue
+                if all(is_written_in(function, kind, source) for function in functions):
+                    item = [held for function in functions for held in held_by(function)]
+                    if not item:
+                        continue
             elif is_private or self._is_foreign_descriptor(item):
                 continue
             found.append(f"{name}={self._text(state, item)}")
-        return ";".join(found), _incomparable(kind, state.unknown[0]) if state.unknown else ""
+        return ";".join(found), _incomparable(kind, state) if state.unknown or state.too_much else ""
 
     def _is_typed(self, function: FunctionType) -> bool:
         """Say whether a function is written in a file of the project."""
@@ -106,12 +110,17 @@ class Constants:
             try:
                 return sha(marshal.dumps(value, 2))  # of plain containers only; much faster than we are
             except ValueError:
-                state.unknown.append(value)
+                state.too_much.append(value)
         except Exception:  # an object that refuses to be looked at must not stop a run
             state.unknown.append(value)
         return ""
 
 
-def _incomparable(value: Any, part: Any) -> str:
+def _incomparable(value: Any, state: State) -> str:
     """Return a digest that no other is equal to, and that says what it is that nobody can look into."""
-    return f"{INCOMPARABLE}{'is' if part is value else 'holds'} a {classes.type_name(type(part))} {os.urandom(16).hex()}"
+    if state.too_much:
+        reason = "holds too much to look at"
+    else:
+        part = state.unknown[0]
+        reason = f"{'is' if part is value else 'holds'} a {classes.type_name(type(part))}"
+    return f"{INCOMPARABLE}{reason} {os.urandom(16).hex()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -9,6 +10,7 @@ from . import normal
 from .scopes import Chain, Names, names_of
 from .sources import Definition, SourceFile, code_digest
 
+MARKS = ("__wrapped__", "pytestmark")
 _FIXED = frozenset({str, int, float, bool, bytes, complex, tuple, type(None)})
 Facts = tuple[str, str, Names]
 _known: dict[int, tuple[CodeType, Facts]] = {}
@@ -64,6 +66,25 @@ def definitions_of(kind: type, source: SourceFile | None) -> list[Definition]:
 def methods_of(kind: type) -> list[FunctionType]:
     found = (getattr(item, "__func__", getattr(item, "fget", item)) for item in vars(kind).values())
     return [item for item in found if isinstance(item, FunctionType)]
+
+
+def functions_in(item: Any) -> list[FunctionType]:
+    """Return the functions that an attribute of a class is made of; none when it is not just a method."""
+    found: list[Any]
+    if isinstance(item, property):
+        found = [part for part in (item.fget, item.fset, item.fdel) if part is not None]
+    elif isinstance(item, (staticmethod, classmethod)):
+        found = [item.__func__]
+    else:
+        found = [item.func if type(item) is functools.cached_property else item]
+    functions = [part for part in found if isinstance(part, FunctionType)]
+    return functions if len(functions) == len(found) else []
+
+
+def held_by(function: FunctionType) -> list[Any]:
+    """Return the state of a function itself: its defaults and what it was given as attributes."""
+    attributes = {name: value for name, value in function.__dict__.items() if name not in MARKS}
+    return [part for part in (function.__defaults__, function.__kwdefaults__, attributes) if part]
 
 
 def is_written_in(function: FunctionType, kind: type, source: SourceFile) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from ...artifacts import classes
 from . import normal
 from .constants import Constants, wrapped_by
-from .live import cells_of, computed_defaults, definitions_of, facts_of, methods_of, names_in_code
+from .live import MARKS, cells_of, computed_defaults, definitions_of, facts_of, methods_of, names_in_code
 from .parts import Parts, sha
 from .places import Owner, Places, file_of, folder_of, module_label
 from .scopes import Chain, Names, names_of
@@ -20,7 +20,6 @@ from .sources import SourceFile, code_digest, source_of
 from .unloaded import Unloaded
 
 _MISSING = object()
-_MARKS = ("__wrapped__", "pytestmark")
 _CODE = (FunctionType, type, ModuleType)
 
 
@@ -193,7 +192,7 @@ class Reach:
         for parameter, default in computed_defaults(function, definition):
             self.value(f"{where}.{qualname}", parameter, default)
         for name, value in function.__dict__.items():
-            if name not in _MARKS:
+            if name not in MARKS:
                 self.value(f"{where}.{qualname}", name, value)
 
     def _names(

@@ -63,6 +63,7 @@ class State:
 
     def __init__(self, reach: Reach, module: str, name: str) -> None:
         self.unknown: list[Any] = []
+        self.too_much: list[Any] = []
         self.handles: list[Any] = []
         self._reach = reach
         self._where = (module, name)
