@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mlxkit.stacks.attributes import (
@@ -109,6 +111,24 @@ def test_credentials_are_shown_only_as_references() -> None:
     assert masked(FLAVOR, {"password": "<<hunter2"}) == {"password": "***"}
     assert masked(FLAVOR, {"password": 123456}) == {"password": "***"}
     assert masked(FLAVOR, {"host": "https://me:hunter2@example.com"}) == {"host": "https://***@example.com"}
+    assert masked(FLAVOR, {"host": "db://u:<<s.k>>hunter2@h"}) == {"host": "db://***@h"}
+    assert masked(FLAVOR, {"labels": {"by": "db://u:hunter2@h"}}) == {"labels": {"by": "db://***@h"}}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"host": "db://u:hunter2@h"},
+        {"host": "db://u:<<s.k>>hunter2@h"},
+        {"host": "db://h/x?password=hunter2"},
+        {"host": "h", "labels": {"by": "db://u:hunter2@h"}},
+    ],
+)
+def test_credentials_inside_any_address_are_refused(attributes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidAttributeError, match="holds credentials in plain text") as caught:
+        check_attributes(FLAVOR, "x", attributes)
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+    check_attributes(FLAVOR, "x", {"host": "db://u:<<s.k|url>>@h"})
 
 
 def test_without_the_flavor_whatever_sounds_secret_is_masked() -> None:
@@ -127,6 +147,10 @@ def test_without_the_flavor_whatever_sounds_secret_is_masked() -> None:
 def test_plain_credentials_are_found() -> None:
     assert plain_credentials(FLAVOR, {"password": "x", "host": "y"}) == ["password"]
     assert plain_credentials(FLAVOR, {"password": "<<s.k>>"}) == []
+    assert plain_credentials(FLAVOR, {"host": "db://u:x@h", "labels": {"by": "db://u:x@h"}}) == [
+        "host",
+        "labels.by",
+    ]
 
 
 def test_every_text_has_a_path() -> None:

@@ -73,6 +73,25 @@ def test_a_plain_credential_does_not_leave_the_project(exported: Callable[[str],
     assert "hunter2" not in "".join(found.warnings)
 
 
+def test_a_credential_inside_an_address_does_not_leave_the_project_unnoticed(
+    write: Callable[[str], Path],
+) -> None:
+    write(
+        "experiment_trackers:\n"
+        "  db: {flavor: mlflow, tracking_uri: 'postgresql://u:pa@ss/hunter2@db/x', tags: {by: 'http://u:hunter2@h'}}\n"
+        "stacks:\n  s: {experiment_tracker: db}\n"
+    )
+    found = StackService().export("s")
+    assert "hunter2" not in found.text + "".join(found.warnings)
+    assert "tracking_uri: <<db_secret.uri>>" in found.text
+    assert "by: <<db_secret.tags.by>>" in found.text
+    assert "#   mlx secret create db_secret --uri --tags.by\n" in found.text
+    assert found.warnings == (
+        "experiment tracker 'db': tracking_uri is plain text here and was not exported; it became <<db_secret.uri>>",
+        "experiment tracker 'db': tags.by holds a credential here and was not exported; it became <<db_secret.tags.by>>",
+    )
+
+
 def test_a_stack_whose_flavor_is_not_installed_is_not_exported_since_nobody_knows_what_is_secret(
     write: Callable[[str], Path],
 ) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, did_you_mean
+from .addresses import MASK, without_credentials
 
 if TYPE_CHECKING:
     from .flavors import Attribute, Flavor
 
-MASK = "***"
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _WHOLE_REFERENCE = re.compile(r"<<[\w-]+\.[\w.-]+>>", re.ASCII)
 _WORDS = {
     "str": "text",
@@ -42,10 +41,18 @@ def check_attributes(flavor: Flavor, name: str, attributes: Mapping[str, Any]) -
     for attribute in flavor.attributes:
         if attribute.required and attribute.name not in attributes:
             raise InvalidAttributeError(attribute.name, f"missing: flavor {flavor.name!r} needs it")
-    if flavor.validator is None:
-        return []
-    validate: Callable[..., list[str]] = imported(flavor.validator)
-    return list(validate(name, attributes, anonymous=bool(attributes.get("anonymous"))))
+    warnings: list[str] = []
+    if flavor.validator is not None:
+        validate: Callable[..., list[str]] = imported(flavor.validator)
+        warnings = list(validate(name, attributes, anonymous=bool(attributes.get("anonymous"))))
+    for path, text in texts(attributes):
+        if not _is_secret(flavor, path) and without_credentials(text) != text:
+            raise InvalidAttributeError(
+                path,
+                "holds credentials in plain text",
+                hint="put them in a secret and write <<secret.key|url>> in their place",
+            )
+    return warnings
 
 
 def known_attribute(flavor: Flavor, name: str) -> Attribute:
@@ -122,8 +129,12 @@ def masked(flavor: Flavor | None, attributes: Mapping[str, Any]) -> dict[str, An
 
 
 def plain_credentials(flavor: Flavor, attributes: Mapping[str, Any]) -> list[str]:
-    """Name the secret attributes whose value itself stands in the configuration."""
-    return [key for key, value in attributes.items() if _is_secret(flavor, key) and not _is_reference(value)]
+    """Name the attributes whose value, or a part of it, is a credential; one in a map by its path: `tags.link`."""
+    secret = [
+        key for key, value in attributes.items() if _is_secret(flavor, key) and not _is_reference(value)
+    ]
+    inside = [path for path, text in texts(attributes) if without_credentials(text) != text]
+    return secret + [path for path in inside if not _is_secret(flavor, path)]
 
 
 def sounds_secret(key: str) -> bool:
@@ -134,9 +145,13 @@ def sounds_secret(key: str) -> bool:
 def _shown(flavor: Flavor | None, key: str, value: Any) -> Any:
     if _is_secret(flavor, key) and not _is_reference(value):
         return MASK
-    if isinstance(value, str) and not _is_reference(value):
-        return _USERINFO.sub(MASK, value)
-    return value
+    return _without_credentials(value)
+
+
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_credentials(item) for key, item in value.items()}
+    return without_credentials(value) if isinstance(value, str) else value
 
 
 def _is_secret(flavor: Flavor | None, key: str) -> bool:

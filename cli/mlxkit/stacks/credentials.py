@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from .flavors import Flavor
 def credential_warnings(flavor: Flavor, name: str, attributes: Mapping[str, Any]) -> list[str]:
     """Return the warnings about a component's credentials, each with the commands that help."""
     warnings = list(missing_secrets(attributes))
-    plain = plain_credentials(flavor, attributes)
+    plain = [key for key in plain_credentials(flavor, attributes) if key in attributes]
     if plain:
         warnings.append(_plain(flavor, name, plain))
     return warnings
@@ -47,7 +48,8 @@ def missing_secrets(attributes: Mapping[str, Any]) -> Iterable[str]:
 
 def placeholder(name: str, attribute: str) -> tuple[str, str]:
     """The secret and the key that a plain credential of a component would best be kept under."""
-    return f"{name.replace('.', '_')}_secret", attribute.partition("_")[2] or attribute
+    key = re.sub(r"[^\w.-]", "_", attribute.partition("_")[2] or attribute, flags=re.ASCII)
+    return f"{name.replace('.', '_')}_secret", key
 
 
 def _plain(flavor: Flavor, name: str, attributes: list[str]) -> str:

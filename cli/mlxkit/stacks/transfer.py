@@ -92,11 +92,20 @@ def _without_credentials(entry: ComponentEntry, warnings: list[str]) -> dict[str
     attributes = masked(flavor, entry.attributes)
     for key in plain_credentials(flavor, entry.attributes):
         secret, secret_key = placeholder(entry.name, key)
-        attributes[key] = f"<<{secret}.{secret_key}>>"
-        warnings.append(
-            f"{where}: {key} is plain text here and was not exported; it became {attributes[key]}"
-        )
+        reference = f"<<{secret}.{secret_key}>>"
+        _put(attributes, key, reference)
+        what = "is plain text" if key in attributes else "holds a credential"
+        warnings.append(f"{where}: {key} {what} here and was not exported; it became {reference}")
     return attributes
+
+
+def _put(attributes: dict[str, Any], path: str, value: str) -> None:
+    """Set an attribute, or with a path such as `tags.link` an item of one."""
+    key, dot, rest = path.partition(".")
+    if dot and key in attributes:
+        _put(attributes[key], rest, value)
+    else:
+        attributes[path] = value
 
 
 def _heading(name: str, sections: Mapping[str, Mapping[str, Any]]) -> str:

@@ -126,6 +126,9 @@ def test_each_mistake_names_its_attribute(attributes: dict[str, Any], attribute:
         "https://hunter2@example.com",
         "postgresql://me:hunter2@db.example.com/mlflow",
         "postgresql://me:hunter2@<<team.host>>/mlflow",
+        "postgresql://db/x?user=u&password=hunter2",
+        "postgresql://u:<<x.y>>hunter2@db/x",
+        "postgresql://u:pa@ss/hunter2@db/x",
         "https://<<team.username>>:<<team.password>>@example.com",
     ],
 )
@@ -133,6 +136,14 @@ def test_credentials_inside_the_address_are_refused_and_not_repeated(uri: str) -
     error = refused(tracking_uri=uri)
     assert "holds credentials" in error.message
     assert "hunter2" not in f"{error.message} {error.hint}"
+
+
+def test_credentials_inside_the_workspace_s_address_are_refused() -> None:
+    for host in ("https://u:hunter2@h", "u:hunter2@h", "https://u:<<x.y>>@<<t.h>>"):
+        error = refused(tracking_uri="databricks", databricks_host=host, **TOKEN)
+        assert error.attribute == "databricks_host"
+        assert "holds credentials" in error.message
+        assert "hunter2" not in f"{error.message} {error.hint}"
 
 
 def test_a_password_in_clear_over_http_is_warned_about() -> None:
