@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,6 +16,14 @@ from ...config.locks import file_lock
 from ...errors import ConfigError, MissingDependencyError, MlxError
 from .connection import Connection, sqlite_uri
 
+_SAMPLES = (
+    "SELECT * FROM experiments ORDER BY rowid DESC LIMIT 1",
+    "SELECT * FROM runs ORDER BY rowid DESC LIMIT 1",
+    "SELECT * FROM params ORDER BY rowid DESC LIMIT 1",
+    "SELECT * FROM tags ORDER BY rowid DESC LIMIT 1",
+    "SELECT * FROM latest_metrics ORDER BY rowid DESC LIMIT 1",
+)
+_EXAMINED_WHOLE = 64 * 1024 * 1024  # bytes: some tenths of a second
 _MAKING = 300.0  # seconds to wait for another process that makes the database: it imports MLflow first
 
 
@@ -75,10 +84,28 @@ class LocalStore:
                 write_atomic(self._mark, version.encode())
 
     def check(self) -> None:
-        """Raise when there is a database and it cannot be read; one that is still to be made is fine."""
+        """Raise when there is a database and it cannot be read; one that is still to be made, in a folder there is, is fine."""
         if self.database.exists():
             with self.connection() as link:
                 link.execute("SELECT version_num FROM alembic_version").fetchone()
+        elif self.database.parent != self.folder and not self.database.parent.is_dir():
+            raise ConfigError(
+                f"the MLflow database {self.database} cannot be made: there is no folder {self.database.parent}",
+                hint=f"mkdir -p {shlex.quote(str(self.database.parent))}",
+            )
+
+    def examine(self) -> None:
+        """Do what `check` does, and read the tables that runs are kept in."""
+        self.check()
+        if not self.database.exists():
+            return
+        with self.connection() as link:
+            for query in _SAMPLES:
+                link.execute(query).fetchone()
+            if self.database.stat().st_size < _EXAMINED_WHOLE:
+                found = link.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if found != "ok":
+                    raise sqlite3.DatabaseError(str(found))
 
     def _is_ready(self, version: str) -> bool:
         try:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from ...errors import MlxError, UnreachableError
 from ...records import Record
 from .connection import Connection
-from .rest import API, PROBE_TIMEOUT, Answer, Rest
+from .rest import API, PROBE_TIMEOUT, Answer, Rest, plain
 
 __all__ = ["PROBE_TIMEOUT", "TrackerCheck", "check", "explain", "probe", "probe_database", "within"]
 
@@ -108,7 +108,7 @@ def explain(error: BaseException, to: Connection, seconds: float) -> tuple[str, 
     if isinstance(error, ssl.SSLError):
         return (
             f"{url} does not speak TLS ({error.reason or 'handshake failed'})",
-            f"mlx tracker update {to.name} --tracking_uri=http://...",
+            f"mlx tracker update {to.name} --{to.address_attribute}=...",
         )
     if isinstance(error, ConnectionRefusedError):
         return (
@@ -165,5 +165,5 @@ def _not_mlflow(to: Connection) -> MlxError:
 
 
 def _version(answer: Answer) -> str:
-    text = answer.body[:40].decode("ascii", "replace").strip()
+    text = plain(answer.body[:40].decode("ascii", "replace"))
     return text if answer.status == 200 and text[:1].isdigit() else ""

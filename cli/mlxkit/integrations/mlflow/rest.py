@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from ..._version import __version__
 from ...errors import CredentialsError, MlxError, UnreachableError
 from .connection import Connection
+from .credentials import fits_a_header
 from .transport import open_link, target_of
 
 API = "/api/2.0/mlflow"
@@ -47,7 +48,7 @@ class Answer:
         """Return the body as JSON, or None when it is something else."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter for what is nested thousands deep
             return None
 
 
@@ -74,7 +75,13 @@ class Rest:
             time.sleep(pause)
         if answer.status != 200:
             raise self.refusal(answer)
-        return answer.json() or {}
+        told = answer.json()
+        if told is None and answer.body.strip():
+            raise UnreachableError(
+                f"tracker {self._to.name!r}: {self._to.shown_url} answers with something else than JSON",
+                hint=f"mlx tracker test {self._to.name}",
+            )
+        return told or {}
 
     def request(
         self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT, anonymous: bool = False
@@ -100,7 +107,7 @@ class Rest:
         """Return the error for an answer that is not the one asked for; it never quotes what was sent."""
         told = answer.json()
         told = told if isinstance(told, dict) else {}
-        message, code = str(told.get("message", "")).strip(), str(told.get("error_code", ""))
+        message, code = plain(told.get("message", "")), plain(told.get("error_code", ""))
         where, text = f"tracker {self._to.name!r}", answer.body[:400].decode("utf-8", "replace")
         if answer.status == 401:
             return CredentialsError(
@@ -220,9 +227,27 @@ class Rest:
             )
         from ...secrets.value import SecretValue
 
-        return SecretValue(str(told["access_token"])).reveal(), time.time() + float(
-            told.get("expires_in", 600)
-        )
+        token, lifetime = SecretValue(str(told["access_token"])), _seconds(told.get("expires_in", 600))
+        if lifetime is None or not token or not fits_a_header(token.reveal()):
+            raise UnreachableError(
+                f"tracker {self._to.name!r}: {self._to.shown_url} issued a token that cannot be used",
+                hint=f"mlx tracker update {self._to.name} --databricks_host=...",
+            )
+        return token.reveal(), time.time() + lifetime
+
+
+def plain(told: Any) -> str:
+    """Return what a server said in one line that a terminal shows as it is."""
+    return " ".join("".join(char if char.isprintable() else " " for char in str(told)).split())
+
+
+def _seconds(told: Any) -> float | None:
+    """Return a lifetime, or None for what is none."""
+    try:
+        seconds = float(told)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if 0 < seconds < float("inf") else None
 
 
 def unreachable(error: BaseException, to: Connection, timeout: float) -> UnreachableError:

@@ -46,7 +46,10 @@ class MlflowTracker:
 
         if self._rest is not None:
             return check(self._rest, self.connection)
-        self.preflight()
+        if self._store is not None:
+            self._store.examine()
+        else:
+            self.preflight()
         to = self.connection
         return TrackerCheck(
             to.name, to.scenario, bare_address(to.tracking_uri), installed_version(), "none needed"

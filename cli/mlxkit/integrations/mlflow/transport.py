@@ -10,10 +10,12 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from ...errors import ConfigError
 from .connection import Connection
 from .flavor import is_loopback
 
 _BUNDLES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_CLIENT = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
 _PROXY_PORT = 3128
 
 
@@ -58,19 +60,40 @@ def tls_context(insecure: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
-    trusted = next((os.environ[key] for key in _BUNDLES if os.environ.get(key)), None)
-    if trusted is None:
+    variable = next((key for key in _BUNDLES if os.environ.get(key)), None)
+    if variable is None:
         import certifi
 
-        trusted = certifi.where()
-    is_file = Path(trusted).is_file()
-    context = ssl.create_default_context(
-        cafile=trusted if is_file else None, capath=None if is_file else trusted
-    )
-    client = os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH")
+        context = ssl.create_default_context(cafile=certifi.where())
+    else:
+        context = _trusting(variable, Path(os.environ[variable]))
+    client = os.environ.get(_CLIENT)
     if client:
-        context.load_cert_chain(client)
+        try:
+            context.load_cert_chain(client)
+        except OSError as error:
+            raise _unusable(_CLIENT, client, "is no certificate with its private key") from error
     return context
+
+
+def _trusting(variable: str, trusted: Path) -> ssl.SSLContext:
+    if not trusted.exists():
+        raise _unusable(variable, trusted, "does not exist")
+    is_file = trusted.is_file()
+    try:
+        return ssl.create_default_context(
+            cafile=trusted if is_file else None, capath=None if is_file else trusted
+        )
+    except OSError as error:
+        why = "holds no certificate" if isinstance(error, ssl.SSLError) else "cannot be read"
+        raise _unusable(variable, trusted, why) from error
+
+
+def _unusable(variable: str, path: object, why: str) -> ConfigError:
+    return ConfigError(
+        f"{variable} is set to {str(path)!r}, which {why}",
+        hint=f"set it to a PEM file, or: unset {variable}",
+    )
 
 
 def _proxy_for(scheme: str, host: str) -> SplitResult | None:
