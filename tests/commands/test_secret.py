@@ -320,6 +320,12 @@ def test_export_and_import_round_trip_through_a_private_file(mlx: Mlx, name: str
     assert SecretService().export() == before
 
 
+def test_import_of_nothing_says_so(mlx: Mlx) -> None:
+    Path("none.json").write_text("{}")
+    result = mlx("secret", "import", "none.json")
+    assert (result.code, result.stderr) == (ExitCode.ok, "note: there are no secrets in none.json\n")
+
+
 def test_export_replaces_no_file_unless_forced(mlx: Mlx) -> None:
     mlx("secret", "create", "a", "--k=value")
     Path("out.yaml").write_text("mine")

@@ -207,3 +207,10 @@ def test_two_stacks_with_one_name_in_the_file_are_refused(mlx: Any, path: Path) 
         assert done.code == 4
         assert "mlx.yaml:3: stacks: 'a' appears twice (first on line 2)" in done.stderr
     assert path.read_text() == "stacks:\n  a: {}\n  a: {}\n"
+
+
+def test_an_update_without_a_change_is_a_wrong_command_line(mlx: Any) -> None:
+    assert mlx("stack", "register", "r").code == 0
+    done = mlx("stack", "update", "r")
+    assert done.code == 2
+    assert "nothing to change in stack 'r'" in done.stderr

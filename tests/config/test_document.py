@@ -240,3 +240,9 @@ def test_an_anchor_and_a_merge_are_understood() -> None:
 def test_words_that_yaml_takes_for_something_else_can_be_names() -> None:
     config = read("stacks:\n  yes: {}\n  1: {}\n  2024-01-01: {}\n  null: {}\n")
     assert list(config.stacks) == ["yes", "1", "2024-01-01", "null"]
+
+
+@pytest.mark.parametrize("value", ["1", "true", "[a]", "{a: b}", "1.5"])
+def test_a_default_stack_that_is_no_text_says_what_to_do(value: str) -> None:
+    said = refused(f"default_stack: {value}\nstacks: {{'1': {{}}}}\n")
+    assert said == "mlx.yaml:1: default_stack: has to be the name of a stack as text: put quotes round it"

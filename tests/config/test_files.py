@@ -112,3 +112,13 @@ def test_private_folders_are_private() -> None:
 def test_a_file_where_a_folder_has_to_be_is_said(old: Path) -> None:
     with pytest.raises(NotWritableError, match="cannot make the folder"):
         make_private_dir(old / "inner")
+
+
+def test_folders_that_are_made_on_the_way_are_private_and_those_that_were_there_are_left(
+    home: Path,
+) -> None:
+    (home / "old").mkdir(mode=0o755)
+    (home / "old").chmod(0o755)
+    make_private_dir(home / "old" / "a" / "b" / "c")
+    modes = [stat.S_IMODE((home / "old" / path).stat().st_mode) for path in ("", "a", "a/b", "a/b/c")]
+    assert modes == [0o755, 0o700, 0o700, 0o700]

@@ -198,3 +198,8 @@ def _short(sections: dict[str, Any]) -> str:
             f"   {dump_flow(name)}: {dump_flow(entry)}  # of {section}\n\n" for name, entry in entries.items()
         ]
     return "".join(lines)
+
+
+@pytest.mark.parametrize("text", ["# only words\r\n", "# only words\r\n\r\n---\r\n"])
+def test_a_file_without_data_keeps_its_line_ends(text: str) -> None:
+    assert put(text, "stacks", "a", value={"k": "v"}) == f"{text}stacks:\r\n  a:\r\n    k: v\r\n"

@@ -113,3 +113,19 @@ def test_secrets_need_two_levels() -> None:
         secrets_from_text("db: x", what="file")
     with pytest.raises(UsageError, match="map of names to maps"):
         secrets_from_text("[]", what="file")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_export_of_more_than_a_mebibyte_can_be_imported(as_json: bool) -> None:
+    secrets = {f"s{number}": {"pem": f"-----BEGIN {number}-----\n" + "ab\n" * 20_000} for number in range(25)}
+    text = to_text(secrets, as_json=as_json)
+    assert len(text) > 1_048_576
+    assert secrets_from_text(text, what="x") == secrets
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"a":' * 200_000, "- " * 200_000, '{"a":' * 900 + "1" + "}" * 900]
+)
+def test_what_is_nested_without_end_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        secrets_from_text(text, what="x")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,14 +10,28 @@ from typing import Any
 import typer
 
 from ..errors import ExitCode, MlxError, UsageError
-from . import terminal
+from . import streams, terminal
 
 
 def guarded(call: Callable[[], Any]) -> int:
     """Run `call` and return the exit status for however it ended."""
+    streams.open_missing()
+    status = _ended(call)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _reader_gone()
+    except OSError as error:
+        terminal.report_error(streams.lost(error))
+        return status or int(ExitCode.failed)
+    except ValueError:  # closed by the code that was run
+        return status
+    return status
+
+
+def _ended(call: Callable[[], Any]) -> int:
     try:
         result = call()
-        sys.stdout.flush()
     except MlxError as error:
         if terminal.settings.debug:
             terminal.traceback_of(error)
@@ -33,6 +46,11 @@ def guarded(call: Callable[[], Any]) -> int:
         if isinstance(stop.__context__, BrokenPipeError):  # the parser turns it into exit status 1
             return _reader_gone()
         return _status(stop.code)
+    except OSError as error:
+        if _is_of_output(error):
+            terminal.report_error(streams.lost(error))
+            return int(ExitCode.failed)
+        return _unexpected(error)
     except Exception as error:
         return _unexpected(error)
     return result if isinstance(result, int) else int(ExitCode.ok)
@@ -40,8 +58,21 @@ def guarded(call: Callable[[], Any]) -> int:
 
 def _reader_gone() -> int:
     """The reader of our output went away (`| head`); stdout must not be flushed again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    streams.give_up()
     return int(ExitCode.broken_pipe)
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Say whether it is standard output that cannot be written, by us or by the parser's `echo` of a help."""
+    if traceback.extract_tb(error.__traceback__)[-1].name == "echo":
+        return True
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    except ValueError:  # closed by the code that was run
+        return False
+    return False
 
 
 def _status(code: object) -> int:
@@ -70,7 +101,7 @@ def _unexpected(error: Exception) -> int:
     path = write_crash_log(terminal.masked(traceback.format_exc()))
     terminal.report_error(
         MlxError(
-            f"unexpected {type(error).__name__}: {error}",
+            terminal.one_line(f"unexpected {type(error).__name__}: {error}"),
             hint=f"the traceback is in {path}; --debug shows it here",
         )
     )

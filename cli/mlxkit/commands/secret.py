@@ -154,10 +154,12 @@ def import_(
     from ..secrets.document import secrets_from_text
     from .secret_input import read_text
 
+    found = secrets_from_text(read_text(file, what="import"), what=file)
+    if not found:
+        terminal.say(f"note: there are no secrets in {file}")
+        return
     secrets = _secrets()
-    for listing in secrets.import_(
-        secrets_from_text(read_text(file, what="import"), what=file), replace=force
-    ):
+    for listing in secrets.import_(found, replace=force):
         _said("stored", listing, secrets)
     if file != "-":
         terminal.say(f"note: {file} still has the values in plain text; delete it when it is not needed")

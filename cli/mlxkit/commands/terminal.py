@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from ..errors import MlxError, UsageError
+from .streams import put
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +45,7 @@ class Settings:
 
 
 settings = Settings()
+_LONGEST_LINE = 500
 
 
 def emit(
@@ -84,7 +86,7 @@ def emit_one(record: Printable, fmt: Format) -> None:
 
 def out(text: str) -> None:
     """Print one piece of data as it is (a URL, a path, a revealed value)."""
-    sys.stdout.write(text + "\n")
+    put(text + "\n")
 
 
 def say(text: str) -> None:
@@ -109,7 +111,8 @@ def report_error(error: MlxError) -> None:
     if settings.errors_as_json:
         import json
 
-        sys.stderr.write(masked(json.dumps(error.to_dict())) + "\n")
+        data = {key: masked(item) if isinstance(item, str) else item for key, item in error.to_dict().items()}
+        sys.stderr.write(masked(json.dumps(data)) + "\n")
         return
     sys.stderr.write(_styled("error: ", "31;1", sys.stderr) + masked(error.message) + "\n")
     if error.hint:
@@ -123,6 +126,13 @@ def traceback_of(error: BaseException) -> None:
     sys.stderr.write(masked("".join(traceback.format_exception(error))))
 
 
+def one_line(text: str) -> str:
+    """Return a text that others have written as one line: masked, then without control characters, and not endless."""
+    plain = "".join(character if character.isprintable() else " " for character in masked(text))
+    words = " ".join(plain.split())
+    return words if len(words) <= _LONGEST_LINE else f"{words[:_LONGEST_LINE]}..."
+
+
 def masked(text: str) -> str:
     """Return `text` without any secret that this process knows; without secrets their package is not imported."""
     masking = sys.modules.get("mlxkit.secrets.masking")
@@ -132,7 +142,7 @@ def masked(text: str) -> str:
 def is_terminal(stream: TextIO) -> bool:
     try:
         return stream.isatty()
-    except ValueError:  # closed
+    except (ValueError, AttributeError):  # closed, or never there
         return False
 
 
@@ -199,18 +209,18 @@ def let_person_unlock() -> None:
 def _json(data: Any) -> None:
     import json
 
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    put(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
 def _yaml(data: Any) -> None:
     from ..config.yamltext import dump_yaml
 
-    sys.stdout.write(dump_yaml(data))
+    put(dump_yaml(data))
 
 
 def _lines(lines: Any) -> None:
     for line in lines:
-        sys.stdout.write(line + "\n")
+        put(line + "\n")
 
 
 def _dig(row: Mapping[str, Any], path: str) -> Any:

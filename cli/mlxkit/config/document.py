@@ -137,9 +137,10 @@ class _Form:
         if value is None:
             return None
         known = [*stacks, "default"]
-        if not isinstance(value, str) or value not in known:
-            shown = repr(value) if isinstance(value, str) else "that is not text"
-            self._problem(("default_stack",), f"no stack named {shown}{did_you_mean(str(value), known)}")
+        if not isinstance(value, str):
+            self._problem(("default_stack",), "has to be the name of a stack as text: put quotes round it")
+        elif value not in known:
+            self._problem(("default_stack",), f"no stack named {value!r}{did_you_mean(value, known)}")
         return str(value)
 
     def _named(self, section: str, value: Any) -> list[tuple[str, Any]]:

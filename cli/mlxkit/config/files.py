@@ -38,10 +38,20 @@ def remove_leftovers(path: Path) -> None:
 def make_private_dir(path: Path) -> Path:
     """Make a folder, and the missing ones above it, that only the user can enter."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path)
     except OSError as error:
         raise NotWritableError(f"cannot make the folder {path}: {error.strerror}") from error
     return path
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        _make_private(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write_synced(path: Path, data: bytes, mode: int) -> None:

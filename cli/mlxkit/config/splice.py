@@ -25,7 +25,7 @@ def put(text: str, path: FieldPath, value: Any, *, after: str | None = None) -> 
     """Set the value at `path`, making the maps on the way to it; a new top-level key goes behind `after`."""
     root = compose_yaml(text)
     if root is None or (isinstance(root, yaml.ScalarNode) and _is_empty(root)):
-        return _with_newline(text) + dump_yaml(_nested(path, value))
+        return _with_newline(text) + dump_yaml(_nested(path, value)).replace("\n", _newline(text))
     parent, depth = _deepest(root, path)
     if depth == len(path):
         key, old = _entry(parent, path[-1])

@@ -66,11 +66,11 @@ def load_yaml(text: str, *, what: str) -> Any:
     return parse_yaml(text, what=what).data
 
 
-def parse_yaml(text: str, *, what: str) -> Parsed:
+def parse_yaml(text: str, *, what: str, limit: int = MAX_BYTES) -> Parsed:
     """Return the plain data in `text` and where each value stands."""
-    if len(text) > MAX_BYTES:
+    if len(text) > limit:
         raise ConfigError(
-            f"{what}: larger than {MAX_BYTES // 1024} KiB, which is more than any real configuration"
+            f"{what}: larger than {limit // 1024} KiB, which is more than any real configuration"
         )
     loader = None
     try:

@@ -12,6 +12,7 @@ from ..config.yamltext import FieldPath, dump_yaml, parse_yaml
 from ..errors import ConfigError, UsageError
 from .names import check_keys
 
+_MAX_BYTES = 64 << 20  # certificates and key files add up to more than a configuration
 _QUOTE = "put it in quotes"
 
 
@@ -91,7 +92,7 @@ class _Document:
 
     def _yaml(self, text: str) -> Any:
         try:
-            parsed = parse_yaml(text, what="")
+            parsed = parse_yaml(text, what="", limit=_MAX_BYTES)
         except ConfigError as error:
             # The parser's own words may quote the text.
             line = re.match(r":(\d+):", error.message)

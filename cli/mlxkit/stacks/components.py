@@ -13,9 +13,17 @@ from ..config.model import ComponentEntry, Config
 from ..config.names import check_name
 from ..config.paths import Project, find_project
 from ..config.writer import edit
-from ..errors import AlreadyExistsError, ConfigError, InUseError, MlxError, NotFoundError, did_you_mean
+from ..errors import (
+    AlreadyExistsError,
+    ConfigError,
+    InUseError,
+    MlxError,
+    NotFoundError,
+    UsageError,
+    did_you_mean,
+)
 from ..records import ComponentRecord, Record
-from .attributes import check_attributes, masked, normalised, typed
+from .attributes import check_attributes, masked, normalised, texts, typed
 from .checks import check_component, find_component
 from .credentials import credential_warnings
 from .flavors import Flavor, get_flavor
@@ -151,6 +159,9 @@ def record_of(config: Config, entry: ComponentEntry) -> ComponentRecord:
 def _checked(flavor: Flavor, name: str, attributes: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     check_name(name, KINDS[flavor.kind].title)
     checked = normalised(typed(flavor, attributes))
+    for path, text in texts(checked):
+        if any("\ud800" <= character <= "\udfff" for character in path + text):
+            raise UsageError(f"{ascii(path)[1:-1]} is not UTF-8 text")
     return checked, check_attributes(flavor, name, checked)
 
 

@@ -13,7 +13,7 @@ from ..config.model import Config
 from ..config.names import check_name
 from ..config.paths import Project, find_project
 from ..config.writer import edit
-from ..errors import AlreadyExistsError, ConfigError, InUseError, MlxError, NotFoundError
+from ..errors import AlreadyExistsError, ConfigError, InUseError, MlxError, NotFoundError, UsageError
 from ..records import ComponentRecord, Record, StackRecord
 from .checks import check_stack, find_component, stack_problems
 from .components import Change, ComponentService, record_of
@@ -154,12 +154,17 @@ class StackService:
 
     def update(self, name: str, components: Mapping[str, str], *, remove: Iterable[str] = ()) -> StackRecord:
         """Put other components in, and take kinds out."""
+        gone = list(dict.fromkeys(remove))
         with edit(self.project) as editor:
             own = _own(editor.config, name)
+            if not components and not gone:
+                raise UsageError(
+                    f"nothing to change in stack {name!r}", hint=f"mlx stack update {name} -e TRACKER"
+                )
             _check_components(editor.config, components)
             for kind, component in components.items():
                 editor.put(("stacks", name, kind), component)
-            for kind in dict.fromkeys(remove):
+            for kind in gone:
                 if kind not in own:
                     title = KINDS[kind].title
                     raise NotFoundError(f"stack {name!r} names no {title}", hint=f"mlx stack describe {name}")

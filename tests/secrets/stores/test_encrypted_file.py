@@ -323,3 +323,34 @@ except MlxError as error:
         "secrets.enc",
         "secrets.enc.lock",
     ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 200_000,
+        b'{"header": ' * 200_000,
+        b'{"header": {"format": "mlx-secrets", "version": 1, "kdf": {"name": "key"}}, "body": ""}',
+        *(
+            b'{"header": {"format": "mlx-secrets", "version": 1, "key": "", "kdf": {"name": "argon2id", %s}}, "body": ""}' % kdf
+            for kdf in (
+                b'"memory_kib": 8, "iterations": 1, "lanes": 64, "salt": "AAAAAAAAAAAAAAAAAAAAAA=="',
+                b'"memory_kib": 64, "iterations": 1, "lanes": 1, "salt": ""',
+                b'"memory_kib": 64, "iterations": 1, "lanes": 1',
+                b'"memory_kib": 64.5, "iterations": 1, "lanes": 1, "salt": "AAAAAAAAAAAAAAAAAAAAAA=="',
+                b'"memory_kib": "64", "iterations": 1, "lanes": 1, "salt": ""',
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_a_forged_file_is_a_reason_and_no_crash(
+    content: bytes, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(EncryptedFileStore().location)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    if b"argon2id" in content:
+        monkeypatch.delenv("MLX_KEYRING_KEY_FILE")
+        monkeypatch.setenv("MLX_KEYRING_PASSWORD", "password")
+    with pytest.raises(StoreUnusableError):
+        EncryptedFileStore().read("s")

@@ -76,7 +76,7 @@ def split(data: bytes) -> tuple[dict[str, Any], str]:
     try:
         document = json.loads(data)
         return document["header"], document["body"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise StoreUnusableError(NAME, "it is not an encrypted secrets file of mlx") from None
 
 
@@ -84,6 +84,7 @@ def _checked(header: Any) -> dict[str, Any]:
     try:
         if header["format"] != "mlx-secrets":
             raise KeyError("format")
+        header["key"]
         version, kdf = header["version"], header["kdf"]
         if kdf["name"] == "argon2id":
             usable = (
@@ -107,13 +108,16 @@ def _wrapping_key(master: MasterKey, kdf: dict[str, Any]) -> bytes:
         return master.secret
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-    return Argon2id(
-        salt=_bytes(kdf["salt"]),
-        length=KEY_BYTES,
-        iterations=kdf["iterations"],
-        lanes=kdf["lanes"],
-        memory_cost=kdf["memory_kib"],
-    ).derive(master.secret)
+    try:
+        return Argon2id(
+            salt=_bytes(kdf["salt"]),
+            length=KEY_BYTES,
+            iterations=kdf["iterations"],
+            lanes=kdf["lanes"],
+            memory_cost=kdf["memory_kib"],
+        ).derive(master.secret)
+    except (ValueError, TypeError, KeyError, MemoryError):  # what no mlx has written
+        raise StoreUnusableError(NAME, "its header asks for a key that cannot be derived") from None
 
 
 def _bound(header: dict[str, Any]) -> bytes:
