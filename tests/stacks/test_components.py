@@ -261,3 +261,11 @@ def test_what_the_implicit_stack_alone_uses_is_neither_deleted_nor_renamed(
             change()
     assert path.read_text() == text
     assert ComponentService().delete(STORE, "default", force=True) == ()
+
+
+@pytest.mark.parametrize("tags", ['{"a": [1]}', '{"a": {"b": 1}}', '{"a": null}'])
+def test_a_map_of_anything_but_plain_values_is_refused_for_its_values(
+    components: ComponentService, tags: str
+) -> None:
+    with pytest.raises(InvalidAttributeError, match="tags: the values in it have to be text, numbers, true"):
+        components.register(TRACKER, "t", "mlflow", {"tags": tags})

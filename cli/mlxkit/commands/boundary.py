@@ -12,6 +12,8 @@ import typer
 from ..errors import ExitCode, MlxError, UsageError
 from . import streams, terminal
 
+_LONGEST_LINE = 500
+
 
 def guarded(call: Callable[[], Any]) -> int:
     """Run `call` and return the exit status for however it ended."""
@@ -101,11 +103,18 @@ def _unexpected(error: Exception) -> int:
     path = write_crash_log(terminal.masked(traceback.format_exc()))
     terminal.report_error(
         MlxError(
-            terminal.one_line(f"unexpected {type(error).__name__}: {error}"),
+            _one_line(f"unexpected {type(error).__name__}: {error}"),
             hint=f"the traceback is in {path}; --debug shows it here",
         )
     )
     return int(ExitCode.failed)
+
+
+def _one_line(text: str) -> str:
+    """Return a text that others have written as one line: masked, then without control characters, and not endless."""
+    plain = "".join(character if character.isprintable() else " " for character in terminal.masked(text))
+    words = " ".join(plain.split())
+    return words if len(words) <= _LONGEST_LINE else f"{words[:_LONGEST_LINE]}..."
 
 
 def _first_lower(text: str) -> str:

@@ -45,7 +45,6 @@ class Settings:
 
 
 settings = Settings()
-_LONGEST_LINE = 500
 
 
 def emit(
@@ -124,13 +123,6 @@ def traceback_of(error: BaseException) -> None:
     import traceback
 
     sys.stderr.write(masked("".join(traceback.format_exception(error))))
-
-
-def one_line(text: str) -> str:
-    """Return a text that others have written as one line: masked, then without control characters, and not endless."""
-    plain = "".join(character if character.isprintable() else " " for character in masked(text))
-    words = " ".join(plain.split())
-    return words if len(words) <= _LONGEST_LINE else f"{words[:_LONGEST_LINE]}..."
 
 
 def masked(text: str) -> str:

@@ -23,7 +23,7 @@ from ..errors import (
     did_you_mean,
 )
 from ..records import ComponentRecord, Record
-from .attributes import check_attributes, masked, normalised, texts, typed
+from .attributes import InvalidAttributeError, check_attributes, masked, normalised, texts, typed
 from .checks import check_component, find_component
 from .credentials import credential_warnings
 from .flavors import Flavor, get_flavor
@@ -159,10 +159,17 @@ def record_of(config: Config, entry: ComponentEntry) -> ComponentRecord:
 def _checked(flavor: Flavor, name: str, attributes: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     check_name(name, KINDS[flavor.kind].title)
     checked = normalised(typed(flavor, attributes))
+    for key, value in checked.items():
+        if isinstance(value, Mapping) and any(_is_nested(item) for item in value.values()):
+            raise InvalidAttributeError(key, "the values in it have to be text, numbers, true or false")
     for path, text in texts(checked):
         if any("\ud800" <= character <= "\udfff" for character in path + text):
             raise UsageError(f"{ascii(path)[1:-1]} is not UTF-8 text")
     return checked, check_attributes(flavor, name, checked)
+
+
+def _is_nested(value: object) -> bool:
+    return value is None or isinstance(value, (Mapping, list))
 
 
 def _flavor(config: Config, entry: ComponentEntry) -> Flavor:
