@@ -88,7 +88,7 @@ class LocalStore:
         if self.database.exists():
             with self.connection() as link:
                 link.execute("SELECT version_num FROM alembic_version").fetchone()
-        elif self.database.parent != self.folder and not self.database.parent.is_dir():
+        elif self.database.parent != self.folder.absolute() and not self.database.parent.is_dir():
             raise ConfigError(
                 f"the MLflow database {self.database} cannot be made: there is no folder {self.database.parent}",
                 hint=f"mkdir -p {shlex.quote(str(self.database.parent))}",
