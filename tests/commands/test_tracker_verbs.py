@@ -210,5 +210,5 @@ def test_ui_on_a_port_that_is_taken_says_so(ui: Any) -> None:
 
 def command_lines(word: str) -> str:
     """The command lines of all processes that hold a word."""
-    done = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    done = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True)
     return "".join(line for line in done.stdout.splitlines(keepends=True) if word in line)
