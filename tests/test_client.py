@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlxkit import Client, client, pipeline, step
@@ -72,3 +74,30 @@ def test_the_module_gives_the_members_of_a_default_client() -> None:
     assert client.get_pipeline("small").last_run.id == run.id
     with pytest.raises(AttributeError, match="no attribute 'get_nothing'"):
         _ = client.get_nothing
+
+
+@step
+def array() -> np.ndarray:  # type: ignore[type-arg]
+    return np.arange(5000)
+
+
+@pipeline
+def large() -> None:
+    array()
+
+
+def test_an_artifacts_file_is_copied_whole_or_not_at_all(mlx: Any) -> None:
+    large()
+    target = Path("out.npy")
+    target.write_text("mine")
+    result = mlx("artifact", "get", "array::output", "--path", "out.npy")
+    assert (result.code, target.read_text()) == (1, "mine")
+    assert "--force" in result.stderr
+    assert mlx("artifact", "get", "array::output", "--path", "out.npy", "--force").code == 0
+    assert np.load(target).sum() == np.arange(5000).sum()
+    Path("folder").mkdir()
+    result = mlx("artifact", "get", "array::output", "--path", "folder", "--force")
+    assert result.code == 1
+    assert "folder cannot be written" in result.stderr
+    assert sorted(path.name for path in Path.cwd().iterdir() if "partial" in path.name) == []
+    assert mlx("artifact", "get", "array::output", "--path", "no/such/place").code == 1

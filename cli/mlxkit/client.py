@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .config.paths import Project, find_project
-from .errors import NotFoundError
 from .records import ComponentRecord
 
 if TYPE_CHECKING:  # each is imported by the member that needs it
@@ -134,14 +133,6 @@ class Client:
 
         _, output = self.runs.artifact(reference, run)
         return ArtifactView(output, self.session.store)
-
-    def get_experiment_tracker(self, name: str) -> ComponentRecord:
-        """Return a registered experiment tracker; raises NotFoundError."""
-        for record in self.components.list("experiment_tracker"):
-            if record.name == name:
-                found: ComponentRecord = record
-                return found
-        raise NotFoundError(f"no experiment tracker {name!r}", hint="mlx tracker list")
 
 
 def __getattr__(name: str) -> Any:

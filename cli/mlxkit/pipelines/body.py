@@ -136,7 +136,7 @@ class Body:
         arguments = bind_call(name, step.function, args, kwargs, self.services.store)
         tracker, flavor = self.plan.tracker_for(step)
         return StepSpec(
-            id=new_id(), name=name, step_name=step.name, position=len(self.records), function=step.function,
+            id=new_id(), name=name, position=len(self.records), function=step.function,
             outputs=step.outputs, arguments=arguments, retries=step.retries, materializers=step.output_materializers,
             use_cache=self.plan.uses_cache(step, options.enable_cache), cache_salt=step.cache_salt, tracker=tracker,
             is_tracked=self.plan.is_tracked(step), on_success=step.on_success, on_failure=step.on_failure,

@@ -38,7 +38,6 @@ class StepSpec:
 
     id: str
     name: str
-    step_name: str
     position: int
     function: Callable[..., Any]
     outputs: tuple[Output, ...]

@@ -38,7 +38,6 @@ class Arguments:
 
     parameters: Mapping[str, Any]
     inputs: Mapping[str, Any]
-    upstream: tuple[str, ...]
 
     def digests(self) -> dict[str, str]:
         """Return the parts of the cache key that the arguments make."""
@@ -101,10 +100,7 @@ def bind_call(
                 parameters[key] = value
             else:
                 inputs[key] = _tree(value, store, f"step {name!r}, argument {key!r}")
-    upstream: list[str] = []
-    for tree in inputs.values():
-        _collect(tree, upstream)
-    return Arguments(parameters, inputs, tuple(dict.fromkeys(upstream)))
+    return Arguments(parameters, inputs)
 
 
 def handles_in(value: Any) -> list[Handle]:
@@ -143,15 +139,6 @@ def _tree(value: Any, store: ArtifactStore, name: str) -> Any:
         return Ref("", output_of("value", save_artifact(value, store=store)))
     except MlxError as error:
         raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
-
-
-def _collect(tree: Any, into: list[str]) -> None:
-    if isinstance(tree, Ref):
-        if tree.step:
-            into.append(tree.step)
-    else:
-        for item in tree.values() if isinstance(tree, dict) else tree:
-            _collect(item, into)
 
 
 def _digest(tree: Any) -> str:

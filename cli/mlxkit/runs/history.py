@@ -68,11 +68,6 @@ class History:
             if close_trackers:
                 db.execute("UPDATE tracker_runs SET is_open = 0 WHERE run_id = ?", (run_id,))
 
-    def drop_run(self, run_id: str) -> None:
-        """Forget a run that turned out not to be one."""
-        with self._lock, transaction(self.connection) as db:
-            db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
-
     def record_step(self, step: StepRecord) -> None:
         """Commit one step with its outputs."""
         with self._lock, transaction(self.connection) as db:

@@ -10,7 +10,7 @@ from typing import Any
 from ..artifacts.io import load as load_artifact
 from ..artifacts.store import ArtifactStore
 from ..config.files import write_atomic
-from ..errors import AlreadyExistsError, NotFoundError, did_you_mean
+from ..errors import AlreadyExistsError, MlxError, NotFoundError, did_you_mean
 from .history import History
 from .queries import RunQueries
 from .records import OutputRecord, RunRecord, StepRecord, artifact_of
@@ -100,9 +100,14 @@ class ArtifactView:
         source = self._store.locate(self.record.uri)
         if source.is_dir():
             shutil.copytree(source, path, dirs_exist_ok=True)
-        else:
-            path.unlink(missing_ok=True)
-            shutil.copyfile(source, path)
+            return path
+        draft = path.with_name(f"{path.name}.partial")
+        try:  # what was there stays until all of the new file is
+            shutil.copyfile(source, draft)
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise MlxError(f"{path} cannot be written: {error.strerror}") from error
         return path
 
     def __repr__(self) -> str:
