@@ -179,12 +179,6 @@ class SecretService:
 
         return users_of(name)
 
-    def rewrite_references(self, old: str, new: str) -> None:
-        """Make the components that refer to one secret refer to another, in `mlx.yaml`."""
-        from .usage import rewrite
-
-        rewrite(old, new)
-
     def import_(self, secrets: Mapping[str, Values], *, replace: bool = False) -> Listings:
         """Store many secrets; unless it is to `replace` them, nothing is stored when one of them exists."""
         folded: dict[str, str] = {}

@@ -60,9 +60,6 @@ class TrackedStep(Protocol):
     def metadata(self) -> dict[str, Any]:
         """Return `experiment_tracker_url` and the tracker's ids, or nothing when nothing was tracked."""
 
-    def fail(self, status: FinalStatus) -> None:
-        """Mark this attempt as failed although user code returned, because its output could not be stored."""
-
 
 class RunTracking(Protocol):
     """One pipeline run on one tracker."""

@@ -176,16 +176,6 @@ def test_a_child_run_ends_as_its_step_did(
     run.finish("killed")
 
 
-def test_a_step_whose_output_could_not_be_stored_fails_after_all(local: Setting, pipeline_name: str) -> None:
-    run = local.open(pipeline_name)
-    with run.step(StepFacts("fit", "s1", settings={"nested": True})) as step:
-        pass
-    assert local.reader.runs(pipeline_name)[1]["info"]["status"] == "FINISHED"
-    step.fail("failed")
-    assert local.reader.runs(pipeline_name)[1]["info"]["status"] == "FAILED"
-    run.finish("failed")
-
-
 def test_every_attempt_of_a_nested_step_has_a_run_and_a_status(setting: Setting, pipeline_name: str) -> None:
     import mlflow
 

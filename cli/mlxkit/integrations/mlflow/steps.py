@@ -97,11 +97,6 @@ class StepTracking:
         """Return the link and the ids of the run that this attempt was logged to, or nothing."""
         return self._run.metadata(self._base) if self._base is not None else {}
 
-    def fail(self, status: FinalStatus) -> None:
-        """End this attempt's own child run as failed after all; the shared run ends with the pipeline."""
-        if self._base is not None and self.is_nested:
-            self._run.end(self._base.run_id, status)
-
     def open(self, experiment_id: str | None = None) -> OpenRun:
         """Return the run of this attempt, started now if it was not yet."""
         with self._lock:
