@@ -14,6 +14,7 @@ ROOT = Path(mlxkit.__file__).parent
 LAYERS = [
     {"commands", "reference", "__main__"},
     {"client", "mlflow", "compat"},
+    {"models", "deployments"},
     {"runs", "pipelines"},
     {"artifacts", "stacks", "secrets"},
     {"config"},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-from ..errors import MissingDependencyError, MlxError, NotFoundError, did_you_mean
+from ..errors import MissingDependencyError, NotFoundError, did_you_mean
 from .kinds import KINDS
 
 AttributeType = Literal["str", "bool", "int", "float", "map"]
@@ -83,10 +83,6 @@ def get_flavor(kind: str, name: str) -> Flavor:
 
 def load(flavor: Flavor) -> type[Any]:
     """Import the class behind a flavor."""
-    if not flavor.implementation:
-        raise MlxError(
-            f"flavor {flavor.name!r} of {KINDS[flavor.kind].title} can be configured, and not used yet"
-        )
     try:
         return imported(flavor.implementation)  # type: ignore[no-any-return]
     except ModuleNotFoundError as error:

@@ -48,7 +48,7 @@ REGISTRY = Flavor(
     kind="model_registry",
     name="mlflow",
     attributes=(),
-    implementation="",
+    implementation="mlxkit.integrations.mlflow.registry:MlflowRegistry",
     summary="The model registry of the stack's MLflow tracker.",
 )
 
@@ -56,7 +56,7 @@ DEPLOYER = Flavor(
     kind="model_deployer",
     name="mlflow",
     attributes=(),
-    implementation="",
+    implementation="mlxkit.integrations.mlflow.serving.deployer:MlflowDeployer",
     summary="MLflow scoring servers on this machine.",
 )
 

@@ -1,0 +1,1 @@
+"""Deployments: which model versions are served on this machine, and under which address."""

@@ -1,0 +1,1 @@
+"""Models: registered from runs, promoted on evidence, traced back to the data."""
