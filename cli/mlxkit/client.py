@@ -107,6 +107,20 @@ class Client:
 
         return RunQueries(self.history)
 
+    @cached_property
+    def models(self) -> Any:
+        """Models of the stack's registry: register, list, describe, promote, roll back, compare, lineage."""
+        from .models.service import ModelService
+
+        return ModelService(self.project, self.session.stack_name)
+
+    @cached_property
+    def deployments(self) -> Any:
+        """Deployments on this machine: deploy, list, update, start, stop, delete, predict."""
+        from .deployments.service import DeploymentService
+
+        return DeploymentService(self.project, self.session.stack_name)
+
     @property
     def active_stack(self) -> ActiveStack:
         """The active stack with its components, references unresolved."""

@@ -25,6 +25,8 @@ COMMANDS: dict[str, Row] = {
     "runs": Row("runs", "Look at what was run."),
     "pipeline": Row("pipeline", "Look at pipelines and their last runs."),
     "artifact": Row("artifact", "Look at what steps produced, and get it."),
+    "model": Row("model", "Models: register, promote, compare, deploy and trace them."),
+    "deployment": Row("deployment", "Deployments: the models that are served on this machine."),
     "stack": Row("stack", "Choose which components work together."),
     "tracker": Row("tracker", "Experiment trackers: where runs are logged."),
     "artifact-store": Row("artifact_store", "Artifact stores: where step outputs are kept."),
