@@ -43,13 +43,14 @@ class Named:
 
 @dataclass
 class StepContext:
-    """The running step: names, ids, the attempt (from 1) and what it was given."""
+    """The running step: names, ids, the attempt (from 1) and what it was given, artifacts by source and digest."""
 
     name: str
     step_run_id: str
     attempt: int
     parameters: Mapping[str, Any]
     run: PipelineContext
+    inputs: Mapping[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -14,7 +15,9 @@ from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
 from ..errors import MlxError, StepFailedError
+from ..runs.ancestry import document, input_digests
 from ..runs.history import History
+from ..runs.queries import RunQueries
 from ..runs.records import OutputRecord, StepRecord, artifact_of, output_of
 from ..secrets.masking import mask_text
 from ..stacks.protocols import Orchestrator, RunTracking, StepFacts
@@ -149,7 +152,9 @@ def materializer_for(materializers: Any, output: str) -> Any:
 def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: StepRecord) -> StepRecord:
     metadata = dict(source.metadata)
     if spec.tracker is not None and source.metadata.get(TRACKER_LINK):
-        metadata.update(services.tracking(spec.tracker).cached(_facts(spec, 1), source.metadata))
+        metadata.update(
+            services.tracking(spec.tracker).cached(_facts(spec, 1, services, blank), source.metadata)
+        )
     return replace(
         blank,
         status="cached",
@@ -164,11 +169,11 @@ def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: St
 def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> tuple[StepRecord, Exception | None]:
     """Try a step as often as it may be tried; returns its record and what it raised in the end."""
     delay = spec.retries.delay
-    context = StepContext(spec.name, spec.id, 1, spec.arguments.parameters, services.run)
+    context = StepContext(spec.name, spec.id, 1, spec.arguments.parameters, services.run, inputs=blank.inputs)
     try:
         while True:
             try:
-                outputs = _attempt(spec, services, context)
+                outputs = _attempt(spec, services, blank, context)
             except Exception as error:
                 if context.attempt > spec.retries.max_retries:
                     return _failed(spec, services, blank, context, error), error
@@ -193,11 +198,15 @@ def _ended(blank: StepRecord, status: str, context: StepContext, **fields: Any) 
     )
 
 
-def _attempt(spec: StepSpec, services: StepServices, context: StepContext) -> tuple[OutputRecord, ...]:
+def _attempt(
+    spec: StepSpec, services: StepServices, blank: StepRecord, context: StepContext
+) -> tuple[OutputRecord, ...]:
     """Run user code once with the tracker around it; storing the outputs is part of the attempt."""
     values = spec.arguments.load(services.store, annotations_of(spec.function))
     tracking = (
-        services.tracking(spec.tracker).step(_facts(spec, context.attempt)) if spec.tracker else nullcontext()
+        services.tracking(spec.tracker).step(_facts(spec, context.attempt, services, blank))
+        if spec.tracker
+        else nullcontext()
     )
     tracked: Any = None
     token = current_step.set(context)
@@ -265,10 +274,14 @@ def _source(described: Any) -> str:
     return "several steps"
 
 
-def _facts(spec: StepSpec, attempt: int) -> StepFacts:
+def _facts(spec: StepSpec, attempt: int, services: StepServices, blank: StepRecord) -> StepFacts:
+    def origin() -> dict[str, str]:
+        steps = [*RunQueries(services.history).steps(blank.run_id), blank]
+        return {"inputs": json.dumps(input_digests(blank)), "lineage": document(steps, blank.name)}
+
     return StepFacts(
-        name=spec.name, step_run_id=spec.id, attempt=attempt, tracked=spec.is_tracked, settings=spec.settings
-    )
+        name=spec.name, step_run_id=spec.id, attempt=attempt, tracked=spec.is_tracked, settings=spec.settings, origin=origin
+    )  # fmt: skip
 
 
 def _call_hook(hook: Callable[..., Any] | None, services: StepServices, *arguments: Any) -> None:

@@ -169,6 +169,7 @@ def _describe(tree: Any) -> Any:
     if isinstance(tree, Ref):
         return {
             "from": tree.source,
+            "step": tree.step,
             "digest": tree.output.digest,
             "type": tree.output.type,
             "summary": dict(tree.output.summary),

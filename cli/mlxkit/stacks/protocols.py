@@ -35,6 +35,7 @@ class StepFacts:
 
     `tracked` is a step that asked for the tracker: a run is active inside it from the start.
     Without it the tracker only stands ready, and joins in when user code touches its library.
+    `origin` gives tags that say what the step was made from, for the models that it logs.
     """
 
     name: str
@@ -42,6 +43,7 @@ class StepFacts:
     attempt: int = 1
     tracked: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
+    origin: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True)

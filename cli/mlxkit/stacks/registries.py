@@ -142,16 +142,20 @@ class ModelRegistry(Protocol):
 
 
 def open_registry(
-    project: Project, stack: str | None = None, *, waiting: Callable[[str], None] | None = None
+    project: Project,
+    stack: str | None = None,
+    *,
+    tracker: str | None = None,
+    waiting: Callable[[str], None] | None = None,
 ) -> ModelRegistry:
     """Return the registry of a stack, or of the active one; it is not asked for anything yet.
 
-    A stack that names no registry and has an MLflow tracker uses that tracker's. `waiting` is told of anything
-    that takes seconds. Raises ConfigError for a stack without a tracker that the registry could work through.
+    A stack that names no registry and has an MLflow tracker uses that tracker's. `tracker` names another one than
+    the stack's, `waiting` is told of anything that takes seconds. Raises ConfigError for a stack without a tracker that the registry could work through.
     """
     service = StackService(project)
     record, _ = service.active(stack)
-    tracker_name, name = record.components.get(_TRACKER), record.components.get(_REGISTRY)
+    tracker_name, name = tracker or record.components.get(_TRACKER), record.components.get(_REGISTRY)
     config = read_config(project)
     if tracker_name is None:
         raise ConfigError(
@@ -160,15 +164,15 @@ def open_registry(
             hint=f"mlx stack update {record.name} -e TRACKER",
         )
     components, secrets = ComponentService(project), SecretService()
-    tracker = components.resolved(_TRACKER, tracker_name, secrets)
+    through = components.resolved(_TRACKER, tracker_name, secrets)
     registry = components.resolved(_REGISTRY, name or _DEFAULT, secrets)
-    if registry.flavor == "mlflow" and tracker.flavor != "mlflow":
+    if registry.flavor == "mlflow" and through.flavor != "mlflow":
         raise ConfigError(
             f"stacks.{record.name}: model registry {registry.name!r} works through an MLflow tracker, and tracker "
-            f"{tracker.name!r} is of flavor {tracker.flavor!r}",
+            f"{through.name!r} is of flavor {through.flavor!r}",
             hint=f"mlx stack update {record.name} -e TRACKER",
         )
     made: ModelRegistry = load(get_flavor(_REGISTRY, registry.flavor))(
-        registry, tracker, ensure_state_dir(project), waiting=waiting or (lambda _: None)
+        registry, through, ensure_state_dir(project), waiting=waiting or (lambda _: None)
     )
     return made

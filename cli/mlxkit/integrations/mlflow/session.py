@@ -58,6 +58,11 @@ class MlflowRunTracking:
             "mlx.stack": facts.stack,
         }
 
+    @property
+    def code_tags(self) -> dict[str, str]:
+        """The tags that say which code ran."""
+        return {key: value for key, value in self._facts.tags.items() if key.startswith("mlx.")}
+
     @contextmanager
     def step(self, step: StepFacts) -> Iterator[StepTracking]:
         """Point MLflow at the tracker around one attempt at a step."""

@@ -186,6 +186,10 @@ class StepTracking:
         """Return the tags that say of a further run where it belongs."""
         return {**self._run.identity, "mlx.step": self.facts.name}
 
+    def code_tags(self) -> dict[str, str]:
+        """Return the tags that say which code ran."""
+        return self._run.code_tags
+
     def note_started(self, run_id: str) -> None:
         """Remember a run that user code started, so that it does not stay open whatever happens."""
         self._started.append(run_id)

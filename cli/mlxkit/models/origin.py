@@ -1,0 +1,169 @@
+"""Which logged model is meant by "the model of this run", and what is known about where it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..errors import NotFoundError, UsageError, did_you_mean
+from ..runs.ancestry import document, input_digests
+from ..runs.queries import RunQueries
+from ..runs.records import RunRecord, StepRecord
+from ..stacks.registries import LoggedModel, ModelRegistry, TrackedRun
+from . import tags
+
+_USUAL = "model"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One logged model with the tags that a version made from it carries."""
+
+    model: LoggedModel
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def find_origin(
+    registry: ModelRegistry,
+    queries: RunQueries,
+    run: str,
+    *,
+    step: str | None = None,
+    path: str | None = None,
+) -> Origin:
+    """Find the model that a run logged, also where its step was served from the cache.
+
+    `run` is our id, a name, `latest`, or the tracker's id. Raises NotFoundError for a run without a model, and
+    UsageError when it has several and neither step nor path says which.
+    """
+    try:
+        ours = queries.get(run)
+    except NotFoundError as error:
+        return _from_tracker(registry, run, step, path, error)
+    return _from_history(registry, queries, ours, run, step, path)
+
+
+def _from_history(
+    registry: ModelRegistry,
+    queries: RunQueries,
+    run: RunRecord,
+    asked: str,
+    step: str | None,
+    path: str | None,
+) -> Origin:
+    steps = list(queries.steps(run.id))
+    chosen = [queries.step(run.id, step)] if step else steps
+    logged_to = {item.id: _mlflow_run(item) for item in chosen}
+    ids = [found for found in dict.fromkeys(logged_to.values()) if found]
+    if not step:
+        ids = list(dict.fromkeys([*ids, *queries.tracker_runs(run.id)]))
+    if asked in ids:  # the tracker's own id was given: that run of it, and no other
+        ids = [asked]
+    if not ids:
+        raise _without_model(run.name, step, "it was not tracked")
+    made_by = {item.cached_from or item.id: item for item in chosen}
+    models = [
+        model
+        for model in registry.logged_models(ids)
+        if (model.tags.get(tags.STEP_RUN_ID) or next(iter(made_by), "")) in made_by
+    ]
+    model = _choose(models, run.name, step, path)
+    producer = made_by.get(model.tags.get(tags.STEP_RUN_ID, ""))
+    if producer is None and len(logged_to) == 1:
+        producer = chosen[0]
+    return Origin(
+        model, {**_ours(model.tags), **_described(run, steps, producer), **_runs(model, queries, run, ids)}
+    )
+
+
+def _mlflow_run(step: StepRecord) -> str:
+    """Return the tracker's run that a step logged to when it ran; a cached one logged to that of its origin."""
+    return str(step.metadata.get("mlflow_source_run_id") or step.metadata.get("mlflow_run_id") or "")
+
+
+def _described(run: RunRecord, steps: Sequence[StepRecord], producer: StepRecord | None) -> dict[str, str]:
+    found = {
+        tags.RUN_ID: run.id, tags.RUN_NAME: run.name, tags.PIPELINE: run.pipeline, tags.STACK: run.stack,
+        tags.COMMIT: str(run.code.get("commit") or ""), tags.CODE_DIGEST: str(run.code.get("digest") or ""),
+    }  # fmt: skip
+    if producer is not None:
+        found |= {
+            tags.STEP: producer.name, tags.STEP_RUN_ID: producer.id,
+            tags.INPUTS: json.dumps(input_digests(producer)), tags.LINEAGE: document(steps, producer.name),
+        }  # fmt: skip
+    return {key: value for key, value in found.items() if value}
+
+
+def _runs(model: LoggedModel, queries: RunQueries, run: RunRecord, ids: Sequence[str]) -> dict[str, str]:
+    """Say which of the tracker's runs speak for the model: that it was trained in, then those of the run."""
+    return {
+        tags.MLFLOW_RUNS: json.dumps(list(dict.fromkeys([model.run_id, *queries.tracker_runs(run.id), *ids])))
+    }
+
+
+def _from_tracker(
+    registry: ModelRegistry, run: str, step: str | None, path: str | None, unknown: NotFoundError
+) -> Origin:
+    """Find a run that another machine made, by the tracker's id or by ours."""
+    try:
+        runs = [registry.run(run)]
+    except NotFoundError:
+        runs = registry.runs_of(run)
+    if not runs:
+        raise NotFoundError(f"{unknown.message}, neither here nor on the tracker", hint=unknown.hint)
+    models = registry.logged_models([item.run_id for item in runs])
+    if step:
+        names = [model.tags.get(tags.STEP, "") for model in models]
+        models = [model for model in models if model.tags.get(tags.STEP) == step]
+        if not models:
+            raise NotFoundError(f"step {step!r} of run {run} logged no model{did_you_mean(step, names)}")
+    model = _choose(models, runs[0].name or run, step, path)
+    source = next((item for item in runs if item.run_id == model.run_id), runs[0])
+    ids = list(dict.fromkeys([model.run_id, *(item.run_id for item in runs)]))
+    return Origin(model, {**_of_run(source), **_ours(model.tags), tags.MLFLOW_RUNS: json.dumps(ids)})
+
+
+def _of_run(run: TrackedRun) -> dict[str, str]:
+    kept = (tags.RUN_ID, tags.RUN_NAME, tags.PIPELINE, tags.STACK, tags.COMMIT, tags.CODE_DIGEST)
+    found = {key: run.tags[key] for key in kept if run.tags.get(key)}
+    commit = run.tags.get("mlflow.source.git.commit")
+    return {tags.COMMIT: commit, **found} if commit else found
+
+
+def _ours(found: dict[str, str] | object) -> dict[str, str]:
+    return {key: value for key, value in dict(found).items() if key.startswith(tags.OURS)}  # type: ignore[call-overload]
+
+
+def _choose(models: Sequence[LoggedModel], run: str, step: str | None, path: str | None) -> LoggedModel:
+    """Return the one model that is meant; of one step's models with one name, the last that it logged."""
+    if not models:
+        raise _without_model(run, step, "it logged none")
+    names = list(dict.fromkeys(model.name for model in models))
+    if path is not None:
+        if path not in names:
+            raise NotFoundError(
+                f"run {run} logged no model {path!r}{did_you_mean(path, names)}; it has {', '.join(names)}"
+            )
+        models = [model for model in models if model.name == path]
+    elif len(names) > 1 and _USUAL in names:
+        models = [model for model in models if model.name == _USUAL]
+    elif len(names) > 1:
+        raise UsageError(
+            f"run {run} logged {len(names)} models: {', '.join(names)}", hint=f"--path {names[0]}"
+        )
+    by_step = list(dict.fromkeys(model.tags.get(tags.STEP, "") for model in models))
+    if len(by_step) > 1:
+        raise UsageError(
+            f"{len(by_step)} steps of run {run} logged a model {models[0].name!r}: {', '.join(by_step)}",
+            hint=f"--step {by_step[0]}",
+        )
+    return models[-1]
+
+
+def _without_model(run: str, step: str | None, why: str) -> NotFoundError:
+    where = f"step {step!r} of run {run}" if step else f"run {run}"
+    return NotFoundError(
+        f"{where} has no model to register: {why}",
+        hint='log it in a tracked step: mlflow.<flavor>.log_model(model, "model")',
+    )

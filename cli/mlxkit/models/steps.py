@@ -1,0 +1,101 @@
+"""Ready-made steps for models, under the names that ZenML's users know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from ..errors import UsageError
+from ..pipelines.context import StepContext, get_step_context
+from ..pipelines.decorators import step
+from ..pipelines.session import Session, current_session
+from ..runs.queries import RunQueries
+from ..stacks.registries import open_registry
+from . import tags
+from .registration import Registration, register, register_uri
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A model version as a step returns it: enough to deploy it, promote it, or look it up."""
+
+    name: str
+    version: int
+    version_tag: str = ""
+    source: str = ""
+    run_id: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The version as commands take it."""
+        return f"{self.name}:{self.version}"
+
+
+@step(enable_cache=False, experiment_tracker=False)
+def mlflow_register_model_step(
+    model: Any = None,
+    name: str | None = None,
+    version: str | None = None,
+    description: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    trained_model_name: str | None = None,
+    model_source_uri: str | None = None,
+    run_id: str | None = None,
+) -> Annotated[RegisteredVersion, "model_version"]:
+    """Register the model that a step of this run logged to MLflow; `model` is that step's output.
+
+    `version` is the version's own label ("1.0.0"), kept as a tag: `mlx model describe NAME:1.0.0` finds it.
+    Without `model` it is the model of the run, or of `run_id`, or what lies at `model_source_uri`. A model that is
+    registered already is not registered twice. Raises NotFoundError when no model was logged.
+    """
+    if not name:
+        raise UsageError("mlflow_register_model_step needs the name of the model", hint='name="my-model"')
+    context = get_step_context()
+    session = current_session() or Session()
+    queries = RunQueries(session.history)
+    producer = _producer(context)
+    registry = open_registry(
+        session.project, context.run.stack, tracker=_tracker(queries, context, producer), waiting=_tell
+    )
+    common: dict[str, Any] = {"version_tag": version, "description": description, "tags": metadata}
+    if model_source_uri:
+        made = register_uri(registry, queries, name, model_source_uri, run_id=run_id, **common)
+    elif run_id:
+        made = register(registry, queries, name, run_id, path=trained_model_name, **common)
+    else:
+        made = register(
+            registry, queries, name, context.run.run_id, step=producer, path=trained_model_name, **common
+        )
+    return _told(made, context)
+
+
+def _told(made: Registration, context: StepContext) -> RegisteredVersion:
+    """Say what was registered in the step's output and in its metadata."""
+    version = made.version
+    label = version.tags.get(tags.VERSION_TAG, "")
+    for note in made.notes:
+        _tell(note)
+    _tell(
+        f"{'registered' if made.is_new else 'already registered:'} {version.reference}{f' ({label})' if label else ''}"
+    )
+    context.metadata.update(model=version.name, model_version=version.version, version_tag=label)
+    return RegisteredVersion(version.name, version.version, label, version.source, version.run_id)
+
+
+def _producer(context: StepContext) -> str | None:
+    """Return the step of this run whose output was passed as the model."""
+    given = context.inputs.get("model")
+    return (given.get("step") or None) if isinstance(given, Mapping) else None
+
+
+def _tracker(queries: RunQueries, context: StepContext, producer: str | None) -> str | None:
+    """Return the tracker that the model was logged to: that of --tracker, or of the step, may not be the stack's."""
+    if producer is None:
+        return None
+    found = queries.step(context.run.run_id, producer).metadata.get("experiment_tracker")
+    return str(found) if found else None
+
+
+def _tell(text: str) -> None:
+    print(text)  # noqa: T201  inside a step: it belongs to the step's log

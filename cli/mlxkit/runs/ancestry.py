@@ -1,0 +1,79 @@
+"""Where a step's inputs come from: its ancestors within the run, as a small document that can travel as a tag.
+
+The document is what a model version carries, so that its way back to the data can be told where the history of
+the run is not: on another machine, by another person.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .records import StepRecord
+
+LONGEST = 4_900  # characters: MLflow's tags took 5,000 before they took more
+_DIGEST = 16
+
+
+def input_digests(step: StepRecord) -> dict[str, str]:
+    """Return the digest of every artifact that a step was given, by argument; items of a list are `rows[0]`."""
+    return {path: str(item["digest"]) for path, item in _inputs(step.inputs)}
+
+
+def ancestry(steps: Sequence[StepRecord], name: str) -> list[StepRecord]:
+    """Return a step and every step that it got something from, itself first, the farthest last."""
+    by_name = {step.name: step for step in steps}
+    found: dict[str, StepRecord] = {}
+    waiting = [name]
+    while waiting:
+        step = by_name.get(waiting.pop(0))
+        if step is not None and step.name not in found:
+            found[step.name] = step
+            waiting += [str(item["step"]) for _, item in _inputs(step.inputs) if item.get("step")]
+    return list(found.values())
+
+
+def document(steps: Sequence[StepRecord], name: str) -> str:
+    """Return the ancestry of a step as compact JSON; when it is too long the farthest steps are left out, and that is said."""
+    entries = [_entry(step) for step in ancestry(steps, name)]
+    for kept in range(len(entries), 0, -1):
+        cut = {"left_out": len(entries) - kept} if kept < len(entries) else {}
+        text = json.dumps({"steps": entries[:kept], **cut}, separators=(",", ":"))
+        if len(text) <= LONGEST:
+            return text
+    return ""
+
+
+def _entry(step: StepRecord) -> dict[str, Any]:
+    entry: dict[str, Any] = {"step": step.name, "id": step.id, "run": step.run_id, "status": step.status}
+    if step.cached_from:
+        entry["cached_from"] = step.cached_from
+    if step.parameters:
+        entry["parameters"] = {key: _short(value) for key, value in step.parameters.items()}
+    inputs = {
+        path: {"from": str(item["from"]), "digest": str(item["digest"])[:_DIGEST]}
+        for path, item in _inputs(step.inputs)
+    }
+    outputs = {output.name: output.digest[:_DIGEST] for output in step.outputs}
+    return {**entry, **({"inputs": inputs} if inputs else {}), **({"outputs": outputs} if outputs else {})}
+
+
+def _inputs(tree: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every artifact in the described inputs of a step, with the argument it arrives in."""
+    if isinstance(tree, Mapping):
+        if isinstance(tree.get("digest"), str) and "from" in tree:
+            yield path, tree
+            return
+        for key, item in tree.items():
+            yield from _inputs(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(tree, (list, tuple)):
+        for index, item in enumerate(tree):
+            yield from _inputs(item, f"{path}[{index}]")
+
+
+def _short(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
