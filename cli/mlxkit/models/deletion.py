@@ -1,0 +1,77 @@
+"""Deleting versions and models: what goes with them, and what stands against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InUseError
+from ..records import Record
+from ..stacks.registries import ModelRegistry, ModelVersion
+from .references import parse, resolve, versions_of
+
+
+@dataclass(frozen=True)
+class Deletion(Record):
+    """What a deletion takes away: one version, or with `version` None the model with all of them."""
+
+    name: str
+    version: int | None
+    versions: int
+    aliases: tuple[str, ...]
+    deployments: tuple[str, ...]
+
+    @property
+    def reference(self) -> str:
+        """What is deleted, as commands take it: no other than the one that was looked at."""
+        return self.name if self.version is None else f"{self.name}:{self.version}"
+
+    @property
+    def sentence(self) -> str:
+        """What is deleted, in words."""
+        if self.version is not None:
+            return f"version {self.version} of model {self.name!r}"
+        count = {0: "no version", 1: "its version"}.get(self.versions, f"its {self.versions} versions")
+        return f"model {self.name!r} with {count}"
+
+
+def plan_deletion(registry: ModelRegistry, state_dir: Path, reference: str, *, force: bool) -> Deletion:
+    """Return what deleting takes away; raises InUseError for what is deployed or holds an alias, unless forced."""
+    asked = parse(reference)
+    if asked.is_bare:
+        versions = versions_of(registry, asked.name, limit=100_000)
+    else:
+        versions = [resolve(registry, reference)]
+    found = Deletion(
+        asked.name,
+        None if asked.is_bare else versions[0].version,
+        len(versions),
+        tuple(sorted({alias for item in versions for alias in item.aliases})),
+        _deployments(state_dir, versions),
+    )
+    if force or not (found.aliases or found.deployments):
+        return found
+    holds = [f"is {', '.join(found.aliases)}"] if found.aliases else []
+    serves = [f"is served by deployment {', '.join(found.deployments)}"] if found.deployments else []
+    who = found.reference if found.version is not None else f"a version of {found.name!r}"
+    raise InUseError(f"{who} {' and '.join(holds + serves)}", hint=_way_out(found))
+
+
+def _way_out(found: Deletion) -> str:
+    if found.deployments:
+        return f"mlx deployment delete {found.deployments[0]}, or add --force"
+    return f"mlx model unset {found.name} --stage {found.aliases[0]}, or add --force"
+
+
+def _deployments(state_dir: Path, versions: list[ModelVersion]) -> tuple[str, ...]:
+    """Return the deployments on this machine that serve one of these versions."""
+    from ..deployments.store import DeploymentStore
+
+    wanted = {(item.name, item.version) for item in versions}
+    return tuple(
+        sorted(
+            entry.name
+            for entry in DeploymentStore(state_dir).list()
+            if (entry.model, entry.version) in wanted
+        )
+    )

@@ -1,0 +1,142 @@
+"""Moves of stages and aliases: each is a tag on the version that it concerns, written before the move."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from ..records import Record, plain
+from ..stacks.registries import ModelVersion
+from .tags import MOVE
+
+Kind = Literal["promote", "rollback", "unset"]
+OUTSIDE = "another tool"
+
+
+@dataclass(frozen=True)
+class Move(Record):
+    """An alias moved: away from version `previous`, to `version` (None: it was taken away); `from` and `to` in JSON."""
+
+    at: str | None
+    by: str
+    alias: str
+    previous: int | None
+    version: int | None
+    why: str = ""
+    kind: Kind = "promote"
+    evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+    is_recorded: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        data = super().to_dict()
+        names = {"previous": "from", "version": "to"}
+        return {names.get(key, key): value for key, value in data.items()}
+
+
+def new_move(
+    alias: str,
+    previous: int | None,
+    version: int | None,
+    *,
+    kind: Kind,
+    why: str = "",
+    evidence: Sequence[Record] = (),
+) -> Move:
+    """Return a move that is made now, by this user on this machine."""
+    now = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+    rows = tuple({k: v for k, v in plain(row).items() if k != "schema_version"} for row in evidence)
+    return Move(now, _who(), alias, previous, version, why, kind, rows)
+
+
+def tag_of(move: Move) -> tuple[str, str]:
+    """Return the tag that records a move: its key sorts by time and is unique, its value is JSON."""
+    data = {
+        key: value
+        for key, value in move.to_dict().items()
+        if key not in ("schema_version", "is_recorded") and value not in ("", [])
+    }
+    stamp = (move.at or "").replace("+00:00", "Z").replace(":", "").replace("-", "")
+    return f"{MOVE}{stamp}-{secrets.token_hex(4)}", json.dumps(data, ensure_ascii=False)
+
+
+def moves_of(versions: Iterable[ModelVersion]) -> list[Move]:
+    """Return the moves that versions carry, the oldest first; a tag that is no move is left out."""
+    found = [
+        (key, move)
+        for version in versions
+        for key, value in version.tags.items()
+        if key.startswith(MOVE) and (move := _read(value)) is not None
+    ]
+    return [move for _, move in sorted(found, key=lambda item: item[0])]
+
+
+def moves_outside(moves: Sequence[Move], now: Mapping[str, int]) -> list[Move]:
+    """Return a move for each alias that is not where the last recorded one put it."""
+    last = {move.alias: move.version for move in moves}
+    return [
+        Move(
+            None, OUTSIDE, alias, last.get(alias), now.get(alias), _said_of(now.get(alias)), is_recorded=False
+        )
+        for alias in sorted({*last, *now})
+        if last.get(alias) != now.get(alias)
+    ]
+
+
+def before(moves: Sequence[Move], alias: str, now: int | None) -> int | None:
+    """Return the version that held an alias before the one that holds it `now`.
+
+    A rollback undoes the move before it, so that one rollback after another walks further back, never forth again.
+    """
+    held: list[int | None] = []
+    for move in moves:
+        if move.alias != alias:
+            continue
+        if not held or held[-1] != move.previous:
+            held.append(move.previous)  # the move before this one is not recorded, or its version was deleted
+        if move.kind == "rollback":
+            while len(held) > 1 and held[-1] != move.version:
+                held.pop()
+            held[-1] = move.version
+        else:
+            held.append(move.version)
+    if not held or held[-1] != now:
+        held.append(now)
+    earlier = [version for version in held if version not in (None, now)]
+    return earlier[-1] if earlier else None
+
+
+def _said_of(now: int | None) -> str:
+    return "removed by another tool, or with its version" if now is None else "set by another tool"
+
+
+def _read(text: str) -> Move | None:
+    try:
+        told = json.loads(text)
+        kind = told.get("kind", "promote")
+        return Move(
+            at=str(told["at"]), by=str(told["by"]), alias=str(told["alias"]), previous=_number(told["from"]),
+            version=_number(told["to"]), why=str(told.get("why") or ""),
+            kind=kind if kind in ("rollback", "unset") else "promote",
+            evidence=tuple(row for row in told.get("evidence", ()) if isinstance(row, dict)),
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError):  # somebody else wrote the tag
+        return None
+
+
+def _number(told: Any) -> int | None:
+    return None if told is None else int(told)
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container whose user has no name
+        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return f"{user}@{socket.gethostname()}"

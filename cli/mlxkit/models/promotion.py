@@ -1,0 +1,179 @@
+"""Moving stages and aliases: on evidence, one holder at a time, each move recorded before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config.locks import file_lock
+from ..errors import MlxError, NotFoundError
+from ..records import Record
+from ..stacks.registries import ModelRegistry, ModelVersion, RegisteredModel
+from .evidence import EvidenceRow, parse_condition
+from .gate import judge
+from .moves import Kind, Move, before, moves_of, moves_outside, new_move, tag_of
+from .references import find_model, model_name, resolve, versions_of
+from .stages import STAGES, check_alias, holder, no_holder
+
+_ALL = 100_000  # versions: a move may be on any of them
+_WAIT = 120.0  # seconds for another process of this project that is moving something
+
+
+@dataclass(frozen=True)
+class Promotion(Record):
+    """What came of it: `promoted` says whether `version` holds (or with `is_dry_run`: would hold) `alias`.
+
+    `previous` had it before; `is_changed` is false when nothing was to be done; `left` are the stages that it left.
+    """
+
+    name: str
+    version: int
+    alias: str
+    previous: int | None
+    promoted: bool
+    is_changed: bool = False
+    is_dry_run: bool = False
+    rows: tuple[EvidenceRow, ...] = ()
+    left: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def reference(self) -> str:
+        """The version as commands take it."""
+        return f"{self.name}:{self.version}"
+
+
+class Promotions:
+    """Moves what versions are called; processes of one project take turns, so that a record says who had it before."""
+
+    def __init__(self, registry: ModelRegistry, lock: Path) -> None:
+        self._registry = registry
+        self._lock = lock
+
+    def promote(
+        self, reference: str, to: str, *, why: str = "", conditions: Sequence[str] = (), dry_run: bool = False
+    ) -> Promotion:
+        """Give a version a stage or an alias, if every condition holds."""
+        alias, asked = check_alias(to), [parse_condition(text) for text in conditions]
+        with self._turn():
+            version = resolve(self._registry, reference)
+            model = find_model(self._registry, version.name)
+            left = _other_stages(version, alias)
+            previous = holder(self._registry, model, alias)
+            done = Promotion(
+                version.name, version.version, alias, previous, True, is_dry_run=dry_run, left=left
+            )
+            if model.aliases.get(alias) == version.version and not left:
+                return done
+            rows = judge(self._registry, version, asked)
+            if not all(row.holds for row in rows):
+                return _with(done, promoted=False, rows=rows, left=())
+            if not dry_run:
+                self._give(model, version, alias, "promote", why, rows)
+            return _with(done, is_changed=not dry_run, rows=rows)
+
+    def rollback(self, name: str, to: str, *, why: str = "", dry_run: bool = False) -> Promotion:
+        """Give a stage or an alias back to the version that had it before; again, and it walks further back."""
+        alias, name = check_alias(to), model_name(name)
+        with self._turn():
+            model = find_model(self._registry, name)
+            versions = versions_of(self._registry, name, limit=_ALL)
+            now = holder(self._registry, model, alias)
+            earlier = before(moves_of(versions), alias, now)
+            if earlier is None:
+                raise MlxError(
+                    f"no version of {name!r} was {alias!r} before"
+                    + (f" version {now}" if now is not None else ""),
+                    hint=f"mlx model promote {name}:VERSION --to {alias}",
+                )
+            version = next((item for item in versions if item.version == earlier), None)
+            if version is None:
+                raise MlxError(
+                    f"version {earlier} of {name!r}, which was {alias!r} before, was deleted",
+                    hint=f"mlx model promote {name}:VERSION --to {alias}",
+                )
+            done = Promotion(
+                name, earlier, alias, now, True, is_dry_run=dry_run, left=_other_stages(version, alias)
+            )
+            if not dry_run:
+                self._give(model, version, alias, "rollback", why)
+            return _with(done, is_changed=not dry_run)
+
+    def unset(self, name: str, alias: str, *, why: str = "") -> Move:
+        """Take a stage or an alias away from the version that holds it."""
+        alias, name = check_alias(alias), model_name(name)
+        with self._turn():
+            model = find_model(self._registry, name)
+            now = model.aliases.get(alias)
+            if now is None:
+                raise self._not_held(model, alias)
+            return self._record_and_move(name, new_move(alias, now, None, kind="unset", why=why))
+
+    def history(self, name: str, alias: str | None = None) -> list[Move]:
+        """Return the moves of a model's stages and aliases, the newest first; unrecorded ones before them."""
+        name = model_name(name)
+        wanted = None if alias is None else check_alias(alias)
+        model = find_model(self._registry, name)
+        moves = moves_of(versions_of(self._registry, name, limit=_ALL))
+        told = [*moves_outside(moves, model.aliases), *reversed(moves)]
+        return [move for move in told if wanted in (None, move.alias)]
+
+    def _give(
+        self,
+        model: RegisteredModel,
+        version: ModelVersion,
+        alias: str,
+        kind: Kind,
+        why: str,
+        rows: Sequence[EvidenceRow] = (),
+    ) -> None:
+        previous = holder(self._registry, model, alias)
+        if model.aliases.get(alias) != version.version:
+            had = None if previous == version.version else previous
+            move = new_move(alias, had, version.version, kind=kind, why=why, evidence=rows)
+            self._record_and_move(model.name, move)
+        for stage in _other_stages(version, alias):
+            gone = new_move(stage, version.version, None, kind="unset", why=f"moved to {alias}")
+            self._record_and_move(model.name, gone)
+
+    def _record_and_move(self, name: str, move: Move) -> Move:
+        """Write down a move, then make it; one that failed leaves no record."""
+        carrier = move.version if move.version is not None else move.previous
+        key, text = tag_of(move)
+        self._registry.set_tags(name, {key: text}, version=carrier)
+        try:
+            self._registry.set_alias(name, move.alias, move.version)
+        except BaseException:
+            with suppress(MlxError):  # it may have moved, although no answer came
+                if self._registry.model(name).aliases.get(move.alias) != move.version:
+                    self._registry.set_tags(name, {key: None}, version=carrier)
+            raise
+        return move
+
+    def _not_held(self, model: RegisteredModel, alias: str) -> MlxError:
+        legacy = holder(self._registry, model, alias)
+        if legacy is None:
+            return no_holder(model, alias, f"mlx model history {model.name}")
+        return NotFoundError(
+            f"version {legacy} of {model.name!r} is {alias!r} by a stage of MLflow 2, which is no alias to take away",
+            hint=f"mlx model promote {model.name}:{legacy} --to archived",
+        )
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with file_lock(self._lock, timeout=_WAIT):
+            yield
+
+
+def _other_stages(version: ModelVersion, alias: str) -> tuple[str, ...]:
+    """Return the stages that a version leaves when it is given one: it is in one stage, and free aliases stay."""
+    if alias not in STAGES:
+        return ()
+    return tuple(stage for stage in STAGES if stage in version.aliases and stage != alias)
+
+
+def _with(done: Promotion, **changed: object) -> Promotion:
+    from dataclasses import replace
+
+    return replace(done, **changed)  # type: ignore[arg-type]

@@ -1,0 +1,197 @@
+"""Models of a stack's registry: everything that `mlx model` and `Client().models` can do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..config.paths import Project, ensure_state_dir, find_project
+from ..errors import NotFoundError, UsageError, did_you_mean
+from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
+from .deletion import Deletion, plan_deletion
+from .metrics import Measured, measured
+from .moves import Move
+from .promotion import Promotion, Promotions
+from .records import ModelDescription, ModelRecord, VersionRecord, model_record, version_record, without_ours
+from .references import check_label, find_model, model_name, parse, resolve, versions_of
+from .tags import OURS, VERSION_TAG
+
+if TYPE_CHECKING:
+    from ..runs.queries import RunQueries
+    from .registration import Registration
+
+
+class ModelService:
+    """The models of one project's stack; a reference is `NAME`, `NAME:7`, `NAME:1.0.0` or `NAME@production`."""
+
+    def __init__(
+        self,
+        project: Project | None = None,
+        stack: str | None = None,
+        *,
+        waiting: Callable[[str], None] | None = None,
+    ) -> None:
+        self.project = project or find_project()
+        self.stack = stack
+        self._waiting = waiting
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        """The registry of the stack, opened on first use."""
+        return open_registry(self.project, self.stack, waiting=self._waiting)
+
+    def list(self) -> Sequence[ModelRecord]:
+        """Return the models by name, each with the metrics of its version in production, or of its newest."""
+        models = self.registry.models()
+        shown = [model.aliases.get("production", model.latest) for model in models]
+        versions = [
+            self.registry.version(model.name, number)
+            for model, number in zip(models, shown, strict=True)
+            if number is not None
+        ]
+        found = dict(zip([item.name for item in versions], measured(self.registry, versions), strict=True))
+        return [
+            model_record(model, number, found.get(model.name, Measured()))
+            for model, number in zip(models, shown, strict=True)
+        ]
+
+    def describe(self, reference: str) -> ModelDescription | VersionRecord:
+        """Return a model with its versions for a bare name, and else one version."""
+        asked = parse(reference)
+        if not asked.is_bare:
+            return self.get(reference)
+        model = find_model(self.registry, asked.name)
+        versions = self.versions(asked.name)
+        shown = model.aliases.get("production", model.latest)
+        metrics = next((item.metrics for item in versions if item.version == shown), {})
+        return ModelDescription(model_record(model, shown, Measured(metrics)), tuple(versions))
+
+    def get(self, reference: str) -> VersionRecord:
+        """Return one version; a bare name is its newest."""
+        version = resolve(self.registry, reference)
+        return version_record(version, measured(self.registry, [version])[0])
+
+    def versions(self, name: str, *, limit: int = 1000) -> Sequence[VersionRecord]:
+        """Return the versions of a model, the newest first."""
+        found = versions_of(self.registry, model_name(name), limit=limit)
+        return [version_record(*pair) for pair in zip(found, measured(self.registry, found), strict=True)]
+
+    def register(
+        self,
+        name: str,
+        run: str = "latest",
+        *,
+        step: str | None = None,
+        path: str | None = None,
+        version_tag: str | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        queries: RunQueries | None = None,
+    ) -> Registration:
+        """Make a version from the model that a run logged."""
+        from .registration import register
+
+        if version_tag is not None:
+            check_label(version_tag)
+        return register(
+            self.registry,
+            queries or self._queries(),
+            model_name(name),
+            run,
+            step=step,
+            path=path,
+            version_tag=version_tag,
+            description=description,
+            tags=_own_tags(tags or {}),
+        )
+
+    def tag(
+        self, reference: str, tags: Mapping[str, str] | None = None, *, remove: Sequence[str] = ()
+    ) -> Mapping[str, str]:
+        """Set and remove tags of a model (a bare name) or of a version, and return those it has then."""
+        changed: dict[str, str | None] = {**_own_tags(tags or {}), **dict.fromkeys(remove)}
+        _own_tags(dict.fromkeys(remove, ""))
+        if not changed:
+            raise UsageError("nothing to change", hint=f"mlx model tag {reference} KEY=VALUE")
+        name, version, there = self._tagged(reference)
+        for key in remove:
+            if key not in there:
+                raise NotFoundError(f"{reference} has no tag {key!r}{did_you_mean(key, there)}")
+        self.registry.set_tags(name, changed, version=version)
+        return {key: value for key, value in {**there, **changed}.items() if value is not None}
+
+    def update(
+        self, reference: str, *, description: str | None = None, version_tag: str | None = None
+    ) -> None:
+        """Describe a model (a bare name) or a version anew, or give a version another label."""
+        if description is None and version_tag is None:
+            raise UsageError("nothing to change", hint=f"mlx model update {reference} --description TEXT")
+        asked = parse(reference)
+        if version_tag is not None:
+            check_label(version_tag)
+            if asked.is_bare:
+                raise UsageError(
+                    f"{reference!r} names no version to label", hint=f"mlx model versions {asked.name}"
+                )
+        name, version, _ = self._tagged(reference)
+        if description is not None:
+            self.registry.set_description(name, description, version=version)
+        if version_tag is not None:
+            self.registry.set_tags(name, {VERSION_TAG: version_tag}, version=version)
+
+    def plan_deletion(self, reference: str, *, force: bool = False) -> Deletion:
+        """Return what deleting would take away; raises InUseError for what is deployed or holds an alias."""
+        return plan_deletion(self.registry, ensure_state_dir(self.project), reference, force=force)
+
+    def delete(self, reference: str, *, force: bool = False) -> Deletion:
+        """Delete a version, or a model (a bare name) with all of them."""
+        found = self.plan_deletion(reference, force=force)
+        self.registry.delete(found.name, version=found.version)
+        return found
+
+    def promote(
+        self, reference: str, to: str, *, why: str = "", conditions: Sequence[str] = (), dry_run: bool = False
+    ) -> Promotion:
+        """Give a version a stage or an alias, if every condition (`val_rmse < @production.val_rmse`) holds."""
+        return self._promotions.promote(reference, to, why=why, conditions=conditions, dry_run=dry_run)
+
+    def rollback(self, name: str, stage: str, *, why: str = "", dry_run: bool = False) -> Promotion:
+        """Give a stage or an alias back to the version that had it before; again, and it walks further back."""
+        return self._promotions.rollback(name, stage, why=why, dry_run=dry_run)
+
+    def unset(self, name: str, stage: str, *, why: str = "") -> Move:
+        """Take a stage or an alias away from the version that holds it."""
+        return self._promotions.unset(name, stage, why=why)
+
+    def history(self, name: str, stage: str | None = None) -> Sequence[Move]:
+        """Return the moves of a model's stages and aliases, the newest first."""
+        return self._promotions.history(name, stage)
+
+    @property
+    def _promotions(self) -> Promotions:
+        return Promotions(self.registry, ensure_state_dir(self.project) / "models" / "moves.lock")
+
+    def _queries(self) -> RunQueries:
+        from ..runs.history import History
+        from ..runs.queries import RunQueries
+
+        return RunQueries(History(ensure_state_dir(self.project)))
+
+    def _tagged(self, reference: str) -> tuple[str, int | None, Mapping[str, str]]:
+        """Return what a reference to a model or a version names, with the tags that are not ours."""
+        asked = parse(reference)
+        if asked.is_bare:
+            return asked.name, None, without_ours(find_model(self.registry, asked.name).tags)
+        version: ModelVersion = resolve(self.registry, reference)
+        return version.name, version.version, without_ours(version.tags)
+
+
+def _own_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags that a user may set; raises UsageError for ours, which say where a version comes from."""
+    for key in tags:
+        if key.startswith(OURS):
+            raise UsageError(f"tags that begin with {OURS!r} are written by mlx itself: {key!r}")
+        if not key.strip():
+            raise UsageError("a tag needs a key", hint="KEY=VALUE")
+    return dict(tags)
