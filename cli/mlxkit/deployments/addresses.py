@@ -1,0 +1,69 @@
+"""Where a deployment listens: names, hosts and ports as they are asked for, and the URL to call."""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import closing
+
+from ..config.names import MAX_LENGTH, check_name
+from ..errors import UsageError
+
+_HOST = re.compile(r"[A-Za-z0-9_.:%-]+")
+_EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, never chosen
+
+
+def name_for(model: str) -> str:
+    """Return a valid deployment name for a model's name."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", model).lstrip("_.-").rstrip("-")
+    return check_name(name[:MAX_LENGTH] or "model", "deployment")
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise UsageError for what cannot be listened on."""
+    if not _HOST.fullmatch(host):
+        raise UsageError(f"{host!r} is no host to listen on", hint="--host 127.0.0.1")
+    if not 0 <= port <= 65535:
+        raise UsageError(f"{port} is no port: 1 to 65535, or 0 for a free one")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach what listens on a host."""
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
+
+
+def exposure(host: str, *, has_token: bool) -> str | None:
+    """Say what it means to listen on a host that others can reach; None when they cannot."""
+    if is_loopback(host):
+        return None
+    said = (
+        f"--host {host}: anyone who reaches this machine can call the model, over http that others can read"
+    )
+    return said if has_token else f'{said}, and without --token "<<secret.key>>" nobody is asked who they are'
+
+
+def reached_by(host: str) -> str:
+    """Return the host to connect to from here."""
+    return _EVERY.get(host, host)
+
+
+def url_of(host: str, port: int | None) -> str:
+    """Return the address of a server, or nothing when it has no port."""
+    if not port:
+        return ""
+    reached = reached_by(host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def is_free(host: str, port: int) -> bool:
+    """Say whether a port can be listened on right now."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with closing(socket.socket(found[0], socket.SOCK_STREAM)) as listener:
+            listener.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # what closed just now does not count
+            listener.bind(found[4])
+            return True
+    except OSError:
+        return False

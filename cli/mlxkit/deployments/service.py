@@ -1,0 +1,289 @@
+"""What can be done with deployments; the door for the command line and for Python."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.names import check_name
+from ..config.paths import Project, ensure_state_dir, find_project
+from ..errors import AlreadyExistsError, MlxError, NotFoundError
+from ..models.references import parse, resolve
+from ..stacks.deployers import ModelDeployer, open_deployer
+from ..stacks.registries import ModelRegistry, open_registry
+from ..stacks.service import StackService
+from . import making, views
+from .addresses import check_address, exposure, is_free, name_for, url_of
+from .entries import DEFAULT_MAX_BODY, DEFAULT_READY_WITHIN, DeploymentEntry
+from .following import standings
+from .records import DeploymentRecord
+from .store import BrokenDeployment, DeploymentStore
+from .token import check_token, resolve_token
+
+if TYPE_CHECKING:
+    from .payload import Payload
+    from .signature import Signature
+
+_REACHABLE = ("running", "updating")
+
+
+class DeploymentService:
+    """The deployments of one project; `waiting` is told of anything that takes seconds."""
+
+    def __init__(
+        self,
+        project: Project | None = None,
+        stack: str | None = None,
+        *,
+        waiting: Callable[[str], None] | None = None,
+    ) -> None:
+        self.project = project or find_project()
+        self._stack = stack
+        self._waiting = waiting or (lambda _: None)
+        self._deployers: dict[str, ModelDeployer] = {}
+
+    @cached_property
+    def store(self) -> DeploymentStore:
+        """The deployments on disk."""
+        return DeploymentStore(self.project.state_dir)
+
+    def deploy(
+        self,
+        reference: str,
+        name: str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        workers: int = 1,
+        token: str | None = None,
+        max_body: int = DEFAULT_MAX_BODY,
+        wait: bool = True,
+        ready_within: float = DEFAULT_READY_WITHIN,
+        ignore_requirements: bool = False,
+    ) -> DeploymentRecord:
+        """Serve a version of a model from now on; when any part of it fails nothing is left behind.
+
+        `token` is a reference to a secret, `max_body` in bytes, `ready_within` in seconds.
+        """
+        model = parse(reference).name
+        name = name_for(model) if name is None else check_name(name, "deployment")
+        check_address(host, port)
+        making.check_numbers(workers, max_body, ready_within)
+        token = check_token(token)
+        self._check_free(name)
+        secret = resolve_token(token)
+        stack = StackService(self.project).active(self._stack)[0].name
+        store = DeploymentStore(ensure_state_dir(self.project))
+        registry = self._registry(stack)
+        version = resolve(registry, reference)
+        deployer = self._deployer(stack)
+        with store.changing(name):
+            self._check_free(name)
+            making.remove(store, deployer, name)  # what a killed command left
+            with making.undone_on_failure(store, deployer, name):
+                folder = store.new_folder(name)
+                self._waiting(f"fetching {version.reference}")
+                entry = DeploymentEntry(
+                    name, version.name, version.version, reference, folder, making.fetch(registry, version, folder),
+                    host=host, port=port, workers=workers, max_body=max_body, ready_within=ready_within, token=token,
+                    stack=stack, created=making.now(),
+                )  # fmt: skip
+                notes = making.examined(deployer, entry.model_dir, ignore=ignore_requirements)
+                entry = making.with_origin(entry)
+                store.write(entry)
+                self._waiting(f"starting {name}")
+                serving = deployer.start(making.spec_of(entry, secret, port=port), wait=wait)
+                entry = replace(entry, served_port=serving.port or 0)
+                store.write(entry)
+        exposed = exposure(host, has_token=token is not None)
+        return views.shown(entry, serving, deployer).noted(*notes, *([exposed] if exposed else []))
+
+    def list(self) -> builtins.list[DeploymentRecord]:
+        """Return every deployment by name; the registries of those that follow an alias are asked for 2 s at most."""
+        found = self.store.read_all()
+        moved = standings(self.project, [item for item in found if isinstance(item, DeploymentEntry)])
+        records = []
+        for item in found:
+            deployer = self._deployer("" if isinstance(item, BrokenDeployment) else item.stack)
+            serving = deployer.serving(item.folder)
+            if isinstance(item, BrokenDeployment):
+                records.append(views.broken(item, serving, deployer))
+            else:
+                records.append(views.shown(item, serving, deployer, moved.get(item.name)))
+        return records
+
+    def get(self, name: str) -> DeploymentRecord:
+        """Return one deployment, without asking the registry."""
+        return self._shown(self.store.get(name))
+
+    def describe(self, name: str) -> DeploymentRecord:
+        """Return one deployment, and where its alias is now."""
+        entry = self.store.get(name)
+        deployer = self._deployer(entry.stack)
+        standing = standings(self.project, [entry]).get(name)
+        return views.shown(entry, deployer.serving(entry.folder), deployer, standing)
+
+    def update(
+        self,
+        name: str,
+        model: str | None = None,
+        *,
+        workers: int | None = None,
+        max_body: int | None = None,
+        ignore_requirements: bool = False,
+    ) -> DeploymentRecord:
+        """Serve another version, or what the deployment's reference stands for by now, without a failed request.
+
+        When the new one does not pass its check, the old one goes on and nothing has changed. One that does not
+        run is updated and stays as it is.
+        """
+        from .updating import updated
+
+        store = self.store
+        store.check_exists(name)
+        with store.changing(name):
+            entry = store.get(name)
+            deployer = self._deployer(entry.stack)
+            wanted = replace(
+                entry,
+                reference=model or entry.reference,
+                workers=entry.workers if workers is None else workers,
+                max_body=entry.max_body if max_body is None else max_body,
+            )
+            making.check_numbers(wanted.workers, wanted.max_body, wanted.ready_within)
+            registry = self._registry(entry.stack)
+            done, notes = updated(
+                store, registry, deployer, entry, wanted, waiting=self._waiting, ignore=ignore_requirements
+            )
+        return self._shown(done).noted(*notes)
+
+    def start(self, name: str, *, wait: bool = True) -> DeploymentRecord:
+        """Serve again what was stopped or has died, on the port it had."""
+        store = self.store
+        store.check_exists(name)
+        with store.changing(name):
+            entry = store.get(name)
+            deployer = self._deployer(entry.stack)
+            if deployer.serving(entry.folder).state in (*_REACHABLE, "starting"):
+                return self._shown(entry).noted(f"{name} is running already")
+            if not entry.model_dir.is_dir():
+                raise NotFoundError(
+                    f"the files of {entry.model}:{entry.version} are gone from {entry.model_dir}",
+                    hint=f"mlx deployment delete {name}, and mlx model deploy {entry.reference} --name {name}",
+                )
+            secret = resolve_token(entry.token)
+            port, notes = _port_again(entry)
+            self._waiting(f"starting {name}")
+            serving = deployer.start(making.spec_of(entry, secret, port=port), wait=wait)
+            if serving.port and serving.port != entry.served_port:
+                entry = replace(entry, served_port=serving.port)
+                store.write(entry)
+        if notes:
+            notes = [f"{notes[0]}: it is {url_of(entry.host, serving.port)} now"]
+        return views.shown(entry, serving, deployer).noted(*notes)
+
+    def stop(self, name: str) -> DeploymentRecord:
+        """Stop serving, after the requests that are being answered; its files stay."""
+        self.store.check_exists(name)
+        with self.store.changing(name):
+            entry = self.store.get(name)
+            deployer = self._deployer(entry.stack)
+            before = deployer.serving(entry.folder)
+            deployer.stop(entry.folder)
+        notes = [f"{name} was stopped already"] if before.state == "stopped" else []
+        return self._shown(entry).noted(*notes)
+
+    def delete(self, name: str) -> None:
+        """Stop serving and remove the deployment with its files, also one whose file cannot be read."""
+        self.store.check_exists(name)
+        with self.store.changing(name):
+            try:
+                stack = self.store.get(name).stack
+            except MlxError:
+                stack = ""
+            making.remove(self.store, self._deployer(stack), name)
+
+    def log(self, name: str) -> Path:
+        """Return the file that a deployment's server writes its log to."""
+        self.store.check_exists(name)
+        try:
+            stack = self.store.get(name).stack
+        except MlxError:
+            stack = ""
+        return self._deployer(stack).log(self.store.folder / name)
+
+    def signature(self, name: str) -> Signature:
+        """Return what the deployed model expects."""
+        from .signature import read_signature
+
+        return read_signature(self.store.get(name).model_dir)
+
+    def predict(
+        self, name: str, body: bytes, content_type: str = "application/json", *, timeout: float = 60.0
+    ) -> Any:
+        """Send data to a deployment and return the JSON that it answers with; see `send` for what is taken."""
+        from .payload import from_bytes
+
+        return self.send(
+            name,
+            lambda signature: from_bytes(body, content_type, signature, what="the data"),
+            timeout=timeout,
+        )
+
+    def send(self, name: str, payload: Callable[[Signature], Payload], *, timeout: float = 60.0) -> Any:
+        """Send what `payload` makes for the model's signature; rows and records are put into MLflow's protocol."""
+        from .scoring import check_size, send
+
+        deployment = self.get(name)
+        if deployment.state not in _REACHABLE:
+            raise _not_running(deployment)
+        signature = self.signature(name)
+        made = payload(signature)
+        check_size(made, deployment)
+        return send(deployment, made, signature, token=resolve_token(deployment.token), timeout=timeout)
+
+    def _shown(self, entry: DeploymentEntry) -> DeploymentRecord:
+        deployer = self._deployer(entry.stack)
+        return views.shown(entry, deployer.serving(entry.folder), deployer)
+
+    def _check_free(self, name: str) -> None:
+        if name in self.store.names():
+            raise AlreadyExistsError(
+                f"deployment {name!r} already exists", hint=f"mlx deployment update {name} --model REF"
+            )
+
+    def _registry(self, stack: str) -> ModelRegistry:
+        return open_registry(self.project, stack or None, waiting=self._waiting)
+
+    def _deployer(self, stack: str) -> ModelDeployer:
+        """Return the deployer of a stack; of one that is gone by now, the active one's."""
+        if stack not in self._deployers:
+            try:
+                self._deployers[stack] = open_deployer(self.project, stack or None)
+            except NotFoundError:
+                self._deployers[stack] = open_deployer(self.project)
+        return self._deployers[stack]
+
+
+def _port_again(entry: DeploymentEntry) -> tuple[int, builtins.list[str]]:
+    """Return the port to start on: the one it had, or a free one when that is taken and none was asked for."""
+    if entry.port or not entry.served_port or is_free(entry.host, entry.served_port):
+        return entry.port or entry.served_port, []
+    return 0, [f"port {entry.served_port} is taken by something else"]
+
+
+def _not_running(deployment: DeploymentRecord) -> MlxError:
+    if deployment.state == "starting":
+        return MlxError(
+            f"deployment {deployment.name!r} is still starting",
+            hint=f"mlx deployment logs {deployment.name} -f",
+        )
+    reason = f": {deployment.reason}" if deployment.reason else ""
+    return MlxError(
+        f"deployment {deployment.name!r} is not running ({deployment.state}){reason}",
+        hint=f"mlx deployment start {deployment.name}",
+    )
