@@ -216,6 +216,8 @@ def _lines(lines: Any) -> None:
 
 
 def _dig(row: Mapping[str, Any], path: str) -> Any:
+    if path in row:
+        return row[path]
     value: Any = row
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

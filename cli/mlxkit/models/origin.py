@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import NotFoundError, UsageError, did_you_mean
@@ -131,8 +131,8 @@ def _of_run(run: TrackedRun) -> dict[str, str]:
     return {tags.COMMIT: commit, **found} if commit else found
 
 
-def _ours(found: dict[str, str] | object) -> dict[str, str]:
-    return {key: value for key, value in dict(found).items() if key.startswith(tags.OURS)}  # type: ignore[call-overload]
+def _ours(found: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in found.items() if key.startswith(tags.OURS)}
 
 
 def _choose(models: Sequence[LoggedModel], run: str, step: str | None, path: str | None) -> LoggedModel:

@@ -34,7 +34,7 @@ class RegisteredVersion:
 
 @step(enable_cache=False, experiment_tracker=False)
 def mlflow_register_model_step(
-    model: Any = None,
+    model: Any = None,  # noqa: ARG001  where it comes from is what counts
     name: str | None = None,
     version: str | None = None,
     description: str | None = None,

@@ -34,28 +34,31 @@ def ancestry(steps: Sequence[StepRecord], name: str) -> list[StepRecord]:
     return list(found.values())
 
 
-def document(steps: Sequence[StepRecord], name: str) -> str:
+def document(steps: Sequence[StepRecord], name: str, *, longest: int | None = LONGEST) -> str:
     """Return the ancestry of a step as compact JSON; when it is too long the farthest steps are left out, and that is said."""
-    entries = [_entry(step) for step in ancestry(steps, name)]
+    digits = (
+        None if longest is None else _DIGEST
+    )  # what has to be short need not be long enough for everything
+    entries = [_entry(step, digits) for step in ancestry(steps, name)]
     for kept in range(len(entries), 0, -1):
         cut = {"left_out": len(entries) - kept} if kept < len(entries) else {}
         text = json.dumps({"steps": entries[:kept], **cut}, separators=(",", ":"))
-        if len(text) <= LONGEST:
+        if longest is None or len(text) <= longest:
             return text
     return ""
 
 
-def _entry(step: StepRecord) -> dict[str, Any]:
+def _entry(step: StepRecord, digits: int | None) -> dict[str, Any]:
     entry: dict[str, Any] = {"step": step.name, "id": step.id, "run": step.run_id, "status": step.status}
     if step.cached_from:
         entry["cached_from"] = step.cached_from
     if step.parameters:
         entry["parameters"] = {key: _short(value) for key, value in step.parameters.items()}
     inputs = {
-        path: {"from": str(item["from"]), "digest": str(item["digest"])[:_DIGEST]}
+        path: {"from": str(item["from"]), "digest": str(item["digest"])[:digits]}
         for path, item in _inputs(step.inputs)
     }
-    outputs = {output.name: output.digest[:_DIGEST] for output in step.outputs}
+    outputs = {output.name: output.digest[:digits] for output in step.outputs}
     return {**entry, **({"inputs": inputs} if inputs else {}), **({"outputs": outputs} if outputs else {})}
 
 

@@ -1,0 +1,66 @@
+"""`mlx model compare` and `lineage`: what versions differ in, and where one came from."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from . import terminal
+from .options import Output
+from .terminal import Format
+
+
+class Drawing(str, Enum):
+    """How a lineage is drawn."""
+
+    tree = "tree"
+    mermaid = "mermaid"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def add_lineage(app: typer.Typer) -> None:
+    """Add the commands to the group of models."""
+
+    @app.command("compare")
+    def compare(
+        versions: Annotated[
+            list[str], typer.Argument(metavar="VERSION...", help="Two or more: NAME:3 NAME:4, NAME@alias.")
+        ],
+        everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
+        output: Output = Format.table,
+    ) -> None:
+        """Show what model versions differ in: parameters, metrics, data, code, environment.
+
+        Example: mlx model compare iris@production iris:7
+        """
+        from ..client import Client
+
+        compared = Client().models.compare(versions)
+        shown = compared if everything else compared.different()
+        if output is not Format.table:
+            terminal.emit_one(shown, output)
+            return
+        terminal.emit(shown.table(), output, ["kind", "name", *shown.versions], empty="no difference")
+
+    @app.command("lineage")
+    def lineage(
+        version: Annotated[str, typer.Argument(metavar="VERSION", help="NAME:3, NAME:1.0.0 or NAME@alias.")],
+        drawing: Annotated[
+            Drawing, typer.Option("--format", help="How it is drawn.", case_sensitive=False)
+        ] = Drawing.tree,
+        output: Output = Format.table,
+    ) -> None:
+        """Draw the way from a model version back to its data, and forward to what serves it."""
+        from ..client import Client
+        from ..models.drawing import mermaid, tree
+
+        found = Client().models.lineage(version)
+        if output is not Format.table:
+            terminal.emit_one(found, output)
+            return
+        for line in mermaid(found) if drawing is Drawing.mermaid else tree(found):
+            terminal.out(line)
