@@ -76,6 +76,11 @@ class ModelDescription(Record):
     model: ModelRecord
     versions: tuple[VersionRecord, ...]
 
+    @property
+    def reference(self) -> str:
+        """The model as commands take it."""
+        return self.model.name
+
     def to_dict(self) -> dict[str, Any]:
         """Return the model's own keys at the top, and its versions below them."""
         return {**self.model.to_dict(), "versions": plain(self.versions)}

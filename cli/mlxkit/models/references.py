@@ -119,18 +119,6 @@ def label_of(version: ModelVersion) -> str | None:
     return version.tags.get(VERSION_TAG) or None
 
 
-def check_label(text: str) -> str:
-    """Return a version's label; raises UsageError for one that could not be told from a number or from `latest`."""
-    if not text.strip() or text != text.strip() or not text.isprintable() or len(text) > 128:
-        raise UsageError(f"{text!r} cannot be a version tag: it is a short text such as 1.0.0")
-    if _NUMBER.fullmatch(text) or text.lower() == LATEST:
-        raise UsageError(
-            f"{text!r} cannot be a version tag: NAME:{text} already means a version",
-            hint=f"--version-tag {text}.0",
-        )
-    return text
-
-
 def _parse_uri(text: str) -> ModelReference:
     rest = text.removeprefix(_SCHEME)
     name, mark, version = rest.partition("/")
@@ -146,7 +134,9 @@ def _parse_uri(text: str) -> ModelReference:
 
 def _checked(text: str, reference: ModelReference) -> ModelReference:
     parts = (reference.name, reference.alias, reference.version)
-    if any(part is not None and not part.strip() for part in parts) or "/" in reference.name:
+    if any(part is not None and not part.strip() for part in parts) or any(
+        "/" in (part or "") for part in parts
+    ):
         raise UsageError(f"{text!r} is no reference to a model", hint=_FORMS)
     return reference
 

@@ -14,12 +14,14 @@ from .metrics import Measured, measured
 from .moves import Move
 from .promotion import Promotion, Promotions
 from .records import ModelDescription, ModelRecord, VersionRecord, model_record, version_record, without_ours
-from .references import check_label, find_model, model_name, parse, resolve, versions_of
-from .tags import OURS, VERSION_TAG
+from .references import find_model, model_name, parse, resolve, versions_of
+from .registration import Registration, check_version_tag, checked_tags, register
+from .tags import VERSION_TAG
 
 if TYPE_CHECKING:
     from ..runs.queries import RunQueries
-    from .registration import Registration
+    from .comparison import Comparison
+    from .lineage import Lineage
 
 
 class ModelService:
@@ -90,10 +92,6 @@ class ModelService:
         queries: RunQueries | None = None,
     ) -> Registration:
         """Make a version from the model that a run logged."""
-        from .registration import register
-
-        if version_tag is not None:
-            check_label(version_tag)
         return register(
             self.registry,
             queries or self._queries(),
@@ -103,15 +101,17 @@ class ModelService:
             path=path,
             version_tag=version_tag,
             description=description,
-            tags=_own_tags(tags or {}),
+            tags=tags,
         )
 
     def tag(
         self, reference: str, tags: Mapping[str, str] | None = None, *, remove: Sequence[str] = ()
     ) -> Mapping[str, str]:
         """Set and remove tags of a model (a bare name) or of a version, and return those it has then."""
-        changed: dict[str, str | None] = {**_own_tags(tags or {}), **dict.fromkeys(remove)}
-        _own_tags(dict.fromkeys(remove, ""))
+        changed: dict[str, str | None] = {
+            **checked_tags(tags),
+            **dict.fromkeys(checked_tags(dict.fromkeys(remove, ""))),
+        }
         if not changed:
             raise UsageError("nothing to change", hint=f"mlx model tag {reference} KEY=VALUE")
         name, version, there = self._tagged(reference)
@@ -128,12 +128,11 @@ class ModelService:
         if description is None and version_tag is None:
             raise UsageError("nothing to change", hint=f"mlx model update {reference} --description TEXT")
         asked = parse(reference)
-        if version_tag is not None:
-            check_label(version_tag)
-            if asked.is_bare:
-                raise UsageError(
-                    f"{reference!r} names no version to label", hint=f"mlx model versions {asked.name}"
-                )
+        check_version_tag(version_tag)
+        if version_tag is not None and asked.is_bare:
+            raise UsageError(
+                f"{reference!r} names no version to label", hint=f"mlx model versions {asked.name}"
+            )
         name, version, _ = self._tagged(reference)
         if description is not None:
             self.registry.set_description(name, description, version=version)
@@ -168,6 +167,23 @@ class ModelService:
         """Return the moves of a model's stages and aliases, the newest first."""
         return self._promotions.history(name, stage)
 
+    def compare(self, references: Sequence[str]) -> Comparison:
+        """Return what two or more versions differ in, and what they share."""
+        from .comparison import compare
+
+        if len(references) < 2:
+            raise UsageError("it takes two versions to compare", hint="mlx model compare NAME:1 NAME:2")
+        versions = [resolve(self.registry, reference) for reference in references]
+        return compare(self.registry, self._queries(), versions)
+
+    def lineage(self, reference: str) -> Lineage:
+        """Return the way from a version back to its data, and what serves it on this machine."""
+        from .lineage import lineage_of
+        from .serving import servers_of
+
+        version = resolve(self.registry, reference)
+        return lineage_of(self.registry, self._queries(), version, servers_of(self.project, version))
+
     @property
     def _promotions(self) -> Promotions:
         return Promotions(self.registry, ensure_state_dir(self.project) / "models" / "moves.lock")
@@ -185,13 +201,3 @@ class ModelService:
             return asked.name, None, without_ours(find_model(self.registry, asked.name).tags)
         version: ModelVersion = resolve(self.registry, reference)
         return version.name, version.version, without_ours(version.tags)
-
-
-def _own_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return tags that a user may set; raises UsageError for ours, which say where a version comes from."""
-    for key in tags:
-        if key.startswith(OURS):
-            raise UsageError(f"tags that begin with {OURS!r} are written by mlx itself: {key!r}")
-        if not key.strip():
-            raise UsageError("a tag needs a key", hint="KEY=VALUE")
-    return dict(tags)

@@ -1,0 +1,122 @@
+"""What `mlx model` does with stages and aliases: promote, rollback, unset, history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ExitCode
+from . import terminal
+from .options import Output
+from .terminal import Format
+
+if TYPE_CHECKING:
+    from ..models.promotion import Promotion
+    from ..models.service import ModelService
+
+_STAGES = "staging, production, archived, or an alias of your own"
+ModelName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the history.")]
+Stage = Annotated[str, typer.Option("--stage", metavar="STAGE", help=f"Which one: {_STAGES}.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
+
+
+def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
+    """Add the commands that move stages and aliases."""
+
+    @app.command("promote")
+    def promote(
+        reference: Annotated[
+            str,
+            typer.Argument(metavar="NAME[:VERSION|@ALIAS]", help="The version; the newest of a bare NAME."),
+        ],
+        to: Annotated[str, typer.Option("--to", metavar="STAGE", help=f"Where to: {_STAGES}.")],
+        conditions: Annotated[
+            list[str] | None,
+            typer.Option("--if", metavar="CONDITION", help="Only if this holds; repeatable."),
+        ] = None,
+        why: Why = "",
+        dry_run: DryRun = False,
+        output: Output = Format.table,
+    ) -> None:
+        """Give a version a stage or an alias, on evidence.
+
+        A condition compares metrics and numbers by < <= > >= == or !=; @ALIAS.METRIC is the metric of the version that
+        holds the alias. Exit status 1 says that a condition does not hold; then nothing is changed.
+
+        Example: mlx model promote iris:7 --to production --if "val_rmse < @production.val_rmse"
+        """
+        done = service().promote(reference, to, why=why, conditions=conditions or (), dry_run=dry_run)
+        if output is Format.name:
+            terminal.out(done.reference)
+        elif output is not Format.table:
+            terminal.emit_one(done, output)
+        elif done.rows:
+            terminal.emit(done.rows, output, ("expression", "left", "right", "holds"))
+        _say(done)
+        if not done.promoted:
+            raise typer.Exit(int(ExitCode.failed))
+
+    @app.command("rollback")
+    def rollback(
+        name: ModelName, stage: Stage, why: Why = "", dry_run: DryRun = False, output: Output = Format.table
+    ) -> None:
+        """Give a stage back to the version that had it before.
+
+        A second rollback walks further back: it never returns to a version that was rolled back from.
+        """
+        done = service().rollback(name, stage, why=why, dry_run=dry_run)
+        if output is Format.name:
+            terminal.out(done.reference)
+        elif output is not Format.table:
+            terminal.emit_one(done, output)
+        _say(done)
+
+    @app.command("unset")
+    def unset(name: ModelName, stage: Stage, why: Why = "") -> None:
+        """Take a stage or an alias away from its version."""
+        move = service().unset(name, stage, why=why)
+        terminal.say(f"{name}:{move.previous} is no longer {move.alias}")
+
+    @app.command("history")
+    def history(
+        name: ModelName,
+        stage: Annotated[
+            str | None, typer.Option("--stage", metavar="STAGE", help="Only the moves of this one.")
+        ] = None,
+        output: Output = Format.table,
+    ) -> None:
+        """Show who moved which stage when, from what to what, and why."""
+        moves = service().history(name, stage)
+        if output is Format.name:
+            for move in moves:
+                if move.version is not None:
+                    terminal.out(f"{name}:{move.version}")
+            return
+        terminal.emit(
+            moves,
+            output,
+            ("at", "alias", "from", "to", "by", "why"),
+            empty=f"nothing was moved in {name!r} yet",
+        )
+
+
+def _say(done: Promotion) -> None:
+    if not done.promoted:
+        failed = sum(not row.holds for row in done.rows)
+        verb = "does" if failed == 1 else "do"
+        terminal.say(
+            f"{done.reference} is not promoted to {done.alias}: {failed} of {len(done.rows)} conditions {verb} not hold"
+        )
+        return
+    if not done.is_changed and not done.is_dry_run:
+        terminal.say(f"{done.reference} is {done.alias} already; nothing was changed")
+        return
+    had = f" ({done.name}:{done.previous} {'is' if done.is_dry_run else 'was'})" if done.previous else ""
+    terminal.say(
+        f"{done.reference} {'would be' if done.is_dry_run else 'is'} {done.alias}{' now' * (not done.is_dry_run)}{had}"
+    )
+    for stage in done.left:
+        terminal.say(f"it {'would leave' if done.is_dry_run else 'left'} {stage}")
