@@ -1,0 +1,41 @@
+"""Look what is being served from a folder, asking the system and not a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ....stacks.deployers import Serving
+from .address import is_taken
+from .state import Status, boot_id, holder, read_status, read_wanted
+
+
+def look(folder: Path) -> Serving:
+    """Return what is being served; the lock is asked, and the file only for the rest."""
+    alive = holder(folder)
+    status = read_status(folder)
+    if alive is None:
+        return _gone(status)
+    if status is None or status.pid != alive:  # it has not said anything yet
+        wanted = read_wanted(folder)
+        return Serving("starting", wanted.model if wanted else "", alive or None)
+    return _of(status, alive)
+
+
+def _gone(status: Status | None) -> Serving:
+    if status is None:
+        return Serving("stopped")
+    last = _of(status, None)
+    if status.state in ("stopped", "failed"):
+        return last
+    if status.boot != boot_id():
+        reason = "the machine was restarted"
+    else:
+        reason = f"the server process {status.pid} is gone (killed?)"
+    if status.port and is_taken(status.host, status.port):
+        reason += f", and port {status.port} is taken by another program"
+    return replace(last, state="failed", reason=reason)
+
+
+def _of(status: Status, pid: int | None) -> Serving:
+    return Serving(status.state, status.model, pid, status.host, status.port, status.since, status.reason)
