@@ -13,6 +13,7 @@ from .addresses import reached_by
 from .payload import Payload
 from .records import DeploymentRecord
 from .signature import Signature
+from .sizes import size_text
 
 _LONGEST_REASON = 300
 _LARGEST_ERROR = 256 * 1024 * 1024  # bytes: MLflow quotes what it was sent
@@ -30,14 +31,6 @@ def too_large(size: int, deployment: DeploymentRecord) -> MlxError:
         f"the data is {size_text(size)}, and deployment {deployment.name!r} takes {size_text(deployment.max_body)} at most",
         hint=f"send it in parts, or: mlx deployment update {deployment.name} --max-body {size_text(_next(size))}",
     )
-
-
-def size_text(size: int) -> str:
-    """Return a size as it is written on the command line: `48MB`, exact when it is whole, else with one decimal."""
-    for unit, factor in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
-        if size >= factor:
-            return f"{size // factor}{unit}" if size % factor == 0 else f"{size / factor:.1f}{unit}"
-    return f"{size}B"
 
 
 def send(

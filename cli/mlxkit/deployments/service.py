@@ -14,7 +14,7 @@ from ..config.paths import Project, ensure_state_dir, find_project
 from ..errors import AlreadyExistsError, MlxError, NotFoundError
 from ..models.references import parse, resolve
 from ..stacks.deployers import ModelDeployer, open_deployer
-from ..stacks.registries import ModelRegistry, open_registry
+from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
 from ..stacks.service import StackService
 from . import making, views
 from .addresses import check_address, exposure, is_free, name_for, url_of
@@ -102,10 +102,11 @@ class DeploymentService:
         exposed = exposure(host, has_token=token is not None)
         return views.shown(entry, serving, deployer).noted(*notes, *([exposed] if exposed else []))
 
-    def list(self) -> builtins.list[DeploymentRecord]:
-        """Return every deployment by name; the registries of those that follow an alias are asked for 2 s at most."""
+    def list(self, *, follow: bool = True) -> builtins.list[DeploymentRecord]:
+        """Return every deployment by name; to `follow` aliases, their registries are asked for 2 s at most."""
         found = self.store.read_all()
-        moved = standings(self.project, [item for item in found if isinstance(item, DeploymentEntry)])
+        readable = [item for item in found if isinstance(item, DeploymentEntry)]
+        moved = standings(self.project, readable) if follow else {}
         records = []
         for item in found:
             deployer = self._deployer("" if isinstance(item, BrokenDeployment) else item.stack)
@@ -119,6 +120,13 @@ class DeploymentService:
     def get(self, name: str) -> DeploymentRecord:
         """Return one deployment, without asking the registry."""
         return self._shown(self.store.get(name))
+
+    def reachable(self, name: str) -> DeploymentRecord:
+        """Return one deployment that answers; raises MlxError with the reason for one that does not."""
+        found = self.get(name)
+        if found.state not in _REACHABLE:
+            raise _not_running(found)
+        return found
 
     def describe(self, name: str) -> DeploymentRecord:
         """Return one deployment, and where its alias is now."""
@@ -238,13 +246,15 @@ class DeploymentService:
         """Send what `payload` makes for the model's signature; rows and records are put into MLflow's protocol."""
         from .scoring import check_size, send
 
-        deployment = self.get(name)
-        if deployment.state not in _REACHABLE:
-            raise _not_running(deployment)
+        deployment = self.reachable(name)
         signature = self.signature(name)
         made = payload(signature)
         check_size(made, deployment)
         return send(deployment, made, signature, token=resolve_token(deployment.token), timeout=timeout)
+
+    def version_of(self, reference: str, entry: DeploymentEntry) -> ModelVersion:
+        """Return the version that a reference stands for in the registry that a deployment came from."""
+        return resolve(self._registry(entry.stack), reference)
 
     def _shown(self, entry: DeploymentEntry) -> DeploymentRecord:
         deployer = self._deployer(entry.stack)

@@ -1,0 +1,145 @@
+"""`mlx deployment`: the models that are served on this machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import terminal
+from .app import new_app
+from .options import Output, Yes
+from .streams import put
+from .terminal import Format
+
+if TYPE_CHECKING:
+    from ..deployments.records import DeploymentRecord
+    from ..deployments.service import DeploymentService
+
+app = new_app("See, change and stop the models that are served on this machine.")
+
+_LIST = ["name", "reference", "version", "follows", "alias_now", "state", "url", "started", "reason"]
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the deployment.")]
+MaxBody = Annotated[
+    str | None, typer.Option("--max-body", metavar="SIZE", help="Refuse requests larger than this: 32MB.")
+]
+IgnoreRequirements = Annotated[
+    bool, typer.Option("--ignore-requirements", help="Serve it although packages that it names are missing.")
+]
+
+
+@app.command("list")
+def list_(output: Output = Format.table) -> None:
+    """List the deployments, and which alias has moved on."""
+    terminal.emit(_service().list(), output, _LIST, empty="no deployments; mlx model deploy NAME makes one")
+
+
+@app.command("describe")
+def describe(name: Name, output: Output = Format.table) -> None:
+    """Show one deployment."""
+    terminal.emit_one(_service().describe(name), output)
+
+
+@app.command("url")
+def url(name: Name) -> None:
+    """Print the address that predictions are asked from."""
+    terminal.out(_service().reachable(name).prediction_url)
+
+
+@app.command("logs")
+def logs(
+    name: Name,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="The last lines.")] = 100,
+) -> None:
+    """Print what the server of a deployment has written."""
+    from ..deployments.logs import followed, last_lines
+
+    path = _service().log(name)
+    if not follow:
+        for line in last_lines(path, lines):
+            terminal.out(line)
+        return
+    for text in followed(path, lines, is_over=lambda: not path.parent.exists()):
+        put(text)
+        sys.stdout.flush()
+    terminal.say(f"deployment {name!r} was deleted")
+
+
+@app.command("start")
+def start(
+    name: Name,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it answers.")] = True,
+    output: Output = Format.table,
+) -> None:
+    """Serve again what was stopped or has died."""
+    terminal.let_person_unlock()
+    _changed(_service().start(name, wait=wait), output)
+
+
+@app.command("stop")
+def stop(name: Name, output: Output = Format.table) -> None:
+    """Stop serving, after the requests that are being answered."""
+    _changed(_service().stop(name), output)
+
+
+@app.command("update")
+def update(
+    name: Name,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", metavar="NAME[:VERSION|@ALIAS]", help="Serve this one from now on."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, help="How many processes.")] = None,
+    max_body: MaxBody = None,
+    ignore_requirements: IgnoreRequirements = False,
+    output: Output = Format.table,
+) -> None:
+    """Swap the model without a failed request, or follow an alias.
+
+    Without --model the deployment follows what it was made from. A model that does not load changes nothing.
+
+      mlx deployment update iris --model iris:8
+    """
+    from ..deployments.sizes import size_of
+
+    terminal.let_person_unlock()
+    size = None if max_body is None else size_of(max_body, what="--max-body")
+    _changed(
+        _service().update(
+            name, model, workers=workers, max_body=size, ignore_requirements=ignore_requirements
+        ),
+        output,
+    )
+
+
+@app.command("delete")
+def delete(name: Name, yes: Yes = False) -> None:
+    """Stop a deployment and remove it with its files."""
+    service = _service()
+    service.store.check_exists(name)
+    terminal.confirm(f"stop and delete deployment {name!r}?", yes=yes)
+    service.delete(name)
+    terminal.say(f"deployment {name!r} is deleted")
+
+
+def _service() -> DeploymentService:
+    from ..deployments.service import DeploymentService
+
+    return DeploymentService(waiting=terminal.say)
+
+
+def _changed(record: DeploymentRecord, output: Format) -> None:
+    """Say what became of a deployment."""
+    where = f" at {record.url}" if record.state in ("running", "updating", "starting") and record.url else ""
+    terminal.say(
+        f"{record.name} serves {record.model}:{record.version}{where}"
+        if where
+        else f"{record.name} is {record.state}"
+    )
+    for note in record.notes:
+        terminal.say(note)
+    if output is not Format.table:
+        terminal.emit_one(record, output)
