@@ -87,7 +87,7 @@ class Rest:
         self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT, anonymous: bool = False
     ) -> Answer:
         """Send one request; raises what `http.client` and `ssl` raise, in our words."""
-        headers = {"User-Agent": f"mlx/{__version__}", "Accept": "application/json"}
+        headers = {"Accept": "application/json"}
         payload = None
         if method == "GET" and body:
             path = f"{path}?{urlencode(body)}"
@@ -96,10 +96,16 @@ class Rest:
             headers["Content-Type"] = "application/json"
         try:
             with self._lock:
-                authorization = None if anonymous else self._authorization(timeout)
-                if authorization:
-                    headers["Authorization"] = authorization
+                headers |= self._headers(timeout, anonymous)
                 return self._send(method, self._prefix + path, payload, headers, timeout)
+        except _BROKEN as error:
+            raise unreachable(error, self._to, timeout) from error
+
+    def signed(self, path: str, timeout: float) -> tuple[str, dict[str, str]]:
+        """Return the whole path and the headers of a request that somebody else sends; raises what `request` does."""
+        try:
+            with self._lock:
+                return self._prefix + path, self._headers(timeout, anonymous=False)
         except _BROKEN as error:
             raise unreachable(error, self._to, timeout) from error
 
@@ -203,6 +209,13 @@ class Rest:
         elif time.monotonic() - self._used > _KEPT:
             self.close()
         return self._open
+
+    def _headers(self, timeout: float, anonymous: bool) -> dict[str, str]:
+        authorization = None if anonymous else self._authorization(timeout)
+        return {
+            "User-Agent": f"mlx/{__version__}",
+            **({"Authorization": authorization} if authorization else {}),
+        }
 
     def _authorization(self, timeout: float) -> str | None:
         if self._to.credentials.way != "oauth":

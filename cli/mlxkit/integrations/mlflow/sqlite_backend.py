@@ -35,7 +35,7 @@ class SqliteBackend:
     def understands(store: LocalStore) -> bool:
         """Say whether the tables have the columns we write, and no further one that must be filled in."""
         with store.connection() as db:
-            return all(_fits(db, table, columns) for table, columns in _WRITTEN.items())
+            return all(fits(db, table, columns) for table, columns in _WRITTEN.items())
 
     def experiment(self, name: str) -> str:
         with self._store.connection() as db:
@@ -115,7 +115,8 @@ class SqliteBackend:
         return str(made)
 
 
-def _fits(db: sqlite3.Connection, table: str, written: set[str]) -> bool:
+def fits(db: sqlite3.Connection, table: str, written: set[str]) -> bool:
+    """Say whether a table has the columns that are written, and no further one that must be filled in."""
     columns = {row[1]: row for row in db.execute(f"PRAGMA table_info({table})")}
     must = {name for name, row in columns.items() if row[3] and row[4] is None}
     return written <= set(columns) and must <= written
