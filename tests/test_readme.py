@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -36,6 +37,34 @@ def test_the_readmes_first_command_works_twice_in_a_row(home: Path) -> None:
         assert re.search(r"validation: rmse \d+\.\d, r2 0\.\d+", done.stdout)
         assert "tracker: http" in done.stderr
         assert "see: mlx runs describe" in done.stderr
+
+
+def test_six_commands_lead_from_a_model_to_production_as_written(home: Path, tmp_path: Path) -> None:
+    section = README.partition("## From a model to production in six commands")[2]
+    block = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0]
+    assert len(block.splitlines()) == 6
+    shim = tmp_path / "mlx"
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m mlxkit "$@"\n')
+    shim.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    def shell(script: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-ec", script], env=env, capture_output=True, text=True, check=False, timeout=300
+        )
+
+    assert shell("mlx init --example").returncode == 0
+    try:
+        done = shell(block)
+        assert done.returncode == 0, done.stderr
+        (prediction,) = json.loads(re.search(r'^{\s*"predictions".*?^}', done.stdout, re.M | re.S)[0])[
+            "predictions"
+        ]  # type: ignore[index]
+        assert 25 < prediction < 346  # what the data's own target ranges over
+        assert re.search(r"^diabetes:1 \(1\.0\.0\) @production$", done.stdout, re.M)
+        assert "served by  live (running" in done.stdout
+    finally:
+        shell("mlx deployment delete live --yes")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

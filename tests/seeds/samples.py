@@ -191,3 +191,44 @@ mlx secrets-manager secret register mlflow_secret \\
     --username=USERNAME \\
     --password=PASSWORD
 """
+
+# The blog's pipeline from training to serving. What the blog leaves as `...` is a linear model and a configuration
+# that says nothing.
+BLOG_DEPLOY = """
+import mlflow
+from sklearn.linear_model import LinearRegression
+
+from mlxkit import pipeline, step
+from mlxkit.mlflow import mlflow_register_model_step
+from mlxkit.mlflow import MLFlowModelDeployer, MLFlowDeploymentConfig
+
+@step
+def train_and_log_model():
+    # Train your model here
+    model = LinearRegression().fit([[0.0], [1.0]], [0.0, SLOPE])
+
+    # Log the model to MLflow
+    mlflow.sklearn.log_model(model, "model")
+    return model
+
+@pipeline
+def train_register_deploy_pipeline():
+    model = train_and_log_model()
+
+    # Register the model in MLflow Model Registry
+    registered_model = mlflow_register_model_step(
+        model=model,
+        name="my-awesome-model",
+        version="1.0.0"
+    )
+
+    # Deploy the registered model
+    MLFlowModelDeployer().deploy_model(
+        name="my-awesome-model-deployment",
+        model=registered_model,
+        config=MLFlowDeploymentConfig()
+    )
+
+# Run the pipeline
+train_register_deploy_pipeline()
+"""
