@@ -9,6 +9,8 @@ import typer
 from ..errors import UsageError
 from . import terminal
 from .app import new_app
+from .model_lineage import add_lineage
+from .model_serving import add_serving
 from .model_stages import add_stages
 from .options import Output, Yes
 from .terminal import Format
@@ -174,3 +176,5 @@ def _pairs(given: list[str] | None) -> dict[str, str]:
 
 
 add_stages(app, _service)
+add_lineage(app)
+add_serving(app)
