@@ -64,6 +64,7 @@ def is_free(host: str, port: int) -> bool:
                 socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
             )  # what closed just now does not count
             listener.bind(found[4])
+            listener.listen(1)
             return True
     except OSError:
         return False

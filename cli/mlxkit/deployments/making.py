@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..errors import MissingDependencyError, UsageError
+from ..errors import MissingDependencyError, MlxError, UsageError
 from ..secrets.value import SecretValue
 from ..stacks.deployers import ModelDeployer, ServeSpec
 from ..stacks.registries import ModelRegistry, ModelVersion
@@ -53,9 +53,11 @@ def undone_on_failure(store: DeploymentStore, deployer: ModelDeployer, name: str
     """Leave neither a process nor a folder of a new deployment when anything inside fails, Ctrl-C included."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         with uninterrupted():
             remove(store, deployer, name)
+        if isinstance(error, MlxError) and error.hint and str(store.folder / name) in error.hint:
+            error.hint = None  # it names a file that is gone with the rest
         raise
 
 

@@ -281,9 +281,15 @@ class DeploymentService:
 
 def _port_again(entry: DeploymentEntry) -> tuple[int, builtins.list[str]]:
     """Return the port to start on: the one it had, or a free one when that is taken and none was asked for."""
-    if entry.port or not entry.served_port or is_free(entry.host, entry.served_port):
-        return entry.port or entry.served_port, []
-    return 0, [f"port {entry.served_port} is taken by something else"]
+    port = entry.port or entry.served_port
+    if not port or is_free(entry.host, port):
+        return port, []
+    if entry.port:
+        raise MlxError(
+            f"port {port} of deployment {entry.name!r} is taken by another program",
+            hint=f"stop that one, or: mlx deployment delete {entry.name}, and deploy on another port",
+        )
+    return 0, [f"port {port} is taken by another program"]
 
 
 def _not_running(deployment: DeploymentRecord) -> MlxError:
