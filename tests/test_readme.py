@@ -57,9 +57,7 @@ def test_six_commands_lead_from_a_model_to_production_as_written(home: Path, tmp
     try:
         done = shell(block)
         assert done.returncode == 0, done.stderr
-        (prediction,) = json.loads(re.search(r'^{\s*"predictions".*?^}', done.stdout, re.M | re.S)[0])[
-            "predictions"
-        ]  # type: ignore[index]
+        (prediction,) = json.loads(re.search(r"^\[[\d.]+\]$", done.stdout, re.M)[0])  # type: ignore[index]
         assert 25 < prediction < 346  # what the data's own target ranges over
         assert re.search(r"^diabetes:1 \(1\.0\.0\) @production$", done.stdout, re.M)
         assert "served by  live (running" in done.stdout

@@ -18,7 +18,7 @@ from mlxkit.config.paths import Project, project_at
 from mlxkit.deployments.service import DeploymentService
 from mlxkit.stacks.registries import ModelRegistry, open_registry
 
-TRAINING = '''
+TRAINING = """
 import mlflow
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def train() -> int:
 @pipeline
 def zoo():
     train()
-'''
+"""
 VERSIONS = ("one", "two", "broken", "lacking", "tensor", "bare")
 ONE, TWO, BROKEN, LACKING, TENSOR, BARE = range(1, 7)
 
@@ -98,7 +98,9 @@ class Zoo:
             with contextlib.suppress(OSError):
                 words = (process / "cmdline").read_bytes().decode(errors="replace")
                 inside = str((process / "cwd").readlink())
-                if "mlxkit" in words and (str(self.folder) in words or inside.startswith(str(self.folder) + "/")):
+                if "mlxkit" in words and (
+                    str(self.folder) in words or inside.startswith(str(self.folder) + "/")
+                ):
                     found.append(int(process.name))
         return found
 
@@ -146,7 +148,9 @@ def zoo(bred: Zoo, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]
 def _copied(bred: Zoo, folder: Path) -> Zoo:
     (folder / "mlx.yaml").write_text("version: 1\n")
     shutil.copytree(
-        bred.folder / ".mlx" / "mlflow", folder / ".mlx" / "mlflow", ignore=shutil.ignore_patterns("artifacts")
+        bred.folder / ".mlx" / "mlflow",
+        folder / ".mlx" / "mlflow",
+        ignore=shutil.ignore_patterns("artifacts"),
     )
     return Zoo(folder)
 

@@ -21,6 +21,8 @@ from mlxkit.stacks.protocols import RunFacts, TrackerRun
 from mlxkit.stacks.resolve import ResolvedComponent
 from tests.fixtures.mlflow_server import MlflowServer
 
+from .registry_contract import Place, run_client
+
 
 class Reader(Protocol):
     """What is really in MLflow."""
@@ -159,3 +161,29 @@ def server_attributes(server: MlflowServer) -> dict[str, Any]:
         "tracking_username": SecretValue(server.username),
         "tracking_password": SecretValue(server.password),
     }
+
+
+@pytest.fixture(scope="session")
+def local_models(ready_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A local store in which MLflow's own client logged models."""
+    state_dir = tmp_path_factory.mktemp("local-models") / ".mlx"
+    folder = state_dir / "mlflow"
+    shutil.copytree(ready_store, folder)
+    environment = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": (folder / "artifacts").as_uri(),
+    }
+    return Place("local", state_dir, {}, environment, run_client(environment, "log"))
+
+
+@pytest.fixture(scope="session")
+def server_models(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A server on which MLflow's own client logged models."""
+    environment = {
+        "MLFLOW_TRACKING_URI": mlflow_server.uri,
+        "MLFLOW_TRACKING_USERNAME": mlflow_server.username,
+        "MLFLOW_TRACKING_PASSWORD": mlflow_server.password,
+    }
+    state_dir = tmp_path_factory.mktemp("server-models") / ".mlx"
+    made = run_client(environment, "log")
+    return Place("server", state_dir, server_attributes(mlflow_server), environment, made)
