@@ -13,7 +13,7 @@ import typer
 from ..errors import UsageError
 from . import terminal
 from .deployment import IgnoreRequirements
-from .options import Output, StackOption
+from .options import Output, StackOption, remember
 from .streams import put
 from .terminal import Format
 
@@ -38,6 +38,17 @@ Token = Annotated[
 ]
 Data = Annotated[
     str, typer.Option("--data", "-d", metavar="DATA", help="JSON, @FILE with JSON or CSV, or - for stdin.")
+]
+Predictions = Annotated[
+    Format | None,
+    typer.Option(
+        "--output",
+        "-o",
+        envvar="MLX_OUTPUT",
+        callback=remember,
+        help="Print as json, as table with one prediction a line, or as yaml.",
+        case_sensitive=False,
+    ),
 ]
 
 
@@ -101,7 +112,7 @@ def predict(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long it may take to answer.")
     ] = 60.0,
-    output: Output = Format.json,
+    output: Predictions = None,
 ) -> None:
     """Ask a deployment for predictions.
 
@@ -150,14 +161,14 @@ def _source(
     return read
 
 
-def _print(predictions: Any, output: Format) -> None:
+def _print(predictions: Any, output: Format | None) -> None:
     import json
 
     if output is Format.yaml:
         from ..config.yamltext import dump_yaml
 
         put(dump_yaml(predictions))
-    elif output is Format.json or not isinstance(predictions, list):
+    elif output in (None, Format.json) or not isinstance(predictions, list):
         terminal.out(json.dumps(predictions, ensure_ascii=False))
     else:
         for item in predictions:

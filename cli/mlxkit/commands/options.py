@@ -10,7 +10,8 @@ from . import terminal
 from .terminal import Format
 
 
-def _remember(fmt: Format) -> Format:
+def remember(fmt: Format | None) -> Format | None:
+    """Remember that errors are wanted as JSON, too, when the output was asked for so."""
     terminal.settings.errors_as_json = fmt is Format.json
     return fmt
 
@@ -21,7 +22,7 @@ Output = Annotated[
         "--output",
         "-o",
         envvar="MLX_OUTPUT",
-        callback=_remember,
+        callback=remember,
         help="Print as table, json, yaml or name.",
         case_sensitive=False,
     ),

@@ -12,7 +12,7 @@ from ..config.yamltext import load_yaml
 from ..errors import ConfigError
 
 _SHOWN = 12
-_LONGEST_EXAMPLE = 1000  # characters that may stand in a command line
+_LONGEST_EXAMPLE = 1000  # bytes: more is no example on a command line
 _MOST_VALUES = 100
 _SAMPLES: dict[str, Any] = {
     "integer": 0, "long": 0, "float": 0.0, "double": 0.0, "boolean": False, "string": "text", "binary": "AAAA",
@@ -104,8 +104,8 @@ def _example(model_dir: Path, data: Any) -> str:
     try:
         if (model_dir / path).stat().st_size > _LONGEST_EXAMPLE:
             return ""
-        text = (model_dir / path).read_text("utf-8")
-        return text if isinstance(json.loads(text), dict) else ""
+        body = json.loads((model_dir / path).read_text("utf-8"))
+        return json.dumps(body) if isinstance(body, dict) else ""
     except (OSError, ValueError):
         return ""
 

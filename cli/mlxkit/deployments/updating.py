@@ -51,7 +51,7 @@ def updated(
         if not is_same:
             notes += making.examined(deployer, wanted.model_dir, ignore=ignore)
         if serving.state in _SERVED:
-            waiting(f"replacing {entry.model}:{entry.version} by {version.reference}")
+            waiting(f"starting {version.reference} beside what is served")
             _swap(store, deployer, entry, wanted, secret)
         else:
             store.write(wanted)
