@@ -29,31 +29,30 @@ def runs_behind(version: ModelVersion) -> list[str]:
 
 
 def measured(registry: ModelRegistry, versions: Sequence[ModelVersion]) -> list[Measured]:
-    """Return what counts for each version: of its runs, then of the logged model it was made from."""
+    """Return what the runs behind each version measured; many versions take no more requests than one."""
     wanted = list(dict.fromkeys(run for version in versions for run in runs_behind(version)))
-    if not wanted:
-        return [Measured() for _ in versions]
-    runs, models = registry.runs(wanted), registry.logged_models(wanted)
-    return [_of(version, runs, models) for version in versions]
+    runs = registry.runs(wanted) if wanted else {}
+    return [_merged(runs[name] for name in runs_behind(version) if name in runs) for version in versions]
+
+
+def measured_wholly(registry: ModelRegistry, version: ModelVersion) -> Measured:
+    """Return what the runs behind one version measured, then what was measured of its logged model itself."""
+    own = measured(registry, [version])[0]
+    models = registry.logged_models([version.run_id]) if version.run_id else []
+    return _merged([own, *(Measured(metrics=item.metrics) for item in models if _is_source(item, version))])
 
 
 def measured_around(registry: ModelRegistry, version: ModelVersion) -> Measured:
-    """Return what counts for a version, then what the other runs of the same pipeline run logged."""
-    own = measured(registry, [version])[0]
+    """Return all that, then what the other runs of the same pipeline run logged."""
+    own = measured_wholly(registry, version)
     ours = version.tags.get(RUN_ID)
     return _merged([own, *(registry.runs_of(ours) if ours else [])])
 
 
-def _of(version: ModelVersion, runs: Mapping[str, TrackedRun], models: Iterable[LoggedModel]) -> Measured:
-    own = [item for item in models if _is_source(item, version)]
-    found = [runs[name] for name in runs_behind(version) if name in runs]
-    return _merged([*found, *(Measured(metrics=item.metrics) for item in own)])
-
-
 def _is_source(model: LoggedModel, version: ModelVersion) -> bool:
-    if version.model_id:
+    if version.model_id and model.model_id:
         return model.model_id == version.model_id
-    return model.uri == version.source or (bool(model.model_id) and version.source.endswith(model.model_id))
+    return model.uri == version.source
 
 
 def _merged(parts: Iterable[Measured | TrackedRun]) -> Measured:

@@ -10,7 +10,7 @@ from ..config.paths import Project, ensure_state_dir, find_project
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
 from .deletion import Deletion, plan_deletion
-from .metrics import Measured, measured
+from .metrics import Measured, measured, measured_wholly
 from .moves import Move
 from .promotion import Promotion, Promotions
 from .records import ModelDescription, ModelRecord, VersionRecord, model_record, version_record, without_ours
@@ -72,7 +72,7 @@ class ModelService:
     def get(self, reference: str) -> VersionRecord:
         """Return one version; a bare name is its newest."""
         version = resolve(self.registry, reference)
-        return version_record(version, measured(self.registry, [version])[0])
+        return version_record(version, measured_wholly(self.registry, version))
 
     def versions(self, name: str, *, limit: int = 1000) -> Sequence[VersionRecord]:
         """Return the versions of a model, the newest first."""
