@@ -78,9 +78,8 @@ def lineage_of(
 def steps_of(queries: RunQueries, version: ModelVersion) -> tuple[tuple[SourceStep, ...], int]:
     """Return the steps behind a version, the one that made it first, and how many are known to be left out."""
     found = _from_history(queries, version) or _from_tag(version)
-    known = SourceStep.__dataclass_fields__
-    steps = [{key: value for key, value in item.items() if key in known} for item in found.get("steps", [])]
-    return tuple(SourceStep(**item) for item in steps), int(found.get("left_out", 0))
+    left_out = found.get("left_out", 0)
+    return tuple(_step(item) for item in found.get("steps", [])), left_out if isinstance(left_out, int) else 0
 
 
 def data_of(steps: Sequence[SourceStep]) -> dict[str, str]:
@@ -113,6 +112,21 @@ def _from_tag(version: ModelVersion) -> Mapping[str, Any]:
     if not found.get("steps") and version.tags.get(tags.STEP):
         return {"steps": [{"step": version.tags[tags.STEP], "id": version.tags.get(tags.STEP_RUN_ID, "")}]}
     return found
+
+
+def _step(item: Mapping[str, Any]) -> SourceStep:
+    """Return a step of a document, without what does not belong there: others can write tags."""
+    texts = {key: str(item[key]) for key in ("step", "id", "run", "status", "cached_from") if item.get(key)}
+    inputs = {str(key): value for key, value in _mapping(item, "inputs").items() if isinstance(value, dict)}
+    outputs = {str(key): str(value) for key, value in _mapping(item, "outputs").items()}
+    return SourceStep(
+        **{"step": "", **texts}, parameters=_mapping(item, "parameters"), inputs=inputs, outputs=outputs
+    )
+
+
+def _mapping(item: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = item.get(key)
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def _parsed(text: str) -> Mapping[str, Any]:
