@@ -186,4 +186,5 @@ def server_models(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPath
     }
     state_dir = tmp_path_factory.mktemp("server-models") / ".mlx"
     made = run_client(environment, "log")
-    return Place("server", state_dir, server_attributes(mlflow_server), environment, made)
+    [artifacts] = tmp_path_factory.getbasetemp().glob("mlflow-server[0-9]*/artifacts")
+    return Place("server", state_dir, server_attributes(mlflow_server), environment, made, artifacts)

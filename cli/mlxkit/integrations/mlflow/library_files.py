@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,6 +14,9 @@ from ...errors import MlxError
 from .address import bare_address
 from .connection import Connection
 from .library_use import library
+from .rest import plain
+
+_DISK = (errno.ENOSPC, errno.EFBIG, errno.EROFS)
 
 
 class LibraryFiles:
@@ -41,9 +46,9 @@ class LibraryFiles:
                 if not repository.list_artifacts(None):
                     return 0
                 made = Path(repository.download_artifacts("", str(folder)))
-            except OSError:
-                raise
             except Exception as error:  # of any of the libraries that MLflow uses
+                if isinstance(error, OSError) and error.errno in _DISK:
+                    raise
                 raise self._failed(error) from error
         if made.resolve() != folder.resolve():
             for item in made.iterdir():
@@ -59,5 +64,5 @@ class LibraryFiles:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> MlxError:
-        why = " ".join(str(error).split())[:300]
+        why = re.sub(r"//[^/\s@]*@", "//", plain(error))[:300]
         return MlxError(f"MLflow cannot read {bare_address(self._location)}: {why}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ...config.files import make_private_dir
-from ...errors import AlreadyExistsError, MlxError, NotFoundError
+from ...errors import AlreadyExistsError, MlxError, NotFoundError, UsageError
 from ...stacks.registries import ModelVersion
 from .address import bare_address
 from .connection import Connection
@@ -53,6 +53,8 @@ class LocalFiles:
 
 def read_file(files: Files, version: ModelVersion, path: str) -> bytes | None:
     """Return one small file of a version, or None."""
+    if not _is_inside(path):
+        raise UsageError(f"{path!r} is no path inside the folder of a model")
     try:
         return files.read(path)
     except OSError as error:
@@ -112,6 +114,11 @@ def files_at(location: str, to: Connection, rest: Rest | None, waiting: Callable
     from .library_files import LibraryFiles
 
     return LibraryFiles(location, to, waiting)
+
+
+def _is_inside(path: str) -> bool:
+    parts = path.split("/")
+    return not any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts)
 
 
 def _copy(source: Path, target: Path) -> int:

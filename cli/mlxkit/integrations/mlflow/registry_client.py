@@ -71,6 +71,8 @@ class ClientRegistry(ClientRuns):
         source = model.uri
         if from_run is not None:
             source = f"{self.location_of_run(from_run[0]).rstrip('/')}/{from_run[1]}"
+        elif model_id:
+            self.location_of_model(model_id)  # before there is a model without a version
         with self._client() as client:
             from mlflow.exceptions import MlflowException
 

@@ -10,7 +10,7 @@ from ...errors import MlxError, NotFoundError
 from ...stacks.registries import LoggedModel, TrackedRun
 from .connection import Connection
 from .links import run_url
-from .registry_rules import no_logged_model, no_run, seconds
+from .registry_rules import is_id, no_logged_model, no_run, seconds
 
 
 class ClientRuns:
@@ -95,6 +95,8 @@ class ClientRuns:
         return get_artifact_repository(client.get_run(run_id).info.artifact_uri)
 
     def _run_as_it_is(self, run_id: str) -> Any:
+        if not is_id(run_id):
+            raise no_run(run_id, self._to.name)
         try:
             with self._client() as client:
                 return client.get_run(run_id)

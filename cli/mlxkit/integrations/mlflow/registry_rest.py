@@ -133,8 +133,11 @@ class RestRegistry(RestRuns):
         inside, model_id = run_path_in(model.uri), model_id_in(model.uri)
         if inside is not None:
             return f"{self.location_of_run(inside[0]).rstrip('/')}/{inside[1]}"
-        if model_id and self._to.scenario == "databricks":  # a workspace knows no models:/m-...
-            return self.location_of_model(model_id)
+        if model_id:  # asked for in any case: it has to be there before a registered model is made
+            location = self.location_of_model(model_id)
+            return (
+                location if self._to.scenario == "databricks" else model.uri
+            )  # which knows no models:/m-...
         return model.uri
 
     def _create(self, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,7 +9,7 @@ from ...errors import UnreachableError
 from ...stacks.registries import LoggedModel, TrackedRun
 from .connection import Connection
 from .registry_answers import logged_model_from, run_from
-from .registry_rules import no_logged_model, no_run
+from .registry_rules import is_id, no_logged_model, no_run
 from .rest import Rest, TrackerApiError
 
 _T = TypeVar("_T")
@@ -81,13 +80,13 @@ class RestRuns:
         try:
             return self._ask("GET", "/runs/get", {"run_id": run_id}, lambda told: read(told["run"]))
         except TrackerApiError as error:
-            if error.code == "RESOURCE_DOES_NOT_EXIST" or not _is_id(run_id):
+            if error.code == "RESOURCE_DOES_NOT_EXIST" or not is_id(run_id):
                 raise no_run(run_id, self._to.name) from error
             raise
 
     def _told(self, run_ids: Sequence[str]) -> list[Mapping[str, Any]]:
         """Return what the server says of runs: a few are asked for by id, many in one search."""
-        ids = [run_id for run_id in dict.fromkeys(run_ids) if _is_id(run_id)]
+        ids = [run_id for run_id in dict.fromkeys(run_ids) if is_id(run_id)]
         if len(ids) > _FEW:
             try:
                 return self._search_ids(ids)
@@ -211,8 +210,4 @@ def _run_as_told(run: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _outputs(run: Mapping[str, Any]) -> list[str]:
     listed = (run.get("outputs") or {}).get("model_outputs") or ()
-    return [item["model_id"] for item in listed if _is_id(item["model_id"])]
-
-
-def _is_id(text: str) -> bool:
-    return re.fullmatch(r"[\w\-]+", text) is not None
+    return [item["model_id"] for item in listed if is_id(item["model_id"])]

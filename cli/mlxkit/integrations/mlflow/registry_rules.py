@@ -39,7 +39,7 @@ def check_tags(tags: Mapping[str, str | None]) -> None:
             raise UsageError(
                 f"a tag cannot be named {key!r}: letters, digits and '/_.-: ' are taken, up to {_KEY} of them"
             )
-        if posixpath.normpath(key) != key or key.startswith(("/", "..")):
+        if posixpath.normpath(key) != key or key == "." or key.startswith(("/", "..")):
             raise UsageError(f"a tag cannot be named {key!r}: it would be another folder's name")
         if value is not None and len(value) > _VALUE:
             raise UsageError(
@@ -75,6 +75,11 @@ def model_id_in(uri: str) -> str:
     """Return the id in `models:/m-...`, or an empty string: versions by name or alias have none."""
     found = re.fullmatch(r"models:/(m-[0-9A-Za-z]+)/?", uri)
     return found[1] if found else ""
+
+
+def is_id(text: str) -> bool:
+    """Say whether MLflow could have given a text as an id."""
+    return re.fullmatch(r"[\w\-]+", text) is not None
 
 
 def run_path_in(uri: str) -> tuple[str, str] | None:
