@@ -16,6 +16,7 @@ from .autolog import AutologState
 from .connection import Connection
 from .divert import Diversion
 from .local_store import quiet_migrations
+from .requirements import Requirements
 
 SQL_STORE = "mlflow.store.tracking.sqlalchemy_store"
 # What MLflow tells at its default level is how it makes experiments and tables; the user's own level stays.
@@ -77,8 +78,10 @@ class LibraryState:
             if self._to.scenario in ("local", "database"):
                 self._divert(self._tracking._get_sqlalchemy_store, self._keep_artifacts_here)
             from mlflow.store.tracking.rest_store import RestStore
+            from mlflow.utils.requirements_utils import _capture_imported_modules
 
             self._divert_params(RestStore)
+            self._divert(_capture_imported_modules, Requirements(self._to.folder).imported_modules)
         except (AttributeError, ImportError, TypeError) as error:
             raise MlxError(
                 f"MLflow {self._mlflow.__version__} has changed inside, and this version of mlx cannot track with it ({error})",
