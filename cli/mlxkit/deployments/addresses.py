@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from contextlib import closing
 
 from ..config.names import MAX_LENGTH, check_name
@@ -11,6 +12,7 @@ from ..errors import UsageError
 
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]+")
 _EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, never chosen
+_LETS_GO_WITHIN = 3.0
 
 
 def name_for(model: str) -> str:
@@ -53,6 +55,16 @@ def url_of(host: str, port: int | None) -> str:
         return ""
     reached = reached_by(host)
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def gets_free(host: str, port: int) -> bool:
+    """Say whether a port can be listened on, now or in a moment: workers of a killed server let go of it late."""
+    deadline = time.monotonic() + _LETS_GO_WITHIN
+    while not is_free(host, port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def is_free(host: str, port: int) -> bool:

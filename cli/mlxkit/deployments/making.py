@@ -15,6 +15,7 @@ from ..errors import MissingDependencyError, MlxError, UsageError
 from ..secrets.value import SecretValue
 from ..stacks.deployers import ModelDeployer, ServeSpec
 from ..stacks.registries import ModelRegistry, ModelVersion
+from .addresses import gets_free
 from .entries import MODELS, DeploymentEntry
 from .store import DeploymentStore
 
@@ -110,3 +111,16 @@ def check_numbers(workers: int, max_body: int, ready_within: float) -> None:
     ):
         if value < least:
             raise UsageError(f"{name} is {value}, and has to be {least} at least")
+
+
+def port_again(entry: DeploymentEntry) -> tuple[int, list[str]]:
+    """Return the port to start on: the one it had, or a free one when that is taken and none was asked for."""
+    port = entry.port or entry.served_port
+    if not port or gets_free(entry.host, port):
+        return port, []
+    if entry.port:
+        raise MlxError(
+            f"port {port} of deployment {entry.name!r} is taken by another program",
+            hint=f"stop that one, or: mlx deployment delete {entry.name}, and deploy on another port",
+        )
+    return 0, [f"port {port} is taken by another program"]

@@ -17,7 +17,7 @@ from ..stacks.deployers import ModelDeployer, open_deployer
 from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
 from ..stacks.service import StackService
 from . import making, views
-from .addresses import check_address, exposure, is_free, name_for, url_of
+from .addresses import check_address, exposure, name_for, url_of
 from .entries import DEFAULT_MAX_BODY, DEFAULT_READY_WITHIN, DeploymentEntry
 from .following import standings
 from .records import DeploymentRecord
@@ -184,7 +184,7 @@ class DeploymentService:
                     hint=f"mlx deployment delete {name}, and mlx model deploy {entry.reference} --name {name}",
                 )
             secret = resolve_token(entry.token)
-            port, notes = _port_again(entry)
+            port, notes = making.port_again(entry)
             self._waiting(f"starting {name}")
             serving = deployer.start(making.spec_of(entry, secret, port=port), wait=wait)
             if serving.port and serving.port != entry.served_port:
@@ -277,19 +277,6 @@ class DeploymentService:
             except NotFoundError:
                 self._deployers[stack] = open_deployer(self.project)
         return self._deployers[stack]
-
-
-def _port_again(entry: DeploymentEntry) -> tuple[int, builtins.list[str]]:
-    """Return the port to start on: the one it had, or a free one when that is taken and none was asked for."""
-    port = entry.port or entry.served_port
-    if not port or is_free(entry.host, port):
-        return port, []
-    if entry.port:
-        raise MlxError(
-            f"port {port} of deployment {entry.name!r} is taken by another program",
-            hint=f"stop that one, or: mlx deployment delete {entry.name}, and deploy on another port",
-        )
-    return 0, [f"port {port} is taken by another program"]
 
 
 def _not_running(deployment: DeploymentRecord) -> MlxError:
