@@ -20,6 +20,7 @@ from tests.fixtures.shelf import BETTER, GOOD, ODD, Shelf
         ("iris@production", "iris", "production", None),
         ("my model-1.x@a_b-c", "my model-1.x", "a_b-c", None),
         ("a@b@c", "a@b", "c", None),
+        ("a@b c", "a@b c", None, None),
         ("a@b:3", "a@b", None, "3"),
         ("models:/iris/7", "iris", None, "7"),
         ("models:/iris@production", "iris", "production", None),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mlxkit.deployments.entries import DeploymentEntry
+from mlxkit.deployments.store import DeploymentStore
 from mlxkit.errors import (
     CredentialsError,
     InUseError,
@@ -167,6 +169,34 @@ def test_a_version_that_holds_an_alias_is_deleted_by_force_only(shelf: Shelf) ->
     service.delete(shelf.name)
     with pytest.raises(NotFoundError):
         service.describe(shelf.name)
+
+
+def test_a_version_that_is_deployed_is_deleted_by_force_only(local_shelf: Shelf) -> None:
+    local_shelf.stock(GOOD, BETTER)
+    store = DeploymentStore(Path(".mlx").absolute())
+    store.write(DeploymentEntry("shop", "iris", 2, "iris:2", store.new_folder("shop"), files="iris-2"))
+    store.write(DeploymentEntry("other", "rose", 1, "rose:1", store.new_folder("other"), files="rose-1"))
+    service = local_shelf.service
+    for reference in ("iris:2", "iris"):
+        with pytest.raises(InUseError, match="is served by deployment shop") as told:
+            service.delete(reference)
+        assert told.value.hint == "mlx deployment delete shop, or add --force"
+    assert service.delete("iris:1").deployments == ()
+    assert service.delete("iris:2", force=True).deployments == ("shop",)
+
+
+@pytest.mark.parametrize("odd", ["it's", 'say "x"', "größe 100%", "a@b", "50% _off_", "x\\y"])
+def test_names_that_need_care_are_taken_as_they_are(shelf: Shelf, odd: str) -> None:
+    name = f"{odd} {shelf.name}"
+    shelf.stock(GOOD, BETTER, name=name, labels=("1.0.0",))
+    service = shelf.service
+    assert service.promote(f"{name}:1.0.0", "production").promoted
+    assert [item.version for item in service.versions(f"models:/{name}")] == [2, 1]
+    assert service.get(f"{name}@production").metrics["val_rmse"] == 0.75
+    assert [move.version for move in service.history(f"models:/{name}")] == [1]
+    assert name in [model.name for model in service.list()]
+    service.delete(f"models:/{name}", force=True)
+    assert name not in [model.name for model in service.list()]
 
 
 def test_a_model_is_deleted_with_its_versions(shelf: Shelf) -> None:

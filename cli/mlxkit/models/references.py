@@ -12,6 +12,7 @@ from .tags import VERSION_TAG
 
 _SCHEME = "models:/"
 _NUMBER = re.compile(r"[vV]?(\d{1,18})")
+_ALIAS = re.compile(r"[\w-]*")
 _FORMS = "NAME, NAME:7, NAME:1.0.0, NAME@production or NAME:latest"
 
 
@@ -47,8 +48,7 @@ def parse(text: str) -> ModelReference:
     name, mark, rest = text.partition(":")  # no model's name holds a colon
     if mark:
         return _checked(text, ModelReference(name, version=rest))
-    name, mark, rest = text.rpartition("@")  # and no alias an @
-    return _checked(text, ModelReference(name, alias=rest) if mark else ModelReference(text))
+    return _parse_alias(text, text)
 
 
 def resolve(registry: ModelRegistry, text: str) -> ModelVersion:
@@ -123,13 +123,19 @@ def _parse_uri(text: str) -> ModelReference:
     rest = text.removeprefix(_SCHEME)
     name, mark, version = rest.partition("/")
     if not mark:
-        name, mark, alias = rest.rpartition("@")
-        if not mark and rest.startswith("m-"):
+        if rest.startswith("m-") and "@" not in rest:
             raise UsageError(f"{text!r} is a logged model, and no registered one", hint="mlx model list")
-        return _checked(text, ModelReference(name, alias=alias) if mark else ModelReference(rest))
+        return _parse_alias(text, rest)
     if version.lower() in STAGES:
         return _checked(text, ModelReference(name, alias=version.lower()))
     return _checked(text, ModelReference(name, version=version))
+
+
+def _parse_alias(text: str, rest: str) -> ModelReference:
+    """Take `NAME@alias` apart; what cannot be an alias belongs to the name, which may hold an @."""
+    name, mark, alias = rest.rpartition("@")
+    is_alias = bool(mark) and _ALIAS.fullmatch(alias) is not None
+    return _checked(text, ModelReference(name, alias=alias) if is_alias else ModelReference(rest))
 
 
 def _checked(text: str, reference: ModelReference) -> ModelReference:

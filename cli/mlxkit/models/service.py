@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -47,11 +48,11 @@ class ModelService:
         """Return the models by name, each with the metrics of its version in production, or of its newest."""
         models = self.registry.models()
         shown = [model.aliases.get("production", model.latest) for model in models]
-        versions = [
-            self.registry.version(model.name, number)
-            for model, number in zip(models, shown, strict=True)
-            if number is not None
-        ]
+        versions = []
+        for model, number in zip(models, shown, strict=True):
+            if number is not None:
+                with suppress(NotFoundError):  # deleted since
+                    versions.append(self.registry.version(model.name, number))
         found = dict(zip([item.name for item in versions], measured(self.registry, versions), strict=True))
         return [
             model_record(model, number, found.get(model.name, Measured()))
