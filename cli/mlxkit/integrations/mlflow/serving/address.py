@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 
 from ....errors import MlxError
 
@@ -36,13 +37,17 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_taken(host: str, port: int) -> bool:
-    """Say whether somebody else listens where a server did."""
-    try:
-        listener = _bound(host, port)
-    except OSError as error:
-        return error.errno == errno.EADDRINUSE
-    listener.close()
-    return False
+    """Say whether somebody else listens where a server did; one that was just killed gets a moment to let go."""
+    for pause in (0.05, 0.15, 0.3, 0.0):
+        try:
+            _bound(host, port).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return False
+        else:
+            return False
+        time.sleep(pause)
+    return True
 
 
 def reached_at(host: str) -> str:

@@ -10,11 +10,13 @@ import hmac
 import json
 import os
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from .pace import Pace
 from .scoring import Answer, Model
 
 Scope = MutableMapping[str, Any]
@@ -35,6 +37,7 @@ class ScoringApp:
         self._model, self._max_body, self._timeout = model, max_body, timeout
         self._token = token.encode() if token else None
         self._pool = ThreadPoolExecutor(min(32, (os.cpu_count() or 1) + 4), thread_name_prefix="predict")
+        self._pace = Pace()
         self._too_large = _refusal(
             413,
             "REQUEST_LIMIT_EXCEEDED",
@@ -100,13 +103,30 @@ class ScoringApp:
             message = await receive()
 
     async def _score(self, body: bytes, content_type: str | None, within: float) -> Answer:
+        if self._pace.is_quick(len(body)):
+            return self._score_here(body, content_type, within)
+        began = self._pace.begin()
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, self._model.score, body, content_type)
+        work = loop.run_in_executor(self._pool, self._scored, body, content_type)
+        work.add_done_callback(lambda _: self._pace.end(began, len(body)))
         done, _ = await asyncio.wait((work,), timeout=within)
-        if not done:
-            return _TIMED_OUT
+        return work.result() if done else _TIMED_OUT
+
+    def _score_here(self, body: bytes, content_type: str | None, within: float) -> Answer:
+        began = self._pace.begin()
+        loop = asyncio.get_running_loop()
+        # A model may run a loop of its own, as it may in the thread where MLflow's server asks it.
+        asyncio._set_running_loop(None)
         try:
-            return work.result()
+            answer = self._scored(body, content_type)
+        finally:
+            asyncio._set_running_loop(loop)
+            self._pace.end(began, len(body))
+        return answer if time.perf_counter() - began <= within else _TIMED_OUT
+
+    def _scored(self, body: bytes, content_type: str | None) -> Answer:
+        try:
+            return self._model.score(body, content_type)
         except Exception:
             sys.stderr.write(traceback.format_exc())
             return _FAILED
