@@ -47,7 +47,7 @@ def test_a_shell_script_promotes_by_exit_status(mlx_process: list[str], local_sh
         "val_rmse <= 0.72\t0.7\t0.72\tyes",
         "val_rmse < @production.val_rmse\t0.7\t0.75\tyes",
         "val_rmse < @production.val_rmse\t0.75\t0.7\tno",
-        "val_rmse < 1\tnan\t1\tno",
+        "val_rmse < 1\tnan\t1.0\tno",
     ]
     assert local_shelf.aliases() == {"production": 2}
     assert "iris:1 is not promoted to staging: 1 of 1 conditions does not hold" in Path("err").read_text()
@@ -69,6 +69,12 @@ def test_promote_prints_json_whether_it_does_or_not(mlx: Any, shelf: Shelf) -> N
     done = mlx(*argv, "val_rmse < 0.9")
     assert (done.code, json.loads(done.stdout)["is_changed"]) == (ExitCode.ok, True)
     assert shelf.aliases() == {"production": 1}
+
+
+def test_rows_show_every_digit_that_decides(mlx: Any, local_shelf: Shelf) -> None:
+    local_shelf.stock(GOOD)
+    done = mlx("model", "promote", "iris", "--to", "production", "--if", "val_rmse < 0.75000000001")
+    assert (done.code, done.stdout) == (0, "val_rmse < 0.75000000001\t0.75\t0.75000000001\tyes\n")
 
 
 def test_promote_points_at_what_is_wrong_with_a_condition(mlx: Any, local_shelf: Shelf) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from .options import Output
 from .terminal import Format
 
 if TYPE_CHECKING:
+    from ..models.evidence import EvidenceRow
     from ..models.promotion import Promotion
     from ..models.service import ModelService
 
@@ -54,7 +55,8 @@ def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
         elif output is not Format.table:
             terminal.emit_one(done, output)
         elif done.rows:
-            terminal.emit(done.rows, output, ("expression", "left", "right", "holds"))
+            rows = [_Exact(row) for row in done.rows]
+            terminal.emit(rows, output, ("expression", "left", "right", "holds"))
         _say(done)
         if not done.promoted:
             raise typer.Exit(int(ExitCode.failed))
@@ -101,6 +103,16 @@ def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
             ("at", "alias", "from", "to", "by", "why"),
             empty=f"nothing was moved in {name!r} yet",
         )
+
+
+class _Exact:
+    """A compared row with every digit: 0.72 is not below 0.72, and 0.7199999 is."""
+
+    def __init__(self, row: EvidenceRow) -> None:
+        self._row = row
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**self._row.to_dict(), "left": str(self._row.left), "right": str(self._row.right)}
 
 
 def _say(done: Promotion) -> None:
