@@ -155,8 +155,13 @@ def _source(
         )
 
     def read(signature: Signature) -> Payload:
-        most = service.get(name).max_body
-        return from_bytes(sys.stdin.buffer.read(most + 1), kinds[format], signature, what="standard input")
+        from ..deployments.scoring import too_much_piped
+
+        deployment = service.get(name)
+        text = sys.stdin.buffer.read(deployment.max_body + 1)
+        if len(text) > deployment.max_body:
+            raise too_much_piped(deployment)
+        return from_bytes(text, kinds[format], signature, what="standard input")
 
     return read
 

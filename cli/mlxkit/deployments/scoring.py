@@ -33,6 +33,15 @@ def too_large(size: int, deployment: DeploymentRecord) -> MlxError:
     )
 
 
+def too_much_piped(deployment: DeploymentRecord) -> MlxError:
+    """Return the error for standard input that does not end where the deployment's limit is."""
+    return MlxError(
+        f"standard input holds more than {size_text(deployment.max_body)}, which is what deployment "
+        f"{deployment.name!r} takes at most",
+        hint=f"send it in parts, or: mlx deployment update {deployment.name} --max-body SIZE",
+    )
+
+
 def send(
     deployment: DeploymentRecord,
     payload: Payload,

@@ -35,10 +35,15 @@ class MLFlowDeploymentConfig:
 
 @dataclass(frozen=True)
 class ModelServer:
-    """A deployment by name, of the project with this configuration file; a step may return it."""
+    """A deployment by name, of the project with this configuration file; a step may return it.
+
+    `served` is the version that it served when this was made, so that a step which is given a server runs again
+    once another version is behind it; `model_version` is the one it serves now.
+    """
 
     name: str
     config_path: str
+    served: str = ""
 
     @property
     def status(self) -> DeploymentRecord:
@@ -173,7 +178,8 @@ class MLFlowModelDeployer:
         return DeploymentService(self.project, self._stack)
 
     def _server(self, name: str) -> ModelServer:
-        return ModelServer(name, str(self.project.config_path))
+        entry = self._service().store.get(name)
+        return ModelServer(name, str(self.project.config_path), f"{entry.model}:{entry.version}")
 
 
 def _reference(model: Any, config: MLFlowDeploymentConfig) -> str:
