@@ -198,6 +198,9 @@ def _execute(source: Source, name: str) -> dict[str, Any]:
     module = ModuleType(name)
     module.__file__ = str(source.path)
     module.__dict__["__builtins__"] = __builtins__
+    module.__dict__["__mlx_run_file__"] = (
+        True  # what it defines goes by value into models that are served elsewhere
+    )
     sys.modules[name] = module
     try:
         exec(source.code, module.__dict__)  # noqa: S102 - running the user's file is the job

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ...errors import MlxError
-from . import fluent, model_tags, params
+from . import by_value, fluent, model_tags, params
 from .auth import register_provider
 from .autolog import AutologState
 from .connection import Connection
@@ -73,7 +73,11 @@ class LibraryState:
         if self._to.scenario == "server":
             register_provider()
         try:
-            for function, instead in (*fluent.diversions(self._fluent), *model_tags.diversions()):
+            for function, instead in (
+                *fluent.diversions(self._fluent),
+                *model_tags.diversions(),
+                *by_value.diversions(),
+            ):
                 self._divert(function, instead)
             if self._to.scenario in ("local", "database"):
                 self._divert(self._tracking._get_sqlalchemy_store, self._keep_artifacts_here)
