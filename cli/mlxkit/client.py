@@ -112,7 +112,7 @@ class Client:
         """Models of the stack's registry: register, list, describe, promote, roll back, compare, lineage."""
         from .models.service import ModelService
 
-        return ModelService(self.project, self.session.stack_name)
+        return ModelService(self.project, self.session.stack_name, tracker=self.session.forced_tracker)
 
     @cached_property
     def deployments(self) -> Any:

@@ -33,16 +33,18 @@ class ModelService:
         project: Project | None = None,
         stack: str | None = None,
         *,
+        tracker: str | None = None,
         waiting: Callable[[str], None] | None = None,
     ) -> None:
         self.project = project or find_project()
         self.stack = stack
+        self.tracker = tracker
         self._waiting = waiting
 
     @cached_property
     def registry(self) -> ModelRegistry:
         """The registry of the stack, opened on first use."""
-        return open_registry(self.project, self.stack, waiting=self._waiting)
+        return open_registry(self.project, self.stack, tracker=self.tracker, waiting=self._waiting)
 
     def list(self) -> Sequence[ModelRecord]:
         """Return the models by name, each with the metrics of its version in production, or of its newest."""

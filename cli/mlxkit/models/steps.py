@@ -12,19 +12,24 @@ from ..pipelines.decorators import step
 from ..pipelines.session import Session, current_session
 from ..runs.queries import RunQueries
 from ..stacks.registries import open_registry
+from ..stacks.service import StackService
 from . import tags
 from .registration import Registration, register, register_uri
 
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """A model version as a step returns it: enough to deploy it, promote it, or look it up."""
+    """A model version as a step returns it: enough to deploy it, promote it, or look it up.
+
+    `tracker` names the tracker whose registry it is in, when that is not the stack's.
+    """
 
     name: str
     version: int
     version_tag: str = ""
     source: str = ""
     run_id: str = ""
+    tracker: str = ""
 
     @property
     def reference(self) -> str:
@@ -55,9 +60,8 @@ def mlflow_register_model_step(
     session = current_session() or Session()
     queries = RunQueries(session.history)
     producer = _producer(context)
-    registry = open_registry(
-        session.project, context.run.stack, tracker=_tracker(queries, context, producer), waiting=_tell
-    )
+    tracker = _tracker(queries, context, producer) or session.forced_tracker
+    registry = open_registry(session.project, context.run.stack, tracker=tracker, waiting=_tell)
     common: dict[str, Any] = {"version_tag": version, "description": description, "tags": metadata}
     if model_source_uri:
         made = register_uri(registry, queries, name, model_source_uri, run_id=run_id, **common)
@@ -67,10 +71,11 @@ def mlflow_register_model_step(
         made = register(
             registry, queries, name, context.run.run_id, step=producer, path=trained_model_name, **common
         )
-    return _told(made, context)
+    stack, _ = StackService(session.project).active(context.run.stack)
+    return _told(made, context, tracker if tracker != stack.components.get("experiment_tracker") else None)
 
 
-def _told(made: Registration, context: StepContext) -> RegisteredVersion:
+def _told(made: Registration, context: StepContext, tracker: str | None) -> RegisteredVersion:
     """Say what was registered in the step's output and in its metadata."""
     version = made.version
     label = version.tags.get(tags.VERSION_TAG, "")
@@ -80,7 +85,9 @@ def _told(made: Registration, context: StepContext) -> RegisteredVersion:
         f"{'registered' if made.is_new else 'already registered:'} {version.reference}{f' ({label})' if label else ''}"
     )
     context.metadata.update(model=version.name, model_version=version.version, version_tag=label)
-    return RegisteredVersion(version.name, version.version, label, version.source, version.run_id)
+    return RegisteredVersion(
+        version.name, version.version, label, version.source, version.run_id, tracker or ""
+    )
 
 
 def _producer(context: StepContext) -> str | None:
