@@ -113,6 +113,22 @@ def test_files_that_are_gone_are_named_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_version_made_from_a_run_s_address_leads_to_its_files(
+    place: Place, pipeline_name: str, tmp_path: Path
+) -> None:
+    """As `MlflowClient.create_model_version` writes it, without looking at what the address means."""
+    made = place.made
+    place.client(
+        ["create_registered_model", pipeline_name],
+        ["create_model_version", pipeline_name, f"runs:/{made['old']}/nested/model", made["old"]],
+    )
+    registry = place.registry()
+    registry.download(registry.version(pipeline_name, 1), tmp_path / "taken")
+    assert (tmp_path / "taken" / "MLmodel").is_file()
+    with pytest.raises(NotFoundError, match="no model named 'runner-of-none'"):
+        registry.download(ModelVersion("runner-of-none", 1), tmp_path / "other")
+
+
 def test_a_full_disk_leaves_nothing(place: Place, pipeline_name: str, tmp_path: Path) -> None:
     """A real limit of the size of a file: the system refuses to write on, as it does on a full disk."""
     import resource

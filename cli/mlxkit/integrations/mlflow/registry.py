@@ -129,12 +129,11 @@ class MlflowRegistry:
 
     def _files(self, version: ModelVersion) -> tuple[Files, str]:
         backend = self._backend
+        told = backend.location(version.name, version.version)
         try:
-            location = real_location(backend, backend.location(version.name, version.version))
-        except NotFoundError as error:
-            if "run" in error.message or "logged model" in error.message:
-                raise NotFoundError(f"the files of {version.reference} are gone: {error.message}") from error
-            raise
+            location = real_location(backend, told)
+        except NotFoundError as error:  # of the run or the logged model that the version was made from
+            raise NotFoundError(f"the files of {version.reference} are gone: {error.message}") from error
         return files_at(location, self.connection, self._rest, self._waiting), location
 
     @cached_property
