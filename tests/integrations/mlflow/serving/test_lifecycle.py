@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -290,7 +291,5 @@ def test_looking_at_nothing(tmp_path: Path) -> None:
 
 
 def _quietly(server: Server, body: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         server.ask(body)
-    except OSError:
-        pass
