@@ -83,7 +83,7 @@ def test_from_deploy_to_delete_in_a_shell(zoo: Zoo) -> None:
     assert (refused.returncode, listed()[0]["state"]) == (2, "running")
     assert mlx("deployment", "delete", "d", "--yes").returncode == 0
     assert listed() == []
-    assert zoo.processes() == []
+    assert zoo.leftovers() == []
     assert not (zoo.deployments / "d").exists()
 
 
@@ -106,7 +106,7 @@ def test_what_cannot_be_deployed_is_said_with_its_exit_code(zoo: Zoo) -> None:
         assert "Traceback" not in done.stderr
         assert "S3cret-Value" not in done.stderr
     assert listed() == []
-    assert zoo.processes() == []
+    assert zoo.leftovers() == []
 
 
 @pytest.mark.parametrize("after", ["fetching", "starting"])
@@ -119,7 +119,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing(zoo: Zoo, after: str) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
-    assert zoo.processes() == []
+    assert zoo.leftovers() == []
     assert not (zoo.deployments / "zoo").exists()
 
 
@@ -210,3 +210,24 @@ def test_predict_reads_text_files_and_standard_input(served: Zoo, monkeypatch: p
     assert "standard input holds more than 1000B" in too_much.stderr
     as_json = mlx("model", "predict", "sharde", "-d", "[1]", "-o", "json")
     assert json.loads(as_json.stderr)["exit_code"] == 3
+
+
+def test_ctrl_c_during_an_update_leaves_the_old_one_serving(zoo: Zoo) -> None:
+    assert mlx("model", "deploy", "zoo:1", "--name", "d").returncode == 0
+    before = (zoo.deployments / "d" / "deployment.json").read_bytes()
+    process = subprocess.Popen(
+        [*MLX, "deployment", "update", "d", "--model", "zoo:2"], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("starting zoo:2 beside"):
+        assert process.poll() is None
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (zoo.deployments / "d" / "deployment.json").read_bytes() == before
+    assert [path.name[:2] for path in (zoo.deployments / "d" / "models").iterdir()] == ["1-"]
+    assert mlx("model", "predict", "d", "--data", "[[0, 0]]").stdout == "[1.0]\n"
+    assert listed()[0]["state"] == "running"
+    assert mlx("deployment", "update", "d", "--model", "zoo:2").returncode == 0
+    assert mlx("model", "predict", "d", "--data", "[[0, 0]]").stdout == "[2.0]\n"

@@ -12,7 +12,7 @@ import pytest
 from mlxkit.artifacts.plain import NotPlainError
 from mlxkit.deployments.sdk import MLFlowDeploymentConfig, MLFlowModelDeployer, ModelServer
 from mlxkit.errors import AlreadyExistsError, CredentialsError, UsageError
-from tests.deployments.zoo import TENSOR, Zoo
+from tests.deployments.zoo import Zoo
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,3 @@ def test_a_pipeline_deploys_what_its_step_registered_and_finds_it_again(zoo: Zoo
     assert (body.name, body.pipeline, body.step, body.state) == ("body", "serving", "", "running")
     assert (inside.name, inside.pipeline, inside.step) == ("inside", "serving", "deploy")
     assert body.run == inside.run != ""
-
-
-def test_a_tensor_version_can_take_the_place_of_a_table(zoo: Zoo) -> None:
-    deployer = MLFlowModelDeployer(zoo.project)
-    deployer.deploy_model(name="d", model="zoo:1")
-    assert deployer.deploy_model(name="d", model=f"zoo:{TENSOR}").predict([[1, 2, 3]]) == [11.0]

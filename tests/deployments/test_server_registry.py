@@ -74,5 +74,6 @@ def test_a_model_of_the_server_is_served_here_and_followed_there(
     assert mlflow_server.password.encode() not in kept
     environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in elsewhere.processes()]
     assert environments
+    assert not any(mlflow_server.password.encode() in environment for environment in environments)
     elsewhere.service.delete("far-zoo")
-    assert elsewhere.processes() == []
+    assert elsewhere.leftovers() == []

@@ -13,14 +13,14 @@ from dataclasses import replace
 
 import pytest
 
-from mlxkit.deployments import following
+from mlxkit.deployments import addresses, following
 from mlxkit.deployments.records import DeploymentRecord
 from mlxkit.errors import AlreadyExistsError, CredentialsError, InUseError, MissingDependencyError, MlxError
 from tests.deployments.zoo import BROKEN, LACKING, Zoo
 
 
 def nothing_is_left(zoo: Zoo, name: str) -> bool:
-    return not (zoo.deployments / name).exists() and zoo.processes() == []
+    return not (zoo.deployments / name).exists() and zoo.leftovers() == []
 
 
 def wait_for_state(zoo: Zoo, name: str, state: str) -> DeploymentRecord:
@@ -60,7 +60,10 @@ def test_a_deployment_lives_from_deploy_to_delete(zoo: Zoo) -> None:
     assert zoo.service.list() == []
 
 
-def test_a_port_that_was_given_gives_way_and_one_that_was_chosen_does_not(zoo: Zoo) -> None:
+def test_a_port_that_was_given_gives_way_and_one_that_was_chosen_does_not(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "_LETS_GO_WITHIN", 0.1)
     zoo.service.deploy("zoo:1", "any")
     zoo.service.stop("any")
     entry = zoo.service.store.get("any")

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,13 @@ class Zoo:
                     found.append(int(process.name))
         return found
 
+    def leftovers(self) -> list[int]:
+        """Return the processes that are there still when those that are on their way out had a moment."""
+        deadline = time.monotonic() + 2
+        while (found := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
     def kill_leftovers(self) -> None:
         """End what a test has left running."""
         for _ in range(3):
@@ -155,7 +163,7 @@ def _copied(bred: Zoo, folder: Path) -> Zoo:
     return Zoo(folder)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(bred: Zoo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     """A project that serves `zoo:2` as `shared` and the tensor model as `tensor`, for tests that change nothing."""
     made = _copied(bred, tmp_path_factory.mktemp("served"))

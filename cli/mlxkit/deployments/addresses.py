@@ -9,6 +9,7 @@ from contextlib import closing
 
 from ..config.names import MAX_LENGTH, check_name
 from ..errors import UsageError
+from ..stacks.addresses import is_loopback
 
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]+")
 _EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, never chosen
@@ -27,11 +28,6 @@ def check_address(host: str, port: int) -> None:
         raise UsageError(f"{host!r} is no host to listen on", hint="--host 127.0.0.1")
     if not 0 <= port <= 65535:
         raise UsageError(f"{port} is no port: 1 to 65535, or 0 for a free one")
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach what listens on a host."""
-    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
 def exposure(host: str, *, has_token: bool) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..errors import MlxError
 from ..models.references import resolve
 from ..secrets.value import SecretValue
-from ..stacks.deployers import ModelDeployer
+from ..stacks.deployers import ModelDeployer, ServeSpec
 from ..stacks.registries import ModelRegistry
 from . import making
 from .entries import DeploymentEntry
@@ -52,7 +52,7 @@ def updated(
             notes += making.examined(deployer, wanted.model_dir, ignore=ignore)
         if serving.state in _SERVED:
             waiting(f"starting {version.reference} beside what is served")
-            _swap(store, deployer, entry, wanted, secret)
+            _swap(store, deployer, entry, wanted, secret, waiting)
         else:
             store.write(wanted)
             notes.append(
@@ -68,15 +68,28 @@ def _swap(
     entry: DeploymentEntry,
     wanted: DeploymentEntry,
     secret: SecretValue | None,
+    waiting: Callable[[str], None],
 ) -> None:
     port = deployer.serving(entry.folder).port or entry.served_port
-    deployer.replace(making.spec_of(wanted, secret, port=port))
+    try:
+        deployer.replace(making.spec_of(wanted, secret, port=port))
+    except MlxError:  # it was refused, and the old one goes on
+        raise
+    except BaseException:
+        _go_back(deployer, making.spec_of(entry, secret, port=port), waiting)
+        raise
     try:
         store.write(wanted)
     except BaseException:
-        with making.uninterrupted(), contextlib.suppress(MlxError):
-            deployer.replace(making.spec_of(entry, secret, port=port))
+        _go_back(deployer, making.spec_of(entry, secret, port=port), waiting)
         raise
+
+
+def _go_back(deployer: ModelDeployer, old: ServeSpec, waiting: Callable[[str], None]) -> None:
+    """Have the old version served again: nobody knows how far the swap has come, or has stopped it."""
+    with making.uninterrupted(), contextlib.suppress(MlxError):
+        waiting(f"going back to {old.model}")
+        deployer.replace(old)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,14 @@ def without_credentials(text: str) -> str:
     return _AMID_TEXT.sub(lambda found: _hidden(found[0]), text)
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether a host name always means this machine."""
+    if host in ("localhost", "::1") or host.endswith(".localhost"):
+        return True
+    parts = host.split(".")
+    return len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
+
+
 def userinfo(uri: str) -> str:
     """Return what stands before the `@` of an address, or nothing.
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlxkit.integrations.mlflow.flavor import TRACKER, is_loopback, validate_tracker
+from mlxkit.integrations.mlflow.flavor import TRACKER, validate_tracker
+from mlxkit.stacks.addresses import is_loopback
 from mlxkit.stacks.attributes import InvalidAttributeError, check_attributes
 
 REMOTE = "https://mlflow.example.com"

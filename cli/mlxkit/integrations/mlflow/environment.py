@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from ...stacks.addresses import is_loopback
 from .connection import Connection
-from .flavor import is_loopback
 
 AUTH_PROVIDER = "mlx"
 _PREFIXES = ("MLFLOW_", "_MLFLOW_", "DATABRICKS_")

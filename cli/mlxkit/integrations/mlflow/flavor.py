@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult
 
+from ...stacks.addresses import is_loopback
 from ...stacks.attributes import InvalidAttributeError
 from ...stacks.flavors import Attribute, Flavor
 from .address import HTTP, check_address, check_host, check_written, is_by_reference
@@ -96,14 +97,6 @@ def validate_tracker(name: str, attributes: Mapping[str, Any], *, anonymous: boo
             raise InvalidAttributeError(option, "is for Databricks only, and needs tracking_uri=databricks")
     address = check_address("tracking_uri", uri)
     return _check_server(address, attributes, anonymous) if address.scheme in HTTP else []
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name always means this machine."""
-    if host in ("localhost", "::1") or host.endswith(".localhost"):
-        return True
-    parts = host.split(".")
-    return len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
 
 
 def _check_local(name: str, attributes: Mapping[str, Any]) -> list[str]:

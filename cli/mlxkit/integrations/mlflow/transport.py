@@ -11,8 +11,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from ...errors import ConfigError
+from ...stacks.addresses import is_loopback
 from .connection import Connection
-from .flavor import is_loopback
 
 _BUNDLES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CLIENT = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
