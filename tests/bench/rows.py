@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .measure import Row, Sample, clean_environment, median, once, paired
 from .programs import ARRAY, ARRAY_FLOOR, CHAIN, FRAME, FRAME_FLOOR, TEN_STEPS, TRACKED, TRACKED_FLOOR
+from .serving import serving
 
 PYTHON = sys.executable
 MLX = str(Path(sys.executable).with_name("mlx"))
@@ -133,6 +134,7 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "tracked": tracked,
     "arrays": arrays,
     "history": history,
+    "serving": serving,
 }
 
 

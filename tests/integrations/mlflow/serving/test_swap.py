@@ -78,6 +78,7 @@ def test_no_request_fails_while_models_change(serve: Serve, models: Path, worker
     for thread in several:
         thread.join()
     eventually(lambda: len(processes(server.folder)) == 1 + workers)  # the old ones have left
+    time.sleep(1.5)  # the client that pauses asks once more
     until.set()
     for client in clients:
         client.join()

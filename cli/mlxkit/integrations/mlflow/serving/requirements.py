@@ -52,7 +52,7 @@ def examine(model_dir: Path) -> list[str]:
         names = ", ".join(found.missing)
         raise MissingDependencyError(
             f"the model needs {names}, which {'is' if len(found.missing) == 1 else 'are'} not installed",
-            hint=f"pip install {' '.join(map(shlex.quote, found.missing.values()))}",
+            hint=f"pip install {' '.join(map(shlex.quote, dict.fromkeys(found.missing.values())))}",
         )
     return found.warnings
 
