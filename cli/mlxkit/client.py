@@ -119,7 +119,7 @@ class Client:
         """Deployments on this machine: deploy, list, update, start, stop, delete, predict."""
         from .deployments.service import DeploymentService
 
-        return DeploymentService(self.project, self.session.stack_name)
+        return DeploymentService(self.project, self.session.stack_name, tracker=self.session.forced_tracker)
 
     @property
     def active_stack(self) -> ActiveStack:

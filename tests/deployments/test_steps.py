@@ -112,3 +112,21 @@ def test_what_cannot_be_served_fails_the_step_in_words(project: Path, mlx: Mlx) 
     assert unknown.code == 6 and "no model" in unknown.stderr and "Traceback" not in unknown.stderr
     neither = mlx("run", "flow.py:without_a_choice")
     assert neither.code == 6 and "registry_model_version or registry_model_stage" in neither.stderr
+
+
+def test_another_tracker_than_the_stacks_keeps_its_own_models(project: Path, mlx: Mlx) -> None:
+    assert (
+        mlx(
+            "tracker", "register", "other", "--flavor=mlflow", "--tracking_uri=sqlite:///other/mlflow.db"
+        ).code
+        == 0
+    )
+    Path("other").mkdir()
+    ran = mlx("run", "flow.py:serves", "--tracker", "other")
+    assert ran.code == 0, ran.stderr
+    assert answer() == [4.0]
+    assert mlx("model", "list", "-o", "name").stdout == ""  # nothing in the stack's own registry
+    assert mlx("stack", "register", "o", "-e", "other").code == 0
+    assert mlx("deployment", "update", "live").code == 0  # still asks the registry that it came from
+    assert mlx("stack", "set", "o").code == 0
+    assert mlx("model", "list", "-o", "name").stdout == "m\n"

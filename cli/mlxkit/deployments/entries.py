@@ -22,6 +22,7 @@ _SCHEMA = 1
 class DeploymentEntry:
     """One deployment: `model` and `version` are what it serves, `reference` what was asked for.
 
+    `tracker` is the one whose registry the model is in, when that is not the stack's.
     `port` is the one that was asked for (0: any), `served_port` the one it has; `files` names the folder under
     `models/` with the version's files. The token is a reference to a secret.
     """
@@ -40,6 +41,7 @@ class DeploymentEntry:
     ready_within: float = DEFAULT_READY_WITHIN
     token: str | None = None
     stack: str = ""
+    tracker: str = ""
     pipeline: str = ""
     run: str = ""
     step: str = ""

@@ -50,7 +50,9 @@ def _ask(project: Project, entries: Sequence[DeploymentEntry], found: dict[str, 
         if time.monotonic() > deadline:
             return
         try:
-            now = resolve(open_registry(project, entry.stack or None), entry.reference).version
+            now = resolve(
+                open_registry(project, entry.stack or None, tracker=entry.tracker or None), entry.reference
+            ).version
         except NotFoundError:
             found[entry.name] = Standing("gone")
         except Exception:  # noqa: S112 - a listing says `unknown`, whatever the reason is

@@ -31,6 +31,7 @@ class MLFlowDeploymentConfig:
     host: str = "127.0.0.1"
     token: str | None = None
     max_body: int = DEFAULT_MAX_BODY
+    ignore_requirements: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ class MLFlowModelDeployer:
 
         session = current_session()
         self.project = project or (session.project if session else find_project())
-        self._stack = session.stack_name if session and self.project == session.project else None
+        is_here = session is not None and self.project == session.project
+        self._stack = session.stack_name if session and is_here else None
+        self._tracker = session.forced_tracker if session and is_here else None
 
     @classmethod
     def get_active_model_deployer(cls) -> MLFlowModelDeployer:
@@ -124,16 +127,20 @@ class MLFlowModelDeployer:
         The same version is left as it is, and started when it does not run; another version takes its place without
         a failed request, unless `replace` is False. `timeout` in seconds is the config's unless given; 0 does not wait.
         """
+        from ..pipelines.handles import value_of
+
         asked = config or MLFlowDeploymentConfig()
+        model = value_of(model)
         reference = _reference(model, asked)
         name = name or asked.name or _name_for(reference)
         seconds = asked.timeout if timeout is None else timeout
-        service = self._service()
+        service = self._service(getattr(model, "tracker", "") or self._tracker)
         if name not in service.store.names():
             try:
                 service.deploy(
                     reference, name, host=asked.host, port=asked.port, workers=asked.workers, token=asked.token,
                     max_body=asked.max_body, wait=seconds != 0, ready_within=seconds or MLFlowDeploymentConfig.timeout,
+                    ignore_requirements=asked.ignore_requirements,
                 )  # fmt: skip
                 return self._server(name)
             except AlreadyExistsError:  # somebody else was first
@@ -146,7 +153,10 @@ class MLFlowModelDeployer:
         elif config is None:
             service.update(name, reference)
         else:
-            service.update(name, reference, workers=config.workers, max_body=config.max_body)
+            service.update(
+                name, reference, workers=config.workers, max_body=config.max_body,
+                ignore_requirements=config.ignore_requirements,
+            )  # fmt: skip
         if service.get(name).state not in _SERVED:
             service.start(name, wait=seconds != 0)
         return self._server(name)
@@ -172,10 +182,10 @@ class MLFlowModelDeployer:
             and running in (None, record.state in _SERVED)
         ]
 
-    def _service(self) -> DeploymentService:
+    def _service(self, tracker: str | None = None) -> DeploymentService:
         from .service import DeploymentService
 
-        return DeploymentService(self.project, self._stack)
+        return DeploymentService(self.project, self._stack, tracker=tracker)
 
     def _server(self, name: str) -> ModelServer:
         entry = self._service().store.get(name)
@@ -184,9 +194,6 @@ class MLFlowModelDeployer:
 
 def _reference(model: Any, config: MLFlowDeploymentConfig) -> str:
     """Return what is to be served as a reference."""
-    from ..pipelines.handles import value_of
-
-    model = value_of(model)
     if model is None:
         if config.model_uri:
             return config.model_uri

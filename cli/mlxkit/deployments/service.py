@@ -32,17 +32,22 @@ _REACHABLE = ("running", "updating")
 
 
 class DeploymentService:
-    """The deployments of one project; `waiting` is told of anything that takes seconds."""
+    """The deployments of one project; `waiting` is told of anything that takes seconds.
+
+    `tracker` names the tracker whose registry new ones come from, when that is not the stack's.
+    """
 
     def __init__(
         self,
         project: Project | None = None,
         stack: str | None = None,
         *,
+        tracker: str | None = None,
         waiting: Callable[[str], None] | None = None,
     ) -> None:
         self.project = project or find_project()
         self._stack = stack
+        self._tracker = tracker
         self._waiting = waiting or (lambda _: None)
         self._deployers: dict[str, ModelDeployer] = {}
 
@@ -78,7 +83,7 @@ class DeploymentService:
         secret = resolve_token(token)
         stack = StackService(self.project).active(self._stack)[0].name
         store = DeploymentStore(ensure_state_dir(self.project))
-        registry = self._registry(stack)
+        registry = self._registry(stack, self._tracker or "")
         version = resolve(registry, reference)
         deployer = self._deployer(stack)
         with store.changing(name):
@@ -90,7 +95,7 @@ class DeploymentService:
                 entry = DeploymentEntry(
                     name, version.name, version.version, reference, folder, making.fetch(registry, version, folder),
                     host=host, port=port, workers=workers, max_body=max_body, ready_within=ready_within, token=token,
-                    stack=stack, created=making.now(),
+                    stack=stack, tracker=self._tracker or "", created=making.now(),
                 )  # fmt: skip
                 notes = making.examined(deployer, entry.model_dir, ignore=ignore_requirements)
                 entry = making.with_origin(entry)
@@ -163,7 +168,7 @@ class DeploymentService:
                 max_body=entry.max_body if max_body is None else max_body,
             )
             making.check_numbers(wanted.workers, wanted.max_body, wanted.ready_within)
-            registry = self._registry(entry.stack)
+            registry = self._registry(entry.stack, entry.tracker)
             done, notes = updated(
                 store, registry, deployer, entry, wanted, waiting=self._waiting, ignore=ignore_requirements
             )
@@ -254,7 +259,7 @@ class DeploymentService:
 
     def version_of(self, reference: str, entry: DeploymentEntry) -> ModelVersion:
         """Return the version that a reference stands for in the registry that a deployment came from."""
-        return resolve(self._registry(entry.stack), reference)
+        return resolve(self._registry(entry.stack, entry.tracker), reference)
 
     def _shown(self, entry: DeploymentEntry) -> DeploymentRecord:
         deployer = self._deployer(entry.stack)
@@ -266,8 +271,8 @@ class DeploymentService:
                 f"deployment {name!r} already exists", hint=f"mlx deployment update {name} --model REF"
             )
 
-    def _registry(self, stack: str) -> ModelRegistry:
-        return open_registry(self.project, stack or None, waiting=self._waiting)
+    def _registry(self, stack: str, tracker: str) -> ModelRegistry:
+        return open_registry(self.project, stack or None, tracker=tracker or None, waiting=self._waiting)
 
     def _deployer(self, stack: str) -> ModelDeployer:
         """Return the deployer of a stack; of one that is gone by now, the active one's."""
