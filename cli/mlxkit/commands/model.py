@@ -12,7 +12,7 @@ from .app import new_app
 from .model_lineage import add_lineage
 from .model_serving import add_serving
 from .model_stages import add_stages
-from .options import Output, Yes
+from .options import Output, StackOption, Yes
 from .terminal import Format
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ def register(
         list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="A tag of the version; repeatable.")
     ] = None,
     output: Output = Format.table,
+    stack: StackOption = None,
 ) -> None:
     """Register the model of a run as a new version.
 
     Example: mlx model register iris --run latest --version-tag 1.0.0
     """
-    service = _service()
+    service = _service(stack)
     done = service.register(
         name, run, step=step, path=path, version_tag=version_tag, description=description, tags=_pairs(tag)
     )
@@ -70,13 +71,13 @@ def register(
 
 
 @app.command("list")
-def list_(output: Output = Format.table) -> None:
+def list_(output: Output = Format.table, stack: StackOption = None) -> None:
     """List the models.
 
     The metrics are those of the version in production, or of the newest.
     """
     terminal.emit(
-        _service().list(),
+        _service(stack).list(),
         output,
         ["name", "latest", "aliases", "metrics", "updated"],
         empty="no models yet; mlx model register NAME --run latest makes one",
@@ -84,11 +85,11 @@ def list_(output: Output = Format.table) -> None:
 
 
 @app.command("describe")
-def describe(reference: Reference, output: Output = Format.table) -> None:
+def describe(reference: Reference, output: Output = Format.table, stack: StackOption = None) -> None:
     """Show a model with its versions, or one version."""
     from ..models.records import ModelDescription
 
-    described = _service().describe(reference)
+    described = _service(stack).describe(reference)
     if output is Format.name:
         terminal.out(described.reference)
     elif isinstance(described, ModelDescription) and output is Format.table:
@@ -104,9 +105,10 @@ def versions(
     name: ModelName,
     limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="How many at most.")] = 100,
     output: Output = Format.table,
+    stack: StackOption = None,
 ) -> None:
     """List the versions of a model, the newest first."""
-    found = _service().versions(name, limit=limit)
+    found = _service(stack).versions(name, limit=limit)
     if output is Format.name:
         for version in found:
             terminal.out(version.reference)
@@ -124,17 +126,23 @@ def tag(
     remove: Annotated[
         list[str] | None, typer.Option("--remove", metavar="KEY", help="Remove this tag; repeatable.")
     ] = None,
+    stack: StackOption = None,
 ) -> None:
     """Set and remove tags of a model or a version."""
-    left = _service().tag(reference, _pairs(tags), remove=remove or ())
+    left = _service(stack).tag(reference, _pairs(tags), remove=remove or ())
     shown = ", ".join(f"{key}={value}" for key, value in left.items())
     terminal.say(f"{reference} has {f'the tags {shown}' if shown else 'no tags'}")
 
 
 @app.command("update")
-def update(reference: Reference, description: Description = None, version_tag: VersionTag = None) -> None:
+def update(
+    reference: Reference,
+    description: Description = None,
+    version_tag: VersionTag = None,
+    stack: StackOption = None,
+) -> None:
     """Describe a model or a version anew."""
-    _service().update(reference, description=description, version_tag=version_tag)
+    _service(stack).update(reference, description=description, version_tag=version_tag)
     terminal.say(f"updated {reference}")
 
 
@@ -145,9 +153,10 @@ def delete(
     force: Annotated[
         bool, typer.Option("--force", help="Do it although it is deployed or holds an alias.")
     ] = False,
+    stack: StackOption = None,
 ) -> None:
     """Delete a version, or a model with all of them."""
-    service = _service()
+    service = _service(stack)
     planned = service.plan_deletion(reference, force=force)
     terminal.confirm(f"delete {planned.sentence}?", yes=yes)
     service.delete(planned.reference, force=force)
@@ -158,11 +167,11 @@ def delete(
         terminal.warn(f"deployment {name!r} serves it still, from a copy of its files")
 
 
-def _service() -> ModelService:
+def _service(stack: str | None) -> ModelService:
     from ..models.service import ModelService
 
     terminal.let_person_unlock()
-    return ModelService(waiting=terminal.say)
+    return ModelService(stack=stack, waiting=terminal.say)
 
 
 def _pairs(given: list[str] | None) -> dict[str, str]:
@@ -176,5 +185,5 @@ def _pairs(given: list[str] | None) -> dict[str, str]:
 
 
 add_stages(app, _service)
-add_lineage(app)
+add_lineage(app, _service)
 add_serving(app)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import terminal
-from .options import Output
+from .options import Output, StackOption
 from .terminal import Format
+
+if TYPE_CHECKING:
+    from ..models.service import ModelService
 
 
 class Drawing(str, Enum):
@@ -22,7 +26,7 @@ class Drawing(str, Enum):
         return self.value
 
 
-def add_lineage(app: typer.Typer) -> None:
+def add_lineage(app: typer.Typer, service: Callable[[str | None], ModelService]) -> None:
     """Add the commands to the group of models."""
 
     @app.command("compare")
@@ -32,14 +36,13 @@ def add_lineage(app: typer.Typer) -> None:
         ],
         everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
         output: Output = Format.table,
+        stack: StackOption = None,
     ) -> None:
         """Show what model versions differ in: parameters, metrics, data, code, environment.
 
         Example: mlx model compare iris@production iris:7
         """
-        from ..client import Client
-
-        compared = Client().models.compare(versions)
+        compared = service(stack).compare(versions)
         shown = compared if everything else compared.different()
         if output is not Format.table:
             terminal.emit_one(shown, output)
@@ -53,12 +56,12 @@ def add_lineage(app: typer.Typer) -> None:
             Drawing, typer.Option("--format", help="How it is drawn.", case_sensitive=False)
         ] = Drawing.tree,
         output: Output = Format.table,
+        stack: StackOption = None,
     ) -> None:
         """Draw the way from a model version back to its data, and forward to what serves it."""
-        from ..client import Client
         from ..models.drawing import mermaid, tree
 
-        found = Client().models.lineage(version)
+        found = service(stack).lineage(version)
         if output is not Format.table:
             terminal.emit_one(found, output)
             return

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import ExitCode
 from . import terminal
-from .options import Output
+from .options import Output, StackOption
 from .terminal import Format
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Stage = Annotated[str, typer.Option("--stage", metavar="STAGE", help=f"Which one
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
 
 
-def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
+def add_stages(app: typer.Typer, service: Callable[[str | None], ModelService]) -> None:
     """Add the commands that move stages and aliases."""
 
     @app.command("promote")
@@ -41,6 +41,7 @@ def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
         why: Why = "",
         dry_run: DryRun = False,
         output: Output = Format.table,
+        stack: StackOption = None,
     ) -> None:
         """Give a version a stage or an alias, on evidence.
 
@@ -49,7 +50,7 @@ def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
 
         Example: mlx model promote iris:7 --to production --if "val_rmse < @production.val_rmse"
         """
-        done = service().promote(reference, to, why=why, conditions=conditions or (), dry_run=dry_run)
+        done = service(stack).promote(reference, to, why=why, conditions=conditions or (), dry_run=dry_run)
         if output is Format.name:
             terminal.out(done.reference)
         elif output is not Format.table:
@@ -63,13 +64,18 @@ def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
 
     @app.command("rollback")
     def rollback(
-        name: ModelName, stage: Stage, why: Why = "", dry_run: DryRun = False, output: Output = Format.table
+        name: ModelName,
+        stage: Stage,
+        why: Why = "",
+        dry_run: DryRun = False,
+        output: Output = Format.table,
+        stack: StackOption = None,
     ) -> None:
         """Give a stage back to the version that had it before.
 
         A second rollback walks further back: it never returns to a version that was rolled back from.
         """
-        done = service().rollback(name, stage, why=why, dry_run=dry_run)
+        done = service(stack).rollback(name, stage, why=why, dry_run=dry_run)
         if output is Format.name:
             terminal.out(done.reference)
         elif output is not Format.table:
@@ -77,9 +83,9 @@ def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
         _say(done)
 
     @app.command("unset")
-    def unset(name: ModelName, stage: Stage, why: Why = "") -> None:
+    def unset(name: ModelName, stage: Stage, why: Why = "", stack: StackOption = None) -> None:
         """Take a stage or an alias away from its version."""
-        move = service().unset(name, stage, why=why)
+        move = service(stack).unset(name, stage, why=why)
         terminal.say(f"{name}:{move.previous} is no longer {move.alias}")
 
     @app.command("history")
@@ -89,9 +95,10 @@ def add_stages(app: typer.Typer, service: Callable[[], ModelService]) -> None:
             str | None, typer.Option("--stage", metavar="STAGE", help="Only the moves of this one.")
         ] = None,
         output: Output = Format.table,
+        stack: StackOption = None,
     ) -> None:
         """Show who moved which stage when, from what to what, and why."""
-        moves = service().history(name, stage)
+        moves = service(stack).history(name, stage)
         if output is Format.name:
             for move in moves:
                 if move.version is not None:
