@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .tables import Tables
+
 _EXAMPLE = "serving_input_example.json"
 _JSON = "application/json"
+_PLAIN = (_JSON, "application/json; charset=utf-8", "application/json;charset=utf-8")
 
 
 class CheckError(Exception):
@@ -36,6 +39,7 @@ class Model:
         from mlflow.exceptions import MlflowException
 
         self._error = MlflowException
+        self._tables = Tables.of(pyfunc)
 
     @staticmethod
     def load(model_dir: str) -> Model:
@@ -53,6 +57,10 @@ class Model:
 
     def score(self, body: bytes, content_type: str | None) -> Answer:
         """Answer a request; raises what MLflow's server would answer with `Internal Server Error`."""
+        if self._tables is not None and content_type in _PLAIN:
+            answer = self._tables.predict(body)
+            if answer is not None:
+                return Answer(200, answer, _JSON.encode())
         try:
             found = self._invoke(body, content_type, self.pyfunc, self._schema)
         except self._error as error:
