@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.secret_service", "tests.fixtures.mlflow_server", "tests.fixtures.shelf"]
+pytest_plugins = [
+    "tests.fixtures.secret_service",
+    "tests.fixtures.mlflow_server",
+    "tests.fixtures.read_only",
+    "tests.fixtures.shelf",
+]
 
 _DROPPED = ("MLX_", "MLFLOW_", "DATABRICKS_", "XDG_", "PYTHON_KEYRING", "DBUS_SESSION", "GITHUB_")
 _DROPPED_NAMES = ("CI", "FORCE_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONPATH")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...config.databases import why_not
 from ...config.files import make_private_dir, write_atomic
 from ...config.locks import file_lock
 from ...errors import ConfigError, MissingDependencyError, MlxError
@@ -115,10 +116,17 @@ class LocalStore:
 
 
 def unusable(database: Path, error: BaseException) -> MlxError:
-    """Return the error for a database that cannot be read or written."""
+    """Return the error for a database that cannot be read or written; only what is none is to be moved away."""
+    denied = why_not(database)
+    if denied is not None:
+        return ConfigError(
+            f"the MLflow database cannot be used: {denied}",
+            hint=f"ls -ld {shlex.quote(str(database.parent))}",
+        )
+    is_none = isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error)
     return ConfigError(
         f"the MLflow database {database} cannot be used: {error}",
-        hint="move it away, and the next run makes a new one",
+        hint="move it away, and the next run makes a new one" if is_none else None,
     )
 
 

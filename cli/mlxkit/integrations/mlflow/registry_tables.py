@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 
+from ...config.databases import open_for_reading
 from .local_store import LocalStore, unusable
 from .sqlite_backend import fits
 
@@ -42,9 +43,11 @@ class Tables:
 
     @property
     def exist(self) -> bool:
-        """Say whether there is a database."""
+        """Say whether there is a database; raises ConfigError where that cannot be seen."""
         try:
             return self._store.database.stat().st_size > 0
+        except PermissionError as error:
+            raise unusable(self._store.database, error) from error
         except OSError:
             return False
 
@@ -64,12 +67,9 @@ class Tables:
                 yield link
             return
         try:
-            link = sqlite3.connect(self._store.database, timeout=20, isolation_level=None)
-            try:
+            with contextlib.closing(open_for_reading(self._store.database)) as link:
                 link.execute("BEGIN")
                 yield link
-            finally:
-                link.close()
         except sqlite3.Error as error:
             raise unusable(self._store.database, error) from error
 
