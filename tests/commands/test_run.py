@@ -204,7 +204,9 @@ def test_a_changed_helper_runs_the_step_again_and_says_which(write: Any, mlx_pro
 def test_code_that_arrives_inside_an_input_takes_part_in_the_cache(
     write: Any, mlx_process: list[str]
 ) -> None:
-    write("helpers.py", "def scale(x):\n    return x * 2\n")
+    helpers = write("helpers.py", "def scale(x):\n    return x * 2\n")
+    edited_at = int(time.time()) + 60  # as recent as can be, however slow this machine is
+    os.utime(helpers, (edited_at, edited_at))
     path = write(
         "p.py",
         """
@@ -224,6 +226,7 @@ def test_code_that_arrives_inside_an_input_takes_part_in_the_cache(
     assert "got 6" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert "step apply cached" in subprocess.run(argv, capture_output=True, text=True, check=True).stderr
     write("helpers.py", "def scale(x):\n    return x * 3\n")
+    os.utime(helpers, (edited_at, edited_at))  # as long as before, and within the same second
     assert "got 9" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 

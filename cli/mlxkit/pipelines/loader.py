@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import InterruptedRunError, MlxError, NotFoundError, UsageError, did_you_mean
 from ..secrets.masking import mask_text
+from .bytecode import unsettled_bytecode_left_out
 from .decorators import PIPELINES, Pipeline
 from .dryrun import UnknownValueError
 from .parameters import parse_flags
@@ -116,7 +117,7 @@ def run_file(
             )
         arguments = [*words, *arguments]
     try:
-        with _as_program(target.file, arguments), use_session(session):
+        with _as_program(target.file, arguments), unsettled_bytecode_left_out(), use_session(session):
             _run(session, target, source, is_script=is_script)
     except InterruptedRunError as stop:  # nobody above is to take it for a Ctrl-C that was not dealt with
         raise stop.said from None
