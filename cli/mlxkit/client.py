@@ -88,15 +88,24 @@ class Client:
 
     @cached_property
     def history(self) -> History:
-        """The run history, with runs of vanished processes closed first."""
+        """The run history, with runs of vanished processes closed first; in a read-only project, as it lies there."""
+        from .config.databases import why_not
+        from .config.files import NotWritableError
+        from .config.paths import ensure_state_dir
         from .runs.history import History, history_path
         from .runs.sweep import sweep
 
-        if not history_path(self.project.state_dir).exists():
-            from .config.paths import ensure_state_dir
-
-            return History(ensure_state_dir(self.project))
-        history = History(self.project.state_dir)
+        path = history_path(self.project.state_dir)
+        is_new = not path.exists()
+        try:
+            state_dir = ensure_state_dir(self.project)
+        except NotWritableError:
+            return History.to_read(self.project.state_dir)
+        if why_not(path):
+            return History.to_read(state_dir)
+        history = History(state_dir)
+        if is_new:
+            return history
         sweep(history, lambda name: self.session.tracker(name))
         return history
 

@@ -41,7 +41,7 @@ def test_a_project_where_nothing_ever_ran_has_no_models(home: Path) -> None:
     assert ModelService().list() == []
     with pytest.raises(NotFoundError):
         ModelService().get("iris@production")
-    assert not Path(".mlx/mlflow").exists()
+    assert not Path(".mlx").exists()
 
 
 def test_a_list_shows_metrics_and_aliases_of_the_version_in_production(shelf: Shelf) -> None:

@@ -113,3 +113,21 @@ def test_the_database_and_its_folder_are_private(tmp_path: Path) -> None:
     History(tmp_path / "state")
     assert history_path(tmp_path / "state").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_history_to_read_makes_nothing_takes_no_writes_and_sees_what_others_write(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    assert RunQueries(History.to_read(state_dir)).list() == []
+    assert not state_dir.exists()
+    writing = History(state_dir)
+    reading = History.to_read(state_dir)
+    writing.begin_run(run("r1"), {}, "e")
+    assert RunQueries(reading).get("latest").id == "r1"
+    with pytest.raises(MlxError, match="cannot be written"):
+        reading.begin_run(run("r2"), {}, "e")
+    writing.connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(MlxError, match="written by a newer mlx"):
+        History.to_read(state_dir)
+    history_path(tmp_path).write_bytes(b"not a database, but long enough to look at" * 50)
+    with pytest.raises(MlxError, match="the run history cannot be read"):
+        History.to_read(tmp_path)

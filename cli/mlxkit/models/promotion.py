@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..config.locks import file_lock
+from ..config.state_lock import state_lock
 from ..errors import MlxError, NotFoundError
 from ..records import Record
 from ..stacks.registries import ModelRegistry, ModelVersion, RegisteredModel
@@ -17,6 +17,7 @@ from .moves import Kind, Move, before, moves_of, moves_outside, new_move, tag_of
 from .references import find_model, model_name, resolve, versions_of
 from .stages import STAGES, check_alias, holder, no_holder
 
+_LOCK = "models/moves.lock"
 _ALL = 100_000  # versions: a move may be on any of them
 _WAIT = 120.0  # seconds for another process of this project that is moving something
 
@@ -47,9 +48,9 @@ class Promotion(Record):
 class Promotions:
     """Moves what versions are called; processes of one project take turns, so that a record says who had it before."""
 
-    def __init__(self, registry: ModelRegistry, lock: Path) -> None:
+    def __init__(self, registry: ModelRegistry, state_dir: Path) -> None:
         self._registry = registry
-        self._lock = lock
+        self._state_dir = state_dir
 
     def promote(
         self, reference: str, to: str, *, why: str = "", conditions: Sequence[str] = (), dry_run: bool = False
@@ -162,7 +163,7 @@ class Promotions:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        with file_lock(self._lock, timeout=_WAIT):
+        with state_lock(self._state_dir, _LOCK, timeout=_WAIT):
             yield
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..config.paths import Project, ensure_state_dir, find_project
+from ..config.paths import Project, find_project
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
 from .deletion import Deletion, plan_deletion
@@ -144,7 +144,7 @@ class ModelService:
 
     def plan_deletion(self, reference: str, *, force: bool = False) -> Deletion:
         """Return what deleting would take away; raises InUseError for what is deployed or holds an alias."""
-        return plan_deletion(self.registry, ensure_state_dir(self.project), reference, force=force)
+        return plan_deletion(self.registry, self.project.state_dir, reference, force=force)
 
     def delete(self, reference: str, *, force: bool = False) -> Deletion:
         """Delete a version, or a model (a bare name) with all of them."""
@@ -189,13 +189,13 @@ class ModelService:
 
     @property
     def _promotions(self) -> Promotions:
-        return Promotions(self.registry, ensure_state_dir(self.project) / "models" / "moves.lock")
+        return Promotions(self.registry, self.project.state_dir)
 
     def _queries(self) -> RunQueries:
         from ..runs.history import History
         from ..runs.queries import RunQueries
 
-        return RunQueries(History(ensure_state_dir(self.project)))
+        return RunQueries(History.to_read(self.project.state_dir))
 
     def _tagged(self, reference: str) -> tuple[str, int | None, Mapping[str, str]]:
         """Return what a reference to a model or a version names, with the tags that are not ours."""

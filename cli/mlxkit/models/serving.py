@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config.paths import Project, ensure_state_dir
+from ..config.paths import Project
 from ..deployments.store import DeploymentStore
 from ..stacks.deployers import open_deployer
 from ..stacks.registries import ModelVersion
@@ -13,7 +13,7 @@ def servers_of(project: Project, version: ModelVersion) -> list[Server]:
     """Return the deployments of a version, each as the system has it now and not as a file says."""
     entries = [
         entry
-        for entry in DeploymentStore(ensure_state_dir(project)).list()
+        for entry in DeploymentStore(project.state_dir).list()
         if (entry.model, entry.version) == (version.name, version.version)
     ]
     found = []

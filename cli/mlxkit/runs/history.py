@@ -13,7 +13,7 @@ from typing import Any
 
 from ..stacks.protocols import FinalStatus, TrackerRun
 from .records import OutputRecord, RunRecord, StepRecord
-from .schema import connect, transaction
+from .schema import connect, connect_to_read, transaction
 
 _RUN = "id, name, pipeline, stack, status, started, ended, kind, file, parameters, metadata, code, environment, error"
 _STEP = (
@@ -30,11 +30,16 @@ def history_path(state_dir: Path) -> Path:
 class History:
     """The run history of one project; safe for several processes at once, one short transaction a write."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, is_read: bool = False) -> None:
         self.state_dir = state_dir
         self.alive_dir = state_dir / "running"
-        self.connection = connect(history_path(state_dir))
+        self.connection = (connect_to_read if is_read else connect)(history_path(state_dir))
         self._lock = threading.RLock()
+
+    @classmethod
+    def to_read(cls, state_dir: Path) -> History:
+        """Open the history to read it only, in a project that may be read-only, or where nothing ever ran."""
+        return cls(state_dir, is_read=True)
 
     def close(self) -> None:
         self.connection.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..config.databases import open_for_reading
 from ..config.files import make_private_dir
 from ..config.locks import file_lock
 from ..errors import MlxError
@@ -67,15 +68,36 @@ def connect(path: Path) -> sqlite3.Connection:
                 with file_lock(path.with_name(path.name + ".lock")):
                     if _version(connection) == 0:
                         _create(connection)
-    except sqlite3.OperationalError as error:
-        raise MlxError(
+    except sqlite3.DatabaseError as error:
+        raise _unusable(path, error) from error
+    return _known(connection, path)
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the database to read it only; where there is none yet it is an empty one, and no file is made."""
+    try:
+        connection = open_for_reading(path) if path.exists() else None
+        if connection is None or _version(connection) == 0:  # or another process is creating it now
+            connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            connection.executescript(f"{_TABLES};PRAGMA user_version = {VERSION};")
+    except sqlite3.DatabaseError as error:
+        raise _unusable(path, error) from error
+    connection.row_factory = sqlite3.Row
+    return _known(connection, path)
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> MlxError:
+    if isinstance(error, sqlite3.OperationalError):
+        return MlxError(
             f"{path}: the run history cannot be opened: {error}",
             hint="is the disk full, or the folder read-only?",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise MlxError(
-            f"{path}: the run history cannot be read: {error}", hint=f"move it aside: mv {path} {path}.broken"
-        ) from error
+        )
+    return MlxError(
+        f"{path}: the run history cannot be read: {error}", hint=f"move it aside: mv {path} {path}.broken"
+    )
+
+
+def _known(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     version = _version(connection)
     if version > VERSION:
         raise MlxError(

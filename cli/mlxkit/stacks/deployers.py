@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from ..config.paths import Project, ensure_state_dir
+from ..config.paths import Project
 from ..secrets.service import SecretService
 from .components import ComponentService
 from .flavors import get_flavor, load
@@ -79,5 +79,5 @@ def open_deployer(project: Project, stack: str | None = None) -> ModelDeployer:
     record, _ = StackService(project).active(stack)
     name = record.components.get(_DEPLOYER, _DEFAULT)
     component = ComponentService(project).resolved(_DEPLOYER, name, SecretService())
-    made: ModelDeployer = load(get_flavor(_DEPLOYER, component.flavor))(component, ensure_state_dir(project))
+    made: ModelDeployer = load(get_flavor(_DEPLOYER, component.flavor))(component, project.state_dir)
     return made

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..config.document import read_config
-from ..config.paths import Project, ensure_state_dir
+from ..config.paths import Project
 from ..errors import ConfigError
 from ..records import Record
 from ..secrets.service import SecretService
@@ -89,6 +89,8 @@ class LoggedModel(Record):
 
 class ModelRegistry(Protocol):
     """A flavor of kind `model_registry`; made from its component, the stack's tracker and the state folder.
+
+    The folder may not exist: what only reads does not make it.
 
     Whatever is not there raises NotFoundError; a server that does not answer UnreachableError.
     """
@@ -173,6 +175,6 @@ def open_registry(
             hint=f"mlx stack update {record.name} -e TRACKER",
         )
     made: ModelRegistry = load(get_flavor(_REGISTRY, registry.flavor))(
-        registry, through, ensure_state_dir(project), waiting=waiting or (lambda _: None)
+        registry, through, project.state_dir, waiting=waiting or (lambda _: None)
     )
     return made
