@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
-from mlxkit.runs.ancestry import LONGEST, ancestry, document, input_digests
+from mlxkit.runs.ancestry import LONGEST, ancestry, document, input_digests, inputs_document
 from mlxkit.runs.records import OutputRecord, StepRecord
 
 
@@ -64,3 +65,32 @@ def test_a_long_way_is_cut_at_its_far_end_and_says_so() -> None:
 def test_long_parameters_are_shortened() -> None:
     text = document([made("train", parameters={"text": "x" * 10_000, "rate": 0.1})], "train")
     assert len(text) < 500 and json.loads(text)["steps"][0]["parameters"]["rate"] == 0.1
+
+
+def wide(count: int) -> StepRecord:
+    return made("train", {"rows": [of(f"{number % 10}") for number in range(count)]})
+
+
+def test_inputs_are_written_whole_where_there_is_room() -> None:
+    assert json.loads(inputs_document(DIAMOND[-1])) == input_digests(DIAMOND[-1])
+
+
+def test_more_inputs_than_there_is_room_for_are_counted() -> None:
+    text = inputs_document(wide(1300))
+    told = json.loads(text)
+    counted = told.pop("...")
+    assert LONGEST - 40 < len(text) <= LONGEST
+    assert counted == f"{1300 - len(told)} left out" and told["rows[0]"] == "0" * 16
+    for count in range(60, 130):  # around the numbers at which it gets too long
+        assert len(inputs_document(wide(count))) <= LONGEST
+    assert len(json.loads(inputs_document(wide(100)))) == 100
+
+
+def test_a_step_with_too_many_inputs_is_still_named_and_fast() -> None:
+    loads = [made(f"{number}x") for number in range(1300)]
+    train = made("train", {"rows": [{**of("a"), "step": step.name} for step in loads]})
+    began = time.monotonic()
+    told = json.loads(document([*loads, train], "train"))
+    assert time.monotonic() - began < 1.0
+    assert [step["step"] for step in told["steps"]] == ["train"] and told["left_out"] == 1300
+    assert 10 < len(told["steps"][0]["inputs"]) < 1300

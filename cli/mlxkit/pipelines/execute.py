@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -15,12 +14,13 @@ from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
 from ..errors import MlxError, StepFailedError
-from ..runs.ancestry import document, input_digests
+from ..runs.ancestry import document, inputs_document
 from ..runs.history import History
 from ..runs.queries import RunQueries
 from ..runs.records import OutputRecord, StepRecord, artifact_of, output_of
 from ..secrets.masking import mask_text
 from ..stacks.protocols import Orchestrator, RunTracking, StepFacts
+from ..stacks.tags import INPUTS, LINEAGE
 from .capture import RunOutput
 from .context import PipelineContext, StepContext, current_step
 from .fingerprint import cache_key, code_parts, explain
@@ -277,7 +277,7 @@ def _source(described: Any) -> str:
 def _facts(spec: StepSpec, attempt: int, services: StepServices, blank: StepRecord) -> StepFacts:
     def origin() -> dict[str, str]:
         steps = [*RunQueries(services.history).steps(blank.run_id), blank]
-        return {"inputs": json.dumps(input_digests(blank)), "lineage": document(steps, blank.name)}
+        return {INPUTS: inputs_document(blank), LINEAGE: document(steps, blank.name)}
 
     return StepFacts(
         name=spec.name, step_run_id=spec.id, attempt=attempt, tracked=spec.is_tracked, settings=spec.settings, origin=origin

@@ -22,6 +22,7 @@ from ..runs.sweep import sweep
 from ..runs.views import RunView
 from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
+from ..stacks.tags import CODE_DIGEST, COMMIT
 from .body import Body, current_body, new_id, running
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline, current_step
@@ -250,8 +251,8 @@ class RunScope:
         code = self.record.code
         tags = {
             "mlx.version": __version__,
-            "mlx.git_commit": code.get("commit"),
-            "mlx.code_digest": code.get("digest"),
+            COMMIT: code.get("commit"),
+            CODE_DIGEST: code.get("digest"),
         }
         return RunFacts(
             run_id=self.record.id, run_name=self.record.name, pipeline=self.record.pipeline, stack=self.record.stack, kind=self.record.kind,

@@ -7,7 +7,8 @@ the run is not: on another machine, by another person.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .records import StepRecord
@@ -19,6 +20,22 @@ _DIGEST = 16
 def input_digests(step: StepRecord) -> dict[str, str]:
     """Return the digest of every artifact that a step was given, by argument; items of a list are `rows[0]`."""
     return {path: str(item["digest"]) for path, item in _inputs(step.inputs)}
+
+
+def inputs_document(step: StepRecord, *, longest: int = LONGEST) -> str:
+    """Return the digest of every input as JSON; where that is too long digests are short, and the last inputs only counted."""
+    whole = input_digests(step)
+    text = json.dumps(whole)
+    if len(text) <= longest:
+        return text
+    pairs = [(path, digest[:_DIGEST]) for path, digest in whole.items()]
+
+    def first(kept: int) -> str:
+        more = len(pairs) - kept
+        left_out = {"...": f"{more} left out"} if more else {}  # no argument has that name
+        return json.dumps({**dict(pairs[:kept]), **left_out})
+
+    return _longest_that_fits(first, len(pairs), longest) or ""
 
 
 def ancestry(steps: Sequence[StepRecord], name: str) -> list[StepRecord]:
@@ -40,12 +57,37 @@ def document(steps: Sequence[StepRecord], name: str, *, longest: int | None = LO
         None if longest is None else _DIGEST
     )  # what has to be short need not be long enough for everything
     entries = [_entry(step, digits) for step in ancestry(steps, name)]
-    for kept in range(len(entries), 0, -1):
+
+    def nearest(kept: int) -> str:
         cut = {"left_out": len(entries) - kept} if kept < len(entries) else {}
-        text = json.dumps({"steps": entries[:kept], **cut}, separators=(",", ":"))
-        if longest is None or len(text) <= longest:
-            return text
-    return ""
+        return _compact({"steps": entries[:kept], **cut})
+
+    def alone(kept: int) -> str:
+        some = dict(list(entries[0]["inputs"].items())[:kept])
+        cut = {"left_out": len(entries) - 1} if len(entries) > 1 else {}
+        return _compact({"steps": [{**entries[0], "inputs": some}], **cut})
+
+    if longest is None or not entries:
+        return nearest(len(entries)) if entries else ""
+    found = _longest_that_fits(nearest, len(entries), longest, least=1)
+    if found is None and "inputs" in entries[0]:  # one step with more inputs than there is room for
+        found = _longest_that_fits(alone, len(entries[0]["inputs"]), longest, least=1)
+    return found or ""
+
+
+def _longest_that_fits(
+    text_of: Callable[[int], str], most: int, longest: int, *, least: int = 0
+) -> str | None:
+    """Return the text of as many items as there is room for, or None when there is not even for the least."""
+    text = text_of(most)
+    if len(text) <= longest:
+        return text
+    kept = bisect_right(range(least, most), longest, key=lambda count: len(text_of(count))) - 1 + least
+    return text_of(kept) if kept >= least else None
+
+
+def _compact(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"))
 
 
 def _entry(step: StepRecord, digits: int | None) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class BackendContract:
         assert backend.find(run_id) == (experiment, run_id)
         assert backend.find(f"ours-{pipeline_name}") == (experiment, run_id)
         assert backend.find("nobody's") is None
+        assert backend.find(f"ours'-{pipeline_name}") is None
 
     def test_an_orphan_that_is_gone_is_well_closed(
         self, made: tuple[Backend, Reader], pipeline_name: str

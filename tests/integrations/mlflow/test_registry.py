@@ -74,6 +74,7 @@ def test_runs_of_ours_are_found_oldest_first(both: tuple[Place, MlflowRegistry])
     place, registry = both
     assert [run.run_id for run in registry.runs_of("ours-1")] == [place.made["run"], place.made["second"]]
     assert registry.runs_of("it's nobody's") == []
+    assert registry.runs_of("ours'-1") == []  # a quote is not just left out
 
 
 def test_a_run_that_is_not_there_is_named(both: tuple[Place, MlflowRegistry]) -> None:

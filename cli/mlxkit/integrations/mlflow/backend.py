@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Protocol
 
 from ...errors import ConfigError, MlxError
 from ...stacks.protocols import FinalStatus
+from ...stacks.tags import RUN_ID
 from .connection import Connection
 
 MAX_KEY, MAX_PARAM, MAX_TAG, MAX_BATCH = 250, 6_000, 5_000, 100
@@ -51,6 +53,11 @@ def status_of(error: BaseException) -> FinalStatus:
     if isinstance(error, SystemExit):
         return "completed" if error.code in (None, 0) else "failed"
     return "failed" if isinstance(error, Exception) else "killed"
+
+
+def of_our_run(run_id: str) -> str | None:
+    """Return MLflow's filter for the runs that carry our run's id, or None for what is no id of ours."""
+    return f"tags.\"{RUN_ID}\" = '{run_id}'" if re.fullmatch(r"[\w\-]+", run_id) else None
 
 
 def now_ms() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status
+from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, of_our_run
 from .connection import Connection
 
 
@@ -80,10 +80,10 @@ class ClientBackend:
         except MlflowException:
             pass
         ids = [item.experiment_id for item in self._client.search_experiments()]
-        wanted = run.replace("'", "")
-        runs = self._client.search_runs(
-            ids, f"tags.\"mlx.run_id\" = '{wanted}'", order_by=["start_time ASC"], max_results=1
-        )
+        wanted = of_our_run(run)
+        if wanted is None:
+            return None
+        runs = self._client.search_runs(ids, wanted, order_by=["start_time ASC"], max_results=1)
         return (str(runs[0].info.experiment_id), str(runs[0].info.run_id)) if runs else None
 
 

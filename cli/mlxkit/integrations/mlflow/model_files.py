@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...config.files import make_private_dir
 from ...errors import AlreadyExistsError, MlxError, NotFoundError, UsageError
+from ...stacks.model_addresses import model_id_in, run_path_in
 from ...stacks.registries import ModelVersion
 from .address import bare_address
 from .connection import Connection
 from .registry_backend import RegistryBackend
-from .registry_rules import model_id_in, run_path_in
 from .uris import local_path
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...secrets.masking import mask_text
+from ...stacks.tags import STEP_RUN_ID
 from .active import current_step
 from .backend import MAX_TAG, cut
 
@@ -42,6 +43,5 @@ def with_tags(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def origin_tags(step: StepTracking) -> Mapping[str, str]:
     """Return run, pipeline, stack, step, code and inputs of a running step as tags."""
     facts = step.facts
-    tags = {**step.identity(), "mlx.step_run_id": facts.step_run_id, **step.code_tags()}
-    tags |= {f"mlx.{key}": value for key, value in facts.origin().items()}
+    tags = {**step.identity(), STEP_RUN_ID: facts.step_run_id, **step.code_tags(), **facts.origin()}
     return dict(cut({key: mask_text(value) for key, value in tags.items()}, MAX_TAG))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...stacks.model_addresses import model_id_in
 from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel, TrackedRun
 from .connection import Connection
 from .links import run_url
-from .registry_rules import model_id_in, seconds, stage_of
+from .registry_rules import seconds, stage_of
 
 
 def model_from(told: Mapping[str, Any]) -> RegisteredModel:

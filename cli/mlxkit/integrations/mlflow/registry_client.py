@@ -7,19 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ...errors import CredentialsError, MlxError, NotFoundError, UnreachableError
+from ...stacks.model_addresses import model_id_in, run_path_in
 from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel
 from .connection import Connection
 from .library_use import library
 from .registry_client_runs import ClientRuns, pages
-from .registry_rules import (
-    MODEL_VERSIONS,
-    model_id_in,
-    no_model,
-    no_version,
-    run_path_in,
-    seconds,
-    stage_of,
-)
+from .registry_rules import MODEL_VERSIONS, no_model, no_version, seconds, stage_of
 from .rest import plain
 from .versions_note import with_version
 

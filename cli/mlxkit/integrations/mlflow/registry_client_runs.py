@@ -8,6 +8,8 @@ from typing import Any
 
 from ...errors import MlxError, NotFoundError
 from ...stacks.registries import LoggedModel, TrackedRun
+from ...stacks.tags import RUN_ID
+from .backend import of_our_run
 from .connection import Connection
 from .links import run_url
 from .registry_rules import is_id, no_logged_model, no_run, seconds
@@ -31,7 +33,9 @@ class ClientRuns:
         return found
 
     def runs_of(self, mlx_run_id: str) -> list[TrackedRun]:
-        wanted = mlx_run_id.replace("'", "")
+        query = of_our_run(mlx_run_id)
+        if query is None:
+            return []
         with self._client() as client:
             experiments = [
                 item.experiment_id
@@ -39,15 +43,15 @@ class ClientRuns:
             ]
             found = (
                 pages(
-                    lambda token: client.search_runs(
-                        experiments, f"tags.\"mlx.run_id\" = '{wanted}'", page_token=token
-                    ),
+                    lambda token: client.search_runs(experiments, query, page_token=token),
                     None,
                 )
                 if experiments
                 else []
             )
-        return sorted((self._run(item) for item in found), key=lambda run: run.started)
+        runs = [self._run(item) for item in found]  # some databases take upper and lower case for the same
+        own = [run for run in runs if run.tags.get(RUN_ID) == mlx_run_id]
+        return sorted(own, key=lambda run: run.started)
 
     def logged_models(self, run_ids: Sequence[str]) -> list[LoggedModel]:
         found: list[LoggedModel] = []

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import MlxError, NotFoundError
+from ...stacks.model_addresses import model_id_in, run_path_in
 from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel
 from .connection import Connection
 from .registry_answers import model_from, version_from
 from .registry_rest_runs import RestRuns
-from .registry_rules import MODEL_VERSIONS, model_id_in, no_model, no_version, run_path_in
+from .registry_rules import MODEL_VERSIONS, no_model, no_version
 from .rest import Rest, TrackerApiError
 from .versions_note import with_version
 

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from ...errors import UnreachableError
 from ...stacks.registries import LoggedModel, TrackedRun
+from ...stacks.tags import RUN_ID
+from .backend import of_our_run
 from .connection import Connection
 from .registry_answers import logged_model_from, run_from
 from .registry_rules import is_id, no_logged_model, no_run
@@ -33,11 +35,11 @@ class RestRuns:
         }
 
     def runs_of(self, mlx_run_id: str) -> list[TrackedRun]:
-        wanted = mlx_run_id.replace("'", "")
-        found = self._search(f"tags.\"mlx.run_id\" = '{wanted}'", "ACTIVE_ONLY", self._experiments())
+        query = of_our_run(mlx_run_id)
+        found = self._search(query, "ACTIVE_ONLY", self._experiments()) if query else []
         runs = [self._read(run_from, told, self._to) for told in found]
         return sorted(
-            (run for run in runs if run.tags.get("mlx.run_id") == mlx_run_id), key=lambda run: run.started
+            (run for run in runs if run.tags.get(RUN_ID) == mlx_run_id), key=lambda run: run.started
         )
 
     def logged_models(self, run_ids: Sequence[str]) -> list[LoggedModel]:

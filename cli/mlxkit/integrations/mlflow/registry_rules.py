@@ -71,21 +71,9 @@ def no_logged_model(model_id: str, tracker: str) -> NotFoundError:
     return NotFoundError(f"tracker {tracker!r} has no logged model {model_id!r}")
 
 
-def model_id_in(uri: str) -> str:
-    """Return the id in `models:/m-...`, or an empty string: versions by name or alias have none."""
-    found = re.fullmatch(r"models:/(m-[0-9A-Za-z]+)/?", uri)
-    return found[1] if found else ""
-
-
 def is_id(text: str) -> bool:
     """Say whether MLflow could have given a text as an id."""
     return re.fullmatch(r"[\w\-]+", text) is not None
-
-
-def run_path_in(uri: str) -> tuple[str, str] | None:
-    """Return run id and path in `runs:/ID/path`, or None."""
-    found = re.fullmatch(r"runs:/+([^/]+)/(.+)", uri)
-    return (found[1], found[2].strip("/")) if found else None
 
 
 def stage_of(told: str | None) -> str:

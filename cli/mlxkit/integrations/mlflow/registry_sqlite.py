@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
+from ...stacks.model_addresses import model_id_in, run_path_in
 from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel
 from .backend import now_ms
 from .connection import Connection
@@ -19,7 +20,7 @@ from .registry_rows import (
     one_version,
     with_details,
 )
-from .registry_rules import IS_PROMPT, MODEL_VERSIONS, model_id_in, no_logged_model, no_model, run_path_in
+from .registry_rules import IS_PROMPT, MODEL_VERSIONS, no_logged_model, no_model
 from .registry_sqlite_runs import SqliteRuns
 from .registry_tables import Tables
 from .versions_note import with_version

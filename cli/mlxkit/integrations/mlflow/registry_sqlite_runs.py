@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...stacks.registries import LoggedModel, TrackedRun
+from ...stacks.tags import RUN_ID
 from .connection import Connection
 from .links import run_url
 from .registry_rules import no_logged_model, no_run, seconds
@@ -39,8 +40,8 @@ class SqliteRuns:
         with self._tables.reading() as db:
             ids = db.execute(
                 "SELECT r.run_uuid FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid "
-                "WHERE t.key = 'mlx.run_id' AND t.value = ? AND r.lifecycle_stage = 'active'",
-                (mlx_run_id,),
+                "WHERE t.key = ? AND t.value = ? AND r.lifecycle_stage = 'active'",
+                (RUN_ID, mlx_run_id),
             ).fetchall()
             runs = self._read(db, [row[0] for row in ids])
         return sorted(runs, key=lambda run: run.started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, now_ms
+from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, now_ms, of_our_run
 from .connection import Connection
 from .rest import PROBE_TIMEOUT, TIMEOUT, Rest, TrackerApiError
 
@@ -81,10 +81,12 @@ class RestBackend:
             "experiments", []
         )
         ids = [item["experiment_id"] for item in experiments]
-        wanted = run.replace("'", "")
+        wanted = of_our_run(run)
+        if wanted is None:
+            return None
         query = {
             "experiment_ids": ids,
-            "filter": f"tags.\"mlx.run_id\" = '{wanted}'",
+            "filter": wanted,
             "order_by": ["start_time ASC"],
             "max_results": 1,
         }

@@ -15,6 +15,7 @@ from typing import Any
 from ...errors import MlxError
 from ...secrets.masking import mask_text
 from ...stacks.protocols import FinalStatus, RunFacts, StepFacts, TrackerRun
+from ...stacks.tags import COMMIT, OURS, PIPELINE, RUN_ID, RUN_NAME, STACK, STEP, STEP_RUN_ID
 from . import active
 from .backend import Backend, status_of
 from .connection import Connection
@@ -52,16 +53,16 @@ class MlflowRunTracking:
         """The tags that tie an MLflow run to our run."""
         facts = self._facts
         return {
-            "mlx.run_id": facts.run_id,
-            "mlx.run_name": facts.run_name,
-            "mlx.pipeline": facts.pipeline,
-            "mlx.stack": facts.stack,
+            RUN_ID: facts.run_id,
+            RUN_NAME: facts.run_name,
+            PIPELINE: facts.pipeline,
+            STACK: facts.stack,
         }
 
     @property
     def code_tags(self) -> dict[str, str]:
         """The tags that say which code ran."""
-        return {key: value for key, value in self._facts.tags.items() if key.startswith("mlx.")}
+        return {key: value for key, value in self._facts.tags.items() if key.startswith(OURS)}
 
     @contextmanager
     def step(self, step: StepFacts) -> Iterator[StepTracking]:
@@ -196,7 +197,7 @@ class MlflowRunTracking:
 
     def _run_tags(self) -> dict[str, str]:
         facts = self._facts
-        commit = facts.tags.get("mlx.git_commit")
+        commit = facts.tags.get(COMMIT)
         source = {"mlflow.source.git.commit": commit} if commit else {}
         process = {"mlx.pid": str(os.getpid()), "mlx.host": _host(), "mlx.boot": _boot_id()}
         return {**_system_tags(), **source, **self.identity, **facts.tags, **process, **self._to.tags}
@@ -214,7 +215,7 @@ class MlflowRunTracking:
 
 
 def _step_tags(step: StepFacts) -> dict[str, str]:
-    return {"mlx.step": step.name, "mlx.step_run_id": step.step_run_id, "mlx.attempt": str(step.attempt)}
+    return {STEP: step.name, STEP_RUN_ID: step.step_run_id, "mlx.attempt": str(step.attempt)}
 
 
 def _system_tags() -> dict[str, str]:

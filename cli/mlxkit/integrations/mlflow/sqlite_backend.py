@@ -9,6 +9,7 @@ import sqlite3
 import uuid
 from collections.abc import Mapping
 
+from ...stacks.tags import RUN_ID
 from .backend import MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, now_ms
 from .connection import Connection
 from .local_store import LocalStore
@@ -99,8 +100,8 @@ class SqliteBackend:
                 row
                 or db.execute(
                     "SELECT r.experiment_id, r.run_uuid FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid "
-                    "WHERE t.key = 'mlx.run_id' AND t.value = ? ORDER BY r.start_time LIMIT 1",
-                    (run,),
+                    "WHERE t.key = ? AND t.value = ? ORDER BY r.start_time LIMIT 1",
+                    (RUN_ID, run),
                 ).fetchone()
             )
         return (str(row[0]), str(row[1])) if row else None

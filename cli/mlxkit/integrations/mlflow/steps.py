@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, did_you_mean
 from ...stacks.protocols import FinalStatus, StepFacts
+from ...stacks.tags import STEP
 from . import environment
 from .connection import Connection
 from .inject import injection
@@ -184,7 +185,7 @@ class StepTracking:
 
     def identity(self) -> dict[str, str]:
         """Return the tags that say of a further run where it belongs."""
-        return {**self._run.identity, "mlx.step": self.facts.name}
+        return {**self._run.identity, STEP: self.facts.name}
 
     def code_tags(self) -> dict[str, str]:
         """Return the tags that say which code ran."""
