@@ -25,6 +25,7 @@ Reference = Annotated[
     str, typer.Argument(metavar="NAME[:VERSION|@ALIAS]", help="A model, or one version of it.")
 ]
 Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is.")]
+Limit = Annotated[int, typer.Option("--limit", "-l", min=1, help="How many at most.")]
 VersionTag = Annotated[
     str | None,
     typer.Option("--version-tag", metavar="LABEL", help="A label such as 1.0.0, for NAME:1.0.0."),
@@ -71,13 +72,13 @@ def register(
 
 
 @app.command("list")
-def list_(output: Output = Format.table, stack: StackOption = None) -> None:
+def list_(limit: Limit = 100, output: Output = Format.table, stack: StackOption = None) -> None:
     """List the models.
 
     The metrics are those of the version in production, or of the newest.
     """
     terminal.emit(
-        _service(stack).list(),
+        _service(stack).list(limit=limit),
         output,
         ["name", "latest", "aliases", "metrics", "updated"],
         empty="no models yet; mlx model register NAME --run latest makes one",
@@ -103,7 +104,7 @@ def describe(reference: Reference, output: Output = Format.table, stack: StackOp
 @app.command("versions")
 def versions(
     name: ModelName,
-    limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="How many at most.")] = 100,
+    limit: Limit = 100,
     output: Output = Format.table,
     stack: StackOption = None,
 ) -> None:

@@ -46,13 +46,15 @@ class ModelService:
         """The registry of the stack, opened on first use."""
         return open_registry(self.project, self.stack, tracker=self.tracker, waiting=self._waiting)
 
-    def list(self) -> Sequence[ModelRecord]:
+    def list(self, *, limit: int = 100) -> Sequence[ModelRecord]:
         """Return the models by name, each with the metrics of its version in production, or of its newest."""
-        models = self.registry.models()
+        models = self.registry.models(limit=limit)
         shown = [model.aliases.get("production", model.latest) for model in models]
         versions = []
         for model, number in zip(models, shown, strict=True):
-            if number is not None:
+            if model.newest is not None and number == model.newest.version:
+                versions.append(model.newest)
+            elif number is not None:
                 with suppress(NotFoundError):  # deleted since
                     versions.append(self.registry.version(model.name, number))
         found = dict(zip([item.name for item in versions], measured(self.registry, versions), strict=True))

@@ -18,19 +18,7 @@ from .service import StackService
 
 _REGISTRY, _TRACKER = "model_registry", "experiment_tracker"
 _DEFAULT = "default"
-
-
-@dataclass(frozen=True)
-class RegisteredModel(Record):
-    """A model by name; times are seconds since the epoch, `aliases` maps an alias to its version."""
-
-    name: str
-    description: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, int] = field(default_factory=dict)
-    latest: int | None = None
-    created: float = 0.0
-    updated: float = 0.0
+ALL_VERSIONS = 2**31 - 1  # as a limit: no model has more
 
 
 @dataclass(frozen=True)
@@ -59,8 +47,25 @@ class ModelVersion(Record):
 
 
 @dataclass(frozen=True)
+class RegisteredModel(Record):
+    """A model by name; times are seconds since the epoch, `aliases` maps an alias to its version.
+
+    `newest` is the version with the number `latest`.
+    """
+
+    name: str
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    latest: int | None = None
+    created: float = 0.0
+    updated: float = 0.0
+    newest: ModelVersion | None = None
+
+
+@dataclass(frozen=True)
 class TrackedRun(Record):
-    """A run on the tracker, with the last value of every metric."""
+    """A run on the tracker, with the last value of every metric; a deleted one lies in the tracker's waste basket."""
 
     run_id: str
     experiment_id: str
@@ -72,6 +77,7 @@ class TrackedRun(Record):
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,10 @@ class ModelRegistry(Protocol):
 
     Whatever is not there raises NotFoundError; a server that does not answer UnreachableError.
     """
+
+    @property
+    def tracker(self) -> str:
+        """The name of the tracker that it works through."""
 
     def models(self, *, limit: int = 1000) -> list[RegisteredModel]:
         """Return the registered models by name."""

@@ -14,16 +14,19 @@ from .registry_rules import seconds, stage_of
 
 def model_from(told: Mapping[str, Any]) -> RegisteredModel:
     """Read a registered model."""
-    latest = [int(item["version"]) for item in told.get("latest_versions") or ()]
+    aliases = {str(item["alias"]): int(item["version"]) for item in told.get("aliases") or ()}
+    latest = [version_from(item, aliases) for item in told.get("latest_versions") or ()]
+    newest = max(latest, key=lambda version: version.version, default=None)
     created = told.get("creation_timestamp")
     return RegisteredModel(
         name=str(told["name"]),
         description=str(told.get("description") or ""),
         tags=_texts(told.get("tags")),
-        aliases={str(item["alias"]): int(item["version"]) for item in told.get("aliases") or ()},
-        latest=max(latest, default=None),
+        aliases=aliases,
+        latest=newest.version if newest else None,
         created=seconds(created),
         updated=seconds(told.get("last_updated_timestamp") or created),
+        newest=newest,
     )
 
 
@@ -70,6 +73,7 @@ def run_from(told: Mapping[str, Any], to: Connection) -> TrackedRun:
         metrics={str(item["key"]): float(item["value"]) for item in data.get("metrics") or ()},
         tags=tags,
         url=run_url(to, experiment, run_id),
+        is_deleted=info.get("lifecycle_stage") == "deleted",
     )
 
 

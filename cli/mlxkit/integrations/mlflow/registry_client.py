@@ -176,15 +176,18 @@ def _aliases(item: Any) -> dict[str, int]:
 
 
 def _model(item: Any) -> RegisteredModel:
-    versions = [int(version.version) for version in item.latest_versions or ()]
+    aliases = _aliases(item)
+    versions = [_version(version, aliases) for version in item.latest_versions or ()]
+    newest = max(versions, key=lambda version: version.version, default=None)
     return RegisteredModel(
         name=item.name,
         description=item.description or "",
         tags=dict(item.tags or {}),
-        aliases=_aliases(item),
-        latest=max(versions, default=None),
+        aliases=aliases,
+        latest=newest.version if newest else None,
         created=seconds(item.creation_timestamp),
         updated=seconds(item.last_updated_timestamp or item.creation_timestamp),
+        newest=newest,
     )
 
 

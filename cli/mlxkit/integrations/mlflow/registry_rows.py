@@ -20,12 +20,23 @@ VERSIONS = (
     "last_updated_time FROM model_versions WHERE workspace = 'default' AND coalesce(current_stage, '') != 'Deleted_Internal'"
 )
 ONE = " AND name = ? AND version = ?"
+_TAGS_OF_ONE = "SELECT key, value FROM model_version_tags WHERE workspace = 'default'" + ONE
 
 
-def model_of(row: Any, tags: Mapping[str, Any], aliases: Mapping[str, Any]) -> RegisteredModel:
+def model_of(
+    db: sqlite3.Connection, row: Any, tags: Mapping[str, Any], aliases: Mapping[str, int]
+) -> RegisteredModel:
+    """Return a model with its newest version."""
     name, description, created, updated, latest = row
     return RegisteredModel(
-        name, description or "", tags, aliases, latest, seconds(created), seconds(updated or created)
+        name,
+        description or "",
+        tags,
+        aliases,
+        latest,
+        seconds(created),
+        seconds(updated or created),
+        None if latest is None else _newest(db, name, latest, aliases),
     )
 
 
@@ -66,6 +77,12 @@ def with_details(db: sqlite3.Connection, name: str, rows: list[Any]) -> list[Mod
     for alias, version in by_model(db, "aliases", name).get(name, {}).items():
         aliases.setdefault(int(version), []).append(alias)
     return [version_of(row, tags.get(row[1], {}), tuple(sorted(aliases.get(row[1], ())))) for row in rows]
+
+
+def _newest(db: sqlite3.Connection, name: str, number: int, aliases: Mapping[str, int]) -> ModelVersion:
+    (row,) = db.execute(VERSIONS + ONE, (name, number)).fetchall()
+    tags = {key: value or "" for key, value in db.execute(_TAGS_OF_ONE, (name, number))}
+    return version_of(row, tags, tuple(sorted(alias for alias, held in aliases.items() if held == number)))
 
 
 def version_of(row: Any, tags: Mapping[str, str], aliases: tuple[str, ...]) -> ModelVersion:

@@ -44,7 +44,7 @@ class SqliteRegistry(SqliteRuns):
                 (IS_PROMPT, limit),
             ).fetchall()
             tags, aliases = by_model(db, "tags"), by_model(db, "aliases")
-        return [model_of(row, tags.get(row[0], {}), aliases.get(row[0], {})) for row in rows]
+            return [model_of(db, row, tags.get(row[0], {}), aliases.get(row[0], {})) for row in rows]
 
     def model(self, name: str) -> RegisteredModel:
         with self._tables.reading() as db:
@@ -52,7 +52,7 @@ class SqliteRegistry(SqliteRuns):
             if row is None:
                 raise no_model(name, lambda: names(db))
             tags, aliases = by_model(db, "tags", name), by_model(db, "aliases", name)
-        return model_of(row, tags.get(name, {}), aliases.get(name, {}))
+            return model_of(db, row, tags.get(name, {}), aliases.get(name, {}))
 
     def versions(self, name: str, limit: int) -> list[ModelVersion]:
         with self._tables.reading() as db:
