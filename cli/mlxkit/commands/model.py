@@ -52,17 +52,24 @@ def register(
     ] = None,
     output: Output = Format.table,
     stack: StackOption = None,
+    tracker: Annotated[
+        str | None,
+        typer.Option("--tracker", "-t", metavar="NAME", help="In the registry of this tracker."),
+    ] = None,
 ) -> None:
     """Register the model of a run as a new version.
 
+    A model that is registered already is not registered again, unless with another version tag.
+
     Example: mlx model register iris --run latest --version-tag 1.0.0
     """
-    service = _service(stack)
+    service = _service(stack, tracker)
     done = service.register(
         name, run, step=step, path=path, version_tag=version_tag, description=description, tags=_pairs(tag)
     )
     version = done.version.reference
-    terminal.say(f"registered {version}" if done.is_new else f"{version} is that model already")
+    where = f" on tracker {tracker!r}" if tracker else ""
+    terminal.say(f"registered {version}{where}" if done.is_new else f"{version}{where} is that model already")
     for note in done.notes:
         terminal.say(note)
     if output is Format.name:
@@ -168,11 +175,11 @@ def delete(
         terminal.warn(f"deployment {name!r} serves it still, from a copy of its files")
 
 
-def _service(stack: str | None) -> ModelService:
+def _service(stack: str | None, tracker: str | None = None) -> ModelService:
     from ..models.service import ModelService
 
     terminal.let_person_unlock()
-    return ModelService(stack=stack, waiting=terminal.say)
+    return ModelService(stack=stack, tracker=tracker, waiting=terminal.say)
 
 
 def _pairs(given: list[str] | None) -> dict[str, str]:

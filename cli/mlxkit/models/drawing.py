@@ -18,7 +18,11 @@ def tree(lineage: Lineage) -> list[str]:
     run = lineage.run
     if run:
         what = run.get("name") or run.get("mlflow_run_id", "")
-        lines.append(f"  run        {what}" + (f" ({run['id']})" if "id" in run else ""))
+        lines.append(
+            f"  run        {what}"
+            + (f" ({run['id']})" if "id" in run else "")
+            + (", deleted on the tracker" if run.get("mlflow_status") == "deleted" else "")
+        )
         facts = ("pipeline", "stack", "commit", "url")
         lines += [f"  {key:<10} {run[key]}" for key in facts if key in run]
     if lineage.steps:

@@ -150,7 +150,9 @@ def _run(registry: ModelRegistry, version: ModelVersion) -> dict[str, str]:
     found["mlflow_run_id"] = version.run_id
     if version.run_id:
         try:
-            found["url"] = registry.run(version.run_id).url
+            run = registry.run(version.run_id)
         except MlxError:
-            found["url"] = ""  # deleted since, or not for these eyes
+            pass  # gone, or not for these eyes
+        else:
+            found |= {"url": run.url, "mlflow_status": "deleted" if run.is_deleted else ""}
     return {key: value for key, value in found.items() if value}

@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import NotFoundError, UsageError, did_you_mean
-from ..runs.ancestry import document, input_digests
+from ..runs.ancestry import document, inputs_document
 from ..runs.queries import RunQueries
 from ..runs.records import RunRecord, StepRecord
 from ..stacks.registries import LoggedModel, ModelRegistry, TrackedRun
 from . import tags
 
 _USUAL = "model"
+_MOST_RUNS = 120  # of 36 characters each: a tag had room for 5,000 before it had more
+_ENDS = {
+    "failed": "failed",
+    "killed": "was killed",
+    "interrupted": "was interrupted",
+}  # by our word and by MLflow's
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class Origin:
 
     model: LoggedModel
     tags: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def find_origin(
@@ -63,17 +70,23 @@ def _from_history(
     if not ids:
         raise _without_model(run.name, step, "it was not tracked")
     made_by = {item.cached_from or item.id: item for item in chosen}
+    of_run = list(dict.fromkeys([*ids, *queries.tracker_runs(run.id)]))
+    logged = registry.logged_models(of_run)
     models = [
         model
-        for model in registry.logged_models(ids)
-        if (model.tags.get(tags.STEP_RUN_ID) or next(iter(made_by), "")) in made_by
+        for model in logged
+        if model.run_id in ids and (model.tags.get(tags.STEP_RUN_ID) or next(iter(made_by), "")) in made_by
     ]
+    if not models:
+        raise _without_model(run.name, step, *_why_none(registry, queries, ids))
     model = _choose(models, run.name, step, path)
     producer = made_by.get(model.tags.get(tags.STEP_RUN_ID, ""))
     if producer is None and len(logged_to) == 1:
         producer = chosen[0]
     return Origin(
-        model, {**_ours(model.tags), **_described(run, steps, producer), **_runs(model, queries, run, ids)}
+        model,
+        {**_ours(model.tags), **_described(run, steps, producer), **_runs_that_count(model, logged, of_run)},
+        _notes(run.name, run.status),
     )
 
 
@@ -90,16 +103,38 @@ def _described(run: RunRecord, steps: Sequence[StepRecord], producer: StepRecord
     if producer is not None:
         found |= {
             tags.STEP: producer.name, tags.STEP_RUN_ID: producer.id,
-            tags.INPUTS: json.dumps(input_digests(producer)), tags.LINEAGE: document(steps, producer.name),
+            tags.INPUTS: inputs_document(producer), tags.LINEAGE: document(steps, producer.name),
         }  # fmt: skip
     return {key: value for key, value in found.items() if value}
 
 
-def _runs(model: LoggedModel, queries: RunQueries, run: RunRecord, ids: Sequence[str]) -> dict[str, str]:
-    """Say which of the tracker's runs speak for the model: that it was trained in, then those of the run."""
-    return {
-        tags.MLFLOW_RUNS: json.dumps(list(dict.fromkeys([model.run_id, *queries.tracker_runs(run.id), *ids])))
-    }
+def _runs_that_count(
+    model: LoggedModel, logged: Sequence[LoggedModel], runs: Sequence[str]
+) -> dict[str, str]:
+    """Say which of the tracker's runs speak for the model: that it was trained in, then those without another model."""
+    of_others = {item.run_id for item in logged if item.uri != model.uri}
+    counted = dict.fromkeys([model.run_id, *(run for run in runs if run not in of_others)])
+    return {tags.MLFLOW_RUNS: json.dumps([run for run in counted if run][:_MOST_RUNS])}
+
+
+def _notes(run: str, status: str) -> tuple[str, ...]:
+    """Say of a run that it did not get to its end; it may have been going on when it was asked."""
+    told = _ENDS.get(status.lower())
+    return (f"run {run} {told}",) if told else ()
+
+
+def _why_none(registry: ModelRegistry, queries: RunQueries, runs: Sequence[str]) -> tuple[str, str | None]:
+    """Return why no model of these runs is there, and what to type then: another tracker may have it."""
+    logged_to = queries.trackers_of(runs)
+    elsewhere = [name for name in logged_to if name != registry.tracker]
+    if elsewhere:
+        return (
+            f"it was logged to tracker {elsewhere[0]!r}, and this is the registry of tracker {registry.tracker!r}",
+            f"--tracker {elsewhere[0]}",
+        )
+    if not registry.runs(runs):
+        return f"tracker {registry.tracker!r}, which it was logged to, does not know it any more", None
+    return "it logged none", None
 
 
 def _from_tracker(
@@ -112,7 +147,7 @@ def _from_tracker(
         runs = registry.runs_of(run)
     if not runs:
         raise NotFoundError(f"{unknown.message}, neither here nor on the tracker", hint=unknown.hint)
-    models = registry.logged_models([item.run_id for item in runs])
+    models = logged = registry.logged_models([item.run_id for item in runs])
     if step:
         names = [model.tags.get(tags.STEP, "") for model in models]
         models = [model for model in models if model.tags.get(tags.STEP) == step]
@@ -120,8 +155,12 @@ def _from_tracker(
             raise NotFoundError(f"step {step!r} of run {run} logged no model{did_you_mean(step, names)}")
     model = _choose(models, runs[0].name or run, step, path)
     source = next((item for item in runs if item.run_id == model.run_id), runs[0])
-    ids = list(dict.fromkeys([model.run_id, *(item.run_id for item in runs)]))
-    return Origin(model, {**_of_run(source), **_ours(model.tags), tags.MLFLOW_RUNS: json.dumps(ids)})
+    counted = _runs_that_count(model, logged, [item.run_id for item in runs])
+    return Origin(
+        model,
+        {**_of_run(source), **_ours(model.tags), **counted},
+        _notes(source.name or source.run_id, source.status),
+    )
 
 
 def _of_run(run: TrackedRun) -> dict[str, str]:
@@ -161,9 +200,9 @@ def _choose(models: Sequence[LoggedModel], run: str, step: str | None, path: str
     return models[-1]
 
 
-def _without_model(run: str, step: str | None, why: str) -> NotFoundError:
+def _without_model(run: str, step: str | None, why: str, hint: str | None = None) -> NotFoundError:
     where = f"step {step!r} of run {run}" if step else f"run {run}"
     return NotFoundError(
         f"{where} has no model to register: {why}",
-        hint='log it in a tracked step: mlflow.<flavor>.log_model(model, "model")',
+        hint=hint or 'log it in a tracked step: mlflow.<flavor>.log_model(model, "model")',
     )

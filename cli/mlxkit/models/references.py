@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ..errors import NotFoundError, UsageError, did_you_mean
-from ..stacks.registries import ModelRegistry, ModelVersion, RegisteredModel
+from ..stacks.registries import ALL_VERSIONS, ModelRegistry, ModelVersion, RegisteredModel
 from .stages import LATEST, STAGES, holder, no_holder
 from .tags import VERSION_TAG
 
@@ -156,7 +156,7 @@ def _by_number(registry: ModelRegistry, name: str, number: int) -> ModelVersion:
 
 
 def _by_label(registry: ModelRegistry, name: str, label: str) -> ModelVersion:
-    there = versions_of(registry, name)
+    there = versions_of(registry, name, limit=ALL_VERSIONS)
     for version in there:
         if label_of(version) == label:
             return version

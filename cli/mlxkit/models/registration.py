@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from ..config.locks import file_lock
 from ..errors import NotFoundError, UsageError
 from ..runs.queries import RunQueries
-from ..stacks.registries import LoggedModel, ModelRegistry, ModelVersion
+from ..stacks.model_addresses import run_path_in
+from ..stacks.registries import ALL_VERSIONS, LoggedModel, ModelRegistry, ModelVersion
 from . import tags as names
 from .origin import Origin, find_origin
+from .references import label_of
 
-_RUN_URI = re.compile(r"runs:/+([^/]+)/(.+)")
+_PATIENCE = 330.0  # seconds: a workspace may copy the files of one model for five minutes
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,18 @@ def register(
     version_tag: str | None = None,
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
+    lock: Path,
 ) -> Registration:
     """Register the model of a run; one that is registered under this name already is not registered again.
 
+    With another version tag it is: a version is one model under one label. `lock` is that of `register_lock`.
     Raises NotFoundError for a run without a model, UsageError for tags and version tags that cannot be.
     """
     own = checked_tags(tags)
     check_version_tag(version_tag)
     return register_origin(
         registry, name, find_origin(registry, queries, run, step=step, path=path),
-        version_tag=version_tag, description=description, tags=own,
+        version_tag=version_tag, description=description, tags=own, lock=lock,
     )  # fmt: skip
 
 
@@ -58,16 +64,24 @@ def register_uri(
     version_tag: str | None = None,
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
+    lock: Path,
 ) -> Registration:
     """Register what lies at an address; `runs:/ID/PATH` is the model of that run."""
     own = checked_tags(tags)
     check_version_tag(version_tag)
-    of_run = _RUN_URI.fullmatch(uri)
+    of_run = run_path_in(uri)
     if of_run:
-        origin = find_origin(registry, queries, of_run[1], path=of_run[2])
+        origin = find_origin(registry, queries, of_run[0], path=of_run[1])
     else:
         origin = Origin(LoggedModel(name=uri.rpartition("/")[2], uri=uri, run_id=run_id or ""))
-    return register_origin(registry, name, origin, version_tag=version_tag, description=description, tags=own)
+    return register_origin(
+        registry, name, origin, version_tag=version_tag, description=description, tags=own, lock=lock
+    )
+
+
+def register_lock(state_dir: Path) -> Path:
+    """Return the lock of a project that is held from the look-up of a model to its registration."""
+    return state_dir / "models" / "register.lock"
 
 
 def register_origin(
@@ -78,29 +92,58 @@ def register_origin(
     version_tag: str | None,
     description: str | None,
     tags: Mapping[str, str],
+    lock: Path,
 ) -> Registration:
-    """Make a version of a logged model, or return the one that there is, with what is said of it now."""
-    known = _versions(registry, name)
-    notes = _label_notes(known, version_tag, origin)
-    label = {names.VERSION_TAG: version_tag} if version_tag else {}
-    before = next((version for version in known if _is_of(version, origin.model)), None)
-    if before is None:
+    """Make a version of a logged model, or return the one that there is, with what is said of it now.
+
+    Processes of one project do this one after the other; between projects and machines the registry decides alone,
+    and two that register one model at the same moment make two versions of it.
+    """
+    with file_lock(lock, timeout=_PATIENCE):
+        known = _versions(registry, name)
+        same = [version for version in known if _is_of(version, origin.model)]
+        before = _meant(same, version_tag)
+        notes = (*origin.notes, *_label_notes(known, version_tag, origin, before))
+        if before is not None:
+            changed, told = _said(registry, before, version_tag, description, tags)
+            return Registration(changed, False, (*notes, *told))
+        label = {names.VERSION_TAG: version_tag} if version_tag else {}
         made = registry.register(
             name, origin.model, description=description or "", tags={**origin.tags, **label, **tags}
         )
-        return Registration(made, True, notes)
-    changed: dict[str, str | None] = {
-        key: value for key, value in {**label, **tags}.items() if before.tags.get(key) != value
-    }
+        twins = tuple(f"{item.reference} ({label_of(item)}) is the same model" for item in same[:1])
+        return Registration(made, True, (*notes, *twins))
+
+
+def _meant(same: Sequence[ModelVersion], label: str | None) -> ModelVersion | None:
+    """Return the version of a model that has the label or may get it, the newest first; without a label any is meant."""
+    if label is None:
+        return next(iter(same), None)
+    fitting = [version for version in same if label_of(version) == label]
+    return next(iter([*fitting, *(version for version in same if label_of(version) is None)]), None)
+
+
+def _said(
+    registry: ModelRegistry,
+    before: ModelVersion,
+    label: str | None,
+    description: str | None,
+    tags: Mapping[str, str],
+) -> tuple[ModelVersion, tuple[str, ...]]:
+    """Write what is said of a version that is there already; return it as it is then, and what was changed."""
+    wanted = {**({names.VERSION_TAG: label} if label else {}), **tags}
+    changed = {key: value for key, value in wanted.items() if before.tags.get(key) != value}
+    told = [
+        f"version tag {value}" if key == names.VERSION_TAG else f"tag {key}" for key, value in changed.items()
+    ]
     if changed:
-        registry.set_tags(name, changed, version=before.version)
-    if description is not None and description != before.description:
-        registry.set_description(name, description, version=before.version)
-    merged = {**before.tags, **{key: value for key, value in changed.items() if value is not None}}
-    same = replace(
-        before, tags=merged, description=before.description if description is None else description
-    )
-    return Registration(same, False, notes)
+        registry.set_tags(before.name, changed, version=before.version)
+    text = before.description if description is None else description
+    if text != before.description:
+        registry.set_description(before.name, text, version=before.version)
+        told.append("description")
+    after = replace(before, tags={**before.tags, **changed}, description=text)
+    return after, ((f"{before.reference}: set {', '.join(told)}",) if told else ())
 
 
 def check_version_tag(label: str | None) -> None:
@@ -129,7 +172,7 @@ def checked_tags(tags: Mapping[str, object] | None) -> dict[str, str]:
 
 def _versions(registry: ModelRegistry, name: str) -> list[ModelVersion]:
     try:
-        return registry.versions(name)
+        return registry.versions(name, limit=ALL_VERSIONS)
     except NotFoundError:
         return []
 
@@ -137,15 +180,20 @@ def _versions(registry: ModelRegistry, name: str) -> list[ModelVersion]:
 def _is_of(version: ModelVersion, model: LoggedModel) -> bool:
     if model.model_id and version.model_id:
         return model.model_id == version.model_id
+    inside = run_path_in(model.uri)
+    if inside is not None:  # a version says where the run's files are
+        return version.run_id == inside[0] and version.source.rstrip("/").endswith(f"/{inside[1]}")
     return version.source == model.uri
 
 
-def _label_notes(known: list[ModelVersion], label: str | None, origin: Origin) -> tuple[str, ...]:
-    holder = next(
-        (version for version in known if label and version.tags.get(names.VERSION_TAG) == label), None
-    )
+def _label_notes(
+    known: Sequence[ModelVersion], label: str | None, origin: Origin, before: ModelVersion | None
+) -> tuple[str, ...]:
+    """Say which other model has the label; `NAME:LABEL` means the newest version that has it."""
+    holder = next((version for version in known if label and label_of(version) == label), None)
     if holder is None or _is_of(holder, origin.model):
         return ()
-    return (
-        f"version tag {label} was on {holder.reference}; {holder.name}:{label} means the newest from now on",
-    )
+    meaning = f"{holder.name}:{label} means"
+    if before is not None and before.version < holder.version:
+        return (f"version tag {label} is on {holder.reference} too; {meaning} that one, the newest",)
+    return (f"version tag {label} was on {holder.reference}; {meaning} the newest from now on",)

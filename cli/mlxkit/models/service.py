@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..config.paths import Project, find_project
+from ..config.paths import Project, ensure_state_dir, find_project
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
 from .deletion import Deletion, plan_deletion
@@ -16,7 +16,7 @@ from .moves import Move
 from .promotion import Promotion, Promotions
 from .records import ModelDescription, ModelRecord, VersionRecord, model_record, version_record, without_ours
 from .references import find_model, model_name, parse, resolve, versions_of
-from .registration import Registration, check_version_tag, checked_tags, register
+from .registration import Registration, check_version_tag, checked_tags, register, register_lock
 from .tags import VERSION_TAG
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class ModelService:
             version_tag=version_tag,
             description=description,
             tags=tags,
+            lock=register_lock(ensure_state_dir(self.project)),
         )
 
     def tag(

@@ -14,7 +14,7 @@ from ..runs.queries import RunQueries
 from ..stacks.registries import open_registry
 from ..stacks.service import StackService
 from . import tags
-from .registration import Registration, register, register_uri
+from .registration import Registration, register, register_lock, register_uri
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ def mlflow_register_model_step(
     producer = _producer(context)
     tracker = _tracker(queries, context, producer) or session.forced_tracker
     registry = open_registry(session.project, context.run.stack, tracker=tracker, waiting=_tell)
-    common: dict[str, Any] = {"version_tag": version, "description": description, "tags": metadata}
+    common: dict[str, Any] = {
+        "version_tag": version, "description": description, "tags": metadata,
+        "lock": register_lock(session.state_dir),
+    }  # fmt: skip
     if model_source_uri:
         made = register_uri(registry, queries, name, model_source_uri, run_id=run_id, **common)
     elif run_id:
@@ -82,7 +85,8 @@ def _told(made: Registration, context: StepContext, tracker: str | None) -> Regi
     for note in made.notes:
         _tell(note)
     _tell(
-        f"{'registered' if made.is_new else 'already registered:'} {version.reference}{f' ({label})' if label else ''}"
+        f"{'registered' if made.is_new else 'already registered:'} {version.reference}"
+        f"{f' ({label})' if label else ''}{f' on tracker {tracker!r}' if tracker else ''}"
     )
     context.metadata.update(model=version.name, model_version=version.version, version_tag=label)
     return RegisteredVersion(
@@ -97,10 +101,13 @@ def _producer(context: StepContext) -> str | None:
 
 
 def _tracker(queries: RunQueries, context: StepContext, producer: str | None) -> str | None:
-    """Return the tracker that the model was logged to: that of --tracker, or of the step, may not be the stack's."""
+    """Return the tracker that this run uses for the step that logged the model, which may not be the stack's."""
     if producer is None:
         return None
-    found = queries.step(context.run.run_id, producer).metadata.get("experiment_tracker")
+    made = queries.step(context.run.run_id, producer)
+    if made.status == "cached" and not made.metadata.get("mlflow_source_run_id"):
+        return None  # it has none in this run: what is remembered is another run's
+    found = made.metadata.get("experiment_tracker")
     return str(found) if found else None
 
 

@@ -109,6 +109,15 @@ class RunQueries:
         )
         return [row["tracker_run_id"] for row in rows]
 
+    def trackers_of(self, tracker_run_ids: Sequence[str]) -> Sequence[str]:
+        """Return the names of the trackers that have these runs, as far as history knows."""
+        marks = ", ".join("?" * len(tracker_run_ids))
+        rows = self._db.execute(
+            f"SELECT DISTINCT tracker FROM tracker_runs WHERE tracker_run_id IN ({marks}) ORDER BY tracker",
+            list(tracker_run_ids),
+        )
+        return [row["tracker"] for row in rows]
+
     def pipelines(self) -> Sequence[PipelineRecord]:
         """Return every pipeline that has run, with its last run."""
         rows = self._db.execute(

@@ -39,6 +39,11 @@ class MlflowRegistry:
         self._waiting = waiting
         self._made: RegistryBackend | None = None
 
+    @property
+    def tracker(self) -> str:
+        """The name of the tracker that it works through."""
+        return self.connection.name
+
     def models(self, *, limit: int = 1000) -> list[RegisteredModel]:
         """Return the registered models by name."""
         return self._backend.models(limit)

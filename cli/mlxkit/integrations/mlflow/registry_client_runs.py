@@ -120,6 +120,7 @@ class ClientRuns:
             metrics={key: float(value) for key, value in data.metrics.items()},
             tags=dict(data.tags),
             url=run_url(self._to, str(info.experiment_id), info.run_id),
+            is_deleted=info.lifecycle_stage == "deleted",
         )
 
 

@@ -16,7 +16,7 @@ from .registry_tables import Tables, rows_for
 from .uris import local_path
 
 _READY = 2  # a logged model's status once all its files are there
-_RUNS = "SELECT run_uuid, experiment_id, name, status, start_time, end_time FROM runs WHERE run_uuid IN ({})"
+_RUNS = "SELECT run_uuid, experiment_id, name, status, start_time, end_time, lifecycle_stage FROM runs WHERE run_uuid IN ({})"
 
 
 class SqliteRuns:
@@ -130,8 +130,9 @@ class SqliteRuns:
                 metrics={key: float(value) for key, value in metrics.get(run_id, {}).items()},
                 tags={key: value or "" for key, value in tags.get(run_id, {}).items()},
                 url=run_url(self._to, str(experiment), run_id),
+                is_deleted=stage == "deleted",
             )
-            for run_id, experiment, name, status, start, end in rows
+            for run_id, experiment, name, status, start, end, stage in rows
         ]
 
 
