@@ -132,10 +132,10 @@ def ask_cache(spec: StepSpec, services: StepServices) -> CacheAnswer:
         return CacheAnswer(key, parts, None, "; ".join(changes) or "it did not complete before")
     if spec.is_tracked and not source.metadata.get(TRACKER_LINK):
         return CacheAnswer(key, parts, None, "it was not tracked when it ran")
-    if spec.is_tracked and source.metadata.get(TRACKER_NAME) != spec.tracker:
-        return CacheAnswer(
-            key, parts, None, f"it was tracked on {source.metadata.get(TRACKER_NAME)!r} when it ran"
-        )
+    # Also a step that asked for none may have logged: what comes after it works on the tracker of this run.
+    on = source.metadata.get(TRACKER_NAME) if source.metadata.get(TRACKER_LINK) else None
+    if spec.tracker is not None and on is not None and on != spec.tracker:
+        return CacheAnswer(key, parts, None, f"it was tracked on {on!r} when it ran")
     for kept in source.outputs:
         if not services.store.exists(artifact_of(kept)):
             return CacheAnswer(key, parts, None, f"its output {kept.name!r} is gone from the artifact store")
