@@ -8,11 +8,12 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlxkit.errors import NotFoundError, UsageError
+from mlxkit.errors import MlxError, NotFoundError, UsageError
 from mlxkit.integrations.mlflow.registry import MlflowRegistry
 from mlxkit.integrations.mlflow.registry_client import ClientRegistry
 from mlxkit.stacks.registries import LoggedModel, ModelVersion
@@ -325,6 +326,47 @@ def _timeless(told: Any, name: str) -> Any:
 
 def _plain(version: ModelVersion) -> dict[str, Any]:
     return {**vars(version), "name": "", "created": 0, "updated": 0}
+
+
+def test_a_refused_version_leaves_no_model_behind(
+    both: tuple[Place, MlflowRegistry], name: str, tmp_path: Path
+) -> None:
+    place, registry = both
+    run, here = place.made["run"], str(tmp_path)
+    wrong = [
+        LoggedModel("m", "/nonexistent/path", ""),
+        LoggedModel("m", "file:///nonexistent/path", run),
+        LoggedModel("m", "models:/m-" + "0" * 32, run),
+        LoggedModel("m", "runs:/" + "0" * 32 + "/m", "0" * 32),
+        LoggedModel("m", f"models:/no-{name}/1", ""),
+        LoggedModel("m", f"models:/{name}@production", ""),
+        LoggedModel("m", "", ""),
+        LoggedModel("m", here, "0" * 32),
+    ]
+    if place.scenario == "server":  # which takes no folder that is not the run's
+        wrong.append(LoggedModel("m", here, run))
+    for model in wrong:
+        with pytest.raises(MlxError):
+            registry.register(name, model)
+    with pytest.raises(NotFoundError):
+        registry.model(name)
+
+
+def test_a_run_with_logged_models_is_not_searched_for_others(both: tuple[Place, MlflowRegistry]) -> None:
+    place, registry = both
+    asked: list[str] = []
+    backend: Any = registry._backend
+    look = backend.files_of_run
+    backend.files_of_run = lambda run_id, path: asked.append(run_id) or look(run_id, path)
+    ids = [place.made["run"], place.made["old"]]
+    assert {model.run_id for model in registry.logged_models(ids)} == set(ids)
+    assert set(asked) == {place.made["old"]}
+
+
+def test_a_deleted_run_says_so(both: tuple[Place, MlflowRegistry]) -> None:
+    place, registry = both
+    found = registry.runs([place.made["run"], place.made["deleted"]])
+    assert [found[place.made[key]].is_deleted for key in ("run", "deleted")] == [False, True]
 
 
 def test_a_stage_of_mlflow_2_is_told(place: Place, name: str) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...config.files import make_private_dir
 from ...errors import AlreadyExistsError, MlxError, NotFoundError, UsageError
+from ...stacks.addresses import bare_address
 from ...stacks.model_addresses import model_id_in, run_path_in
-from ...stacks.registries import ModelVersion
-from .address import bare_address
+from ...stacks.registries import LoggedModel, ModelVersion
 from .connection import Connection
 from .registry_backend import RegistryBackend
 from .uris import local_path
@@ -82,6 +82,28 @@ def take(files: Files, version: ModelVersion, location: str, target: Path) -> No
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_source(backend: RegistryBackend, model: LoggedModel) -> None:
+    """Raise NotFoundError or UsageError for an address that cannot be where a model is.
+
+    Whether a run or a logged model is there is for the store to check, which does it before it makes anything.
+    """
+    uri = model.uri
+    if not uri:
+        raise UsageError("a model is registered from an address, and there is none")
+    if run_path_in(uri) or model_id_in(uri):
+        return
+    if uri.startswith("models:/"):
+        if not uri.rpartition("/")[2].isdigit():
+            raise UsageError(f"{uri!r} names no version by its number", hint="models:/NAME/7")
+        real_location(backend, uri)
+        return
+    folder = local_path(uri)
+    if folder is not None and not folder.exists():
+        raise NotFoundError(f"there is no model at {bare_address(uri)}")
+    if model.run_id:
+        backend.location_of_run(model.run_id)
 
 
 def real_location(backend: RegistryBackend, uri: str) -> str:

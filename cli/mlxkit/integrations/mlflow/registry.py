@@ -12,7 +12,7 @@ from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel, Tra
 from ...stacks.resolve import ResolvedComponent
 from .connection import Connection, connect
 from .local_store import LocalStore, local_store
-from .model_files import files_at, read_file, real_location, take
+from .model_files import check_source, files_at, read_file, real_location, take
 from .registry_backend import RegistryBackend
 from .registry_rules import check_alias, check_name, check_tags, no_version
 from .run_models import models_among_artifacts
@@ -70,6 +70,7 @@ class MlflowRegistry:
         """Make a version from a logged model, and the registered model when there is none of that name."""
         check_name(name)
         check_tags(tags or {})
+        check_source(self._backend, model)
         return self._backend.register(name, model, description, tags or {})
 
     def set_description(self, name: str, text: str, *, version: int | None = None) -> None:
@@ -111,15 +112,15 @@ class MlflowRegistry:
         return self._backend.runs_of(mlx_run_id)
 
     def logged_models(self, run_ids: Sequence[str]) -> list[LoggedModel]:
-        """Return the models that runs logged, the oldest first; also those that MLflow 2 put among a run's artifacts."""
+        """Return the models that runs logged, the oldest first; of a run without any those that MLflow 2 put among its artifacts."""
         if not run_ids:
             return []
         backend = self._backend
         found = list(backend.logged_models(run_ids))
-        for run_id, run in backend.runs(run_ids).items():
-            known = {model.name for model in found if model.run_id == run_id}
-            kept = models_among_artifacts(run, partial(backend.files_of_run, run_id))
-            found += [model for model in kept if model.name not in known]
+        with_models = {model.run_id for model in found}
+        others = [run_id for run_id in run_ids if run_id not in with_models]
+        for run_id, run in (backend.runs(others) if others else {}).items():
+            found += models_among_artifacts(run, partial(backend.files_of_run, run_id))
         return sorted(found, key=lambda model: model.created)
 
     def read(self, version: ModelVersion, path: str) -> bytes | None:

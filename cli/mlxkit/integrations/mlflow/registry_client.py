@@ -69,19 +69,27 @@ class ClientRegistry(ClientRuns):
         with self._client() as client:
             from mlflow.exceptions import MlflowException
 
-            try:
-                client.create_registered_model(name)
+            def version() -> Any:
+                return client._create_model_version(
+                    name=name,
+                    source=source,
+                    run_id=model.run_id or None,
+                    tags=dict(tags),
+                    description=description or None,
+                    model_id=model_id or None,
+                )
+
+            try:  # the model comes second: a refused version leaves none behind
+                if (
+                    self._to.registry_uri == "databricks-uc"
+                ):  # which copies the files before it looks for the model
+                    _create(client, name)
+                made = version()
             except MlflowException as error:
-                if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"):
+                if error.error_code not in _GONE:
                     raise
-            made = client._create_model_version(
-                name=name,
-                source=source,
-                run_id=model.run_id or None,
-                tags=dict(tags),
-                description=description or None,
-                model_id=model_id or None,
-            )
+                _create(client, name)
+                made = version()
             if model_id:
                 with contextlib.suppress(MlflowException):
                     known = client.get_logged_model(model_id).tags.get(MODEL_VERSIONS, "")
@@ -162,6 +170,16 @@ class ClientRegistry(ClientRuns):
         if code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
             return CredentialsError(f"{where}: {self._to.shown_url} does not allow it")
         return MlxError(f"{where}: {plain(error.message)[:500]}")
+
+
+def _create(client: Any, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"):
+            raise
 
 
 def _some(client: Any) -> list[Any]:

@@ -86,7 +86,6 @@ class RestRegistry(RestRuns):
             **({"model_id": model_id} if model_id else {}),
             **({"description": description} if description else {}),
         }
-        self._create(name)
         made = self._ready(self._create_version(body))
         if model_id:
             self._note_version(model_id, made)
@@ -155,10 +154,14 @@ class RestRegistry(RestRuns):
                     "POST", "/model-versions/create", body, lambda told: version_from(told["model_version"])
                 )
             except TrackerApiError as error:
+                # The model is made only once the server minds nothing else: a refused version leaves none behind.
+                if error.code == "RESOURCE_DOES_NOT_EXIST":
+                    if attempt:
+                        raise NotFoundError(error.message) from error
+                    self._create(body["name"])
+                    continue
                 # Several processes took the same number, and the server has given up to find a free one.
                 if attempt + 1 == _ATTEMPTS or "creation error" not in error.message:
-                    if error.code == "RESOURCE_DOES_NOT_EXIST":
-                        raise NotFoundError(error.message) from error
                     raise
             time.sleep(0.1 * 2**attempt)
         raise AssertionError("unreachable")
