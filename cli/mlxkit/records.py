@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -22,7 +23,7 @@ class Record:
 
 
 def plain(value: Any) -> Any:
-    """Turn records, tuples and mappings into what JSON can hold."""
+    """Turn records, tuples and mappings into what JSON can hold; nan and the infinities are text."""
     if isinstance(value, Record):
         nested = value.to_dict()
         nested.pop("schema_version", None)
@@ -31,6 +32,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(value)

@@ -44,7 +44,9 @@ def add_lineage(app: typer.Typer, service: Callable[[str | None], ModelService])
         """
         compared = service(stack).compare(versions)
         shown = compared if everything else compared.different()
-        if output is not Format.table:
+        for note in shown.notes:
+            terminal.say(note)
+        if output in (Format.json, Format.yaml):
             terminal.emit_one(shown, output)
             return
         terminal.emit(shown.table(), output, ["kind", "name", *shown.versions], empty="no difference")
@@ -62,8 +64,9 @@ def add_lineage(app: typer.Typer, service: Callable[[str | None], ModelService])
         from ..models.drawing import mermaid, tree
 
         found = service(stack).lineage(version)
-        if output is not Format.table:
+        if output is Format.name:
+            terminal.out(found.reference)
+        elif output is not Format.table:
             terminal.emit_one(found, output)
-            return
-        for line in mermaid(found) if drawing is Drawing.mermaid else tree(found):
-            terminal.out(line)
+        else:
+            terminal.lines(mermaid(found) if drawing is Drawing.mermaid else tree(found))

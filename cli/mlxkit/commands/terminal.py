@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from ..errors import MlxError, UsageError
+from .cells import cell, for_people, harmless
 from .streams import put
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def emit(
     elif is_terminal(sys.stdout):
         _table(rows, columns)
     else:
-        _lines("\t".join(_cell(_dig(row, column)) for column in columns) for row in rows)
+        _lines("\t".join(cell(_dig(row, column)) for column in columns) for row in rows)
 
 
 def emit_one(record: Printable, fmt: Format) -> None:
@@ -80,12 +81,17 @@ def emit_one(record: Printable, fmt: Format) -> None:
         if is_terminal(sys.stdout):
             _pairs(pairs)
         else:
-            _lines(f"{key}\t{_cell(value)}" for key, value in pairs)
+            _lines(f"{cell(key)}\t{cell(value)}" for key, value in pairs)
 
 
 def out(text: str) -> None:
     """Print one piece of data as it is (a URL, a path, a revealed value)."""
     put(text + "\n")
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Print lines that hold text by others, each of them on one line and without a word to the terminal."""
+    _lines(harmless(text) for text in texts)
 
 
 def say(text: str) -> None:
@@ -234,41 +240,6 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
     return pairs
 
 
-def _cell(value: Any) -> str:
-    """Render a value on one line: lists by comma, nothing as nothing, no tab or newline that would break a row."""
-    if value is None or value == {} or value == []:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list):
-        return ", ".join(_cell(item) for item in value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_cell(item)}" for key, item in value.items())
-    return str(value).replace("\t", " ").replace("\r", "").replace("\n", "\\n")
-
-
-def _for_people(column: str, value: Any) -> str:
-    """Render a cell of a table on a terminal: times as ages, digests by their start; pipes get the whole value."""
-    if column in ("started", "created", "last_started") and isinstance(value, str):
-        return _age(value)
-    if column == "duration" and isinstance(value, float):
-        return f"{value:.2f}s" if value < 60 else f"{int(value) // 60}m{int(value) % 60:02d}s"
-    return str(value)[:12] if column == "digest" else _cell(value)
-
-
-def _age(moment: str) -> str:
-    from datetime import datetime, timezone
-
-    seconds = int((datetime.now(timezone.utc) - datetime.fromisoformat(moment)).total_seconds())
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return f"{max(seconds, 0)} s ago"
-
-
 def _styled(text: str, code: str, stream: TextIO) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if has_colour(stream) else text
 
@@ -285,9 +256,9 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.rpartition(".")[2].upper().replace("_", " "), overflow="fold")
+        table.add_column(cell(column).rpartition(".")[2].upper().replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_for_people(column, _dig(row, column)) for column in columns))
+        table.add_row(*(for_people(column, _dig(row, column)) for column in columns))
     _console().print(table)
 
 
@@ -298,5 +269,5 @@ def _pairs(pairs: Sequence[tuple[str, Any]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in pairs:
-        table.add_row(key, _cell(value))
+        table.add_row(cell(key), cell(value))
     _console().print(table)

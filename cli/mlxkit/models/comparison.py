@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import NotFoundError
-from ..records import Record
+from ..errors import MlxError, NotFoundError
+from ..records import Record, plain
 from ..runs.queries import RunQueries
 from ..stacks.registries import ModelRegistry, ModelVersion
 from . import tags
@@ -31,14 +31,18 @@ class ComparedRow(Record):
 
 @dataclass(frozen=True)
 class Comparison(Record):
-    """Versions and everything that was compared; `rows` with what differs and what does not."""
+    """Versions and everything that was compared; `rows` with what differs and what does not.
+
+    `notes` say what could not be compared, and why.
+    """
 
     versions: tuple[str, ...]
     rows: tuple[ComparedRow, ...]
+    notes: tuple[str, ...] = ()
 
     def different(self) -> Comparison:
         """Return only the rows that differ."""
-        return Comparison(self.versions, tuple(row for row in self.rows if row.differs))
+        return replace(self, rows=tuple(row for row in self.rows if row.differs))
 
     def table(self) -> list[TableRow]:
         """Return the rows with a column for every version."""
@@ -60,22 +64,23 @@ class TableRow:
 def compare(registry: ModelRegistry, queries: RunQueries, versions: Sequence[ModelVersion]) -> Comparison:
     """Compare versions, of one model or of several."""
     figures = measured(registry, versions)
+    environments, notes = _environments(registry, queries, versions)
     sections: dict[str, list[Mapping[str, Any]]] = {
         "param": [item.params for item in figures],
         "metric": [item.metrics for item in figures],
         "data": [_data(queries, version) for version in versions],
         "code": [_code(version) for version in versions],
-        "environment": _environments(registry, queries, versions),
+        "environment": environments,
     }
     rows = [row for kind, values in sections.items() for row in _rows(kind, values)]
-    return Comparison(tuple(version.reference for version in versions), tuple(rows))
+    return Comparison(tuple(version.reference for version in versions), tuple(rows), notes)
 
 
 def _rows(kind: str, values: Sequence[Mapping[str, Any]]) -> list[ComparedRow]:
     names = sorted({name for item in values for name in item})
     rows = []
     for name in names:
-        found = tuple(item.get(name) for item in values)
+        found = tuple(plain(item.get(name)) for item in values)  # where nan is the same as nan
         rows.append(ComparedRow(kind, name, found, any(value != found[0] for value in found[1:])))
     return rows
 
@@ -97,12 +102,18 @@ def _code(version: ModelVersion) -> dict[str, str]:
 
 def _environments(
     registry: ModelRegistry, queries: RunQueries, versions: Sequence[ModelVersion]
-) -> list[Mapping[str, str]]:
-    """Return everything that was installed when the history of all runs is here, else what the models' files name."""
+) -> tuple[list[Mapping[str, str]], tuple[str, ...]]:
+    """Return everything that was installed when the history of all runs is here, else what the models' files name.
+
+    When the files of one cannot be read, there is nothing to compare the others with, and a note says so.
+    """
     recorded = [_recorded(queries, version) for version in versions]
     if all(recorded):
-        return recorded
-    return [_named(registry, version) for version in versions]
+        return recorded, ()
+    try:
+        return [_named(registry, version) for version in versions], ()
+    except MlxError as error:
+        return [], (f"environments are left out: {error.message}",)
 
 
 def _recorded(queries: RunQueries, version: ModelVersion) -> Mapping[str, str]:
