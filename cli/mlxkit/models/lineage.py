@@ -11,6 +11,7 @@ from ..errors import MlxError, NotFoundError
 from ..records import Record
 from ..runs.ancestry import document
 from ..runs.queries import RunQueries
+from ..stacks.addresses import shown_address
 from ..stacks.registries import ModelRegistry, ModelVersion
 from . import tags
 
@@ -70,7 +71,7 @@ def lineage_of(
     steps, left_out = steps_of(queries, version)
     return Lineage(
         name=version.name, version=version.version, version_tag=version.tags.get(tags.VERSION_TAG), aliases=version.aliases,
-        source=version.source, run=_run(registry, version), steps=steps, data=data_of(steps), deployments=tuple(deployments),
+        source=shown_address(version.source), run=_run(registry, version), steps=steps, data=data_of(steps), deployments=tuple(deployments),
         left_out=left_out,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..records import Record, plain
 from ..runs.records import iso
+from ..stacks.addresses import shown_address
 from ..stacks.registries import ModelVersion, RegisteredModel
 from .metrics import Measured
 from .references import label_of
@@ -94,7 +95,7 @@ def version_record(version: ModelVersion, measured: Measured) -> VersionRecord:
         stage=stage_of(version), description=version.description, status=version.status, created=_time(version.created),
         user=version.user, run=tags.get(RUN_ID), mlflow_run_id=version.run_id or None, pipeline=tags.get(PIPELINE),
         step=tags.get(STEP), stack=tags.get(STACK), commit=tags.get(COMMIT), metrics=measured.metrics,
-        params=measured.params, inputs=_inputs(tags.get(INPUTS)), tags=without_ours(tags), source=version.source,
+        params=measured.params, inputs=_inputs(tags.get(INPUTS)), tags=without_ours(tags), source=shown_address(version.source),
     )  # fmt: skip
 
 

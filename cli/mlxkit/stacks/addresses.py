@@ -26,6 +26,18 @@ def without_credentials(text: str) -> str:
     return _AMID_TEXT.sub(lambda found: _hidden(found[0]), text)
 
 
+def bare_address(uri: str) -> str:
+    """Return an address without what may be a credential: user, password, query."""
+    scheme, mark, rest = uri.partition("://")
+    authority, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def shown_address(text: str) -> str:
+    """Return an address that anybody may have written, without what may be a credential, encoded or not."""
+    return bare_address(without_credentials(text))
+
+
 def is_loopback(host: str) -> bool:
     """Say whether a host name always means this machine."""
     if host in ("localhost", "::1") or host.endswith(".localhost"):

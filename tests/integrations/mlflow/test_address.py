@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mlxkit.errors import ConfigError, MlxError, UnreachableError
-from mlxkit.integrations.mlflow.address import bare_address
 from mlxkit.integrations.mlflow.tracker import MlflowTracker
 from mlxkit.secrets.references import resolve
+from mlxkit.stacks.addresses import bare_address
 from mlxkit.stacks.resolve import ResolvedComponent
 
 SECRET = "s3cretpart/rest"

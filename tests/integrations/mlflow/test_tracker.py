@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from mlxkit.integrations.mlflow.address import bare_address
 from mlxkit.integrations.mlflow.connection import connect, sqlite_uri
 from mlxkit.integrations.mlflow.links import home_url, run_url
 from mlxkit.integrations.mlflow.tracker import MlflowTracker
 from mlxkit.secrets.value import SecretValue
+from mlxkit.stacks.addresses import bare_address
 from mlxkit.stacks.protocols import StepFacts
 from mlxkit.stacks.resolve import ResolvedComponent
 from tests.fixtures.loopback import http_server, listening

@@ -75,13 +75,6 @@ def check_host(attribute: str, host: str, *, is_hidden: bool = False) -> str:
     return uri
 
 
-def bare_address(uri: str) -> str:
-    """Return an address without what may be a credential: user, password, query."""
-    scheme, mark, rest = uri.partition("://")
-    authority, slash, path = rest.partition("?")[0].partition("/")
-    return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"
-
-
 def _scheme(uri: str) -> str:
     """Return the scheme without its driver: `postgresql` of `postgresql+psycopg2://...`."""
     found = re.match(r"([A-Za-z][A-Za-z0-9.-]*)(?:\+[\w.-]*)?:", uri)

@@ -11,9 +11,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ...errors import ConfigError
 from ...secrets.value import SecretValue
+from ...stacks.addresses import bare_address
 from ...stacks.attributes import InvalidAttributeError
 from ...stacks.resolve import ResolvedComponent
-from .address import HTTP, bare_address, check_address, check_host
+from .address import HTTP, check_address, check_host
 from .credentials import Credentials, credentials_of
 
 Scenario = Literal["local", "server", "databricks", "database"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import MlxError
-from .address import bare_address
+from ...stacks.addresses import shown_address
 from .connection import Connection
 from .library_use import library
 from .rest import plain
@@ -65,4 +65,4 @@ class LibraryFiles:
 
     def _failed(self, error: Exception) -> MlxError:
         why = re.sub(r"//[^/\s@]*@", "//", plain(error))[:300]
-        return MlxError(f"MLflow cannot read {bare_address(self._location)}: {why}")
+        return MlxError(f"MLflow cannot read {shown_address(self._location)}: {why}")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import MlxError
+from ...stacks.addresses import bare_address
 from ...stacks.protocols import FinalStatus, RunFacts, TrackerRun
 from ...stacks.resolve import ResolvedComponent
-from .address import bare_address
 from .backend import Backend
 from .connection import Connection, connect
 from .links import home_url, run_url
