@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InUseError
 from ..records import Record
 from ..stacks.registries import ModelRegistry, ModelVersion
-from .references import parse, resolve, versions_of
+from .references import meant, resolve, versions_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Deletion(Record):
 
 def plan_deletion(registry: ModelRegistry, state_dir: Path, reference: str, *, force: bool) -> Deletion:
     """Return what deleting takes away; raises InUseError for what is deployed or holds an alias, unless forced."""
-    asked = parse(reference)
+    asked = meant(registry, reference)
     if asked.is_bare:
         versions = versions_of(registry, asked.name, limit=100_000)
     else:

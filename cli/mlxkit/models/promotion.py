@@ -76,7 +76,7 @@ class Promotions:
 
     def rollback(self, name: str, to: str, *, why: str = "", dry_run: bool = False) -> Promotion:
         """Give a stage or an alias back to the version that had it before; again, and it walks further back."""
-        alias, name = check_alias(to), model_name(name)
+        alias, name = check_alias(to), model_name(name, self._registry)
         with self._turn():
             model = find_model(self._registry, name)
             versions = versions_of(self._registry, name, limit=_ALL)
@@ -103,7 +103,7 @@ class Promotions:
 
     def unset(self, name: str, alias: str, *, why: str = "") -> Move:
         """Take a stage or an alias away from the version that holds it."""
-        alias, name = check_alias(alias), model_name(name)
+        alias, name = check_alias(alias), model_name(name, self._registry)
         with self._turn():
             model = find_model(self._registry, name)
             now = model.aliases.get(alias)
@@ -113,7 +113,7 @@ class Promotions:
 
     def history(self, name: str, alias: str | None = None) -> list[Move]:
         """Return the moves of a model's stages and aliases, the newest first; unrecorded ones before them."""
-        name = model_name(name)
+        name = model_name(name, self._registry)
         wanted = None if alias is None else check_alias(alias)
         model = find_model(self._registry, name)
         moves = moves_of(versions_of(self._registry, name, limit=_ALL))

@@ -57,6 +57,33 @@ def resolve(registry: ModelRegistry, text: str) -> ModelVersion:
     Raises UsageError for what is no reference, NotFoundError with what there is.
     """
     reference = parse(text)
+    try:
+        return _resolved(registry, reference)
+    except NotFoundError:
+        other = meant(registry, text)
+        if other == reference:
+            raise
+    return _resolved(registry, other)
+
+
+def meant(registry: ModelRegistry, text: str) -> ModelReference:
+    """Take a reference apart; where there is no model `a`, `a@b` is the model whose own name holds an @."""
+    reference = parse(text)
+    if reference.alias is None or _is_there(registry, reference.name):
+        return reference
+    whole = ModelReference(text.removeprefix(_SCHEME))
+    return whole if "/" not in whole.name and _is_there(registry, whole.name) else reference
+
+
+def _is_there(registry: ModelRegistry, name: str) -> bool:
+    try:
+        registry.model(name)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _resolved(registry: ModelRegistry, reference: ModelReference) -> ModelVersion:
     if reference.is_latest:
         newest = versions_of(registry, reference.name, limit=1)
         if not newest:
@@ -76,9 +103,12 @@ def resolve(registry: ModelRegistry, text: str) -> ModelVersion:
     return _by_label(registry, reference.name, reference.version or "")
 
 
-def model_name(text: str) -> str:
-    """Return the name of the model from a reference that names no version; raises UsageError for one that does."""
-    reference = parse(text)
+def model_name(text: str, registry: ModelRegistry | None = None) -> str:
+    """Return the name of the model from a reference that names no version; raises UsageError for one that does.
+
+    With a registry it is looked whether a name with an @ is a model's own.
+    """
+    reference = parse(text) if registry is None else meant(registry, text)
     if not reference.is_bare:
         raise UsageError(f"{text!r} names a version, and this takes a model", hint=f"write {reference.name}")
     return reference.name

@@ -15,7 +15,7 @@ from .metrics import Measured, measured, measured_wholly
 from .moves import Move
 from .promotion import Promotion, Promotions
 from .records import ModelDescription, ModelRecord, VersionRecord, model_record, version_record, without_ours
-from .references import find_model, model_name, parse, resolve, versions_of
+from .references import find_model, meant, model_name, resolve, versions_of
 from .registration import Registration, check_version_tag, checked_tags, register, register_lock
 from .tags import VERSION_TAG
 
@@ -65,7 +65,7 @@ class ModelService:
 
     def describe(self, reference: str) -> ModelDescription | VersionRecord:
         """Return a model with its versions for a bare name, and else one version."""
-        asked = parse(reference)
+        asked = meant(self.registry, reference)
         if not asked.is_bare:
             return self.get(reference)
         model = find_model(self.registry, asked.name)
@@ -81,7 +81,7 @@ class ModelService:
 
     def versions(self, name: str, *, limit: int = 1000) -> Sequence[VersionRecord]:
         """Return the versions of a model, the newest first."""
-        found = versions_of(self.registry, model_name(name), limit=limit)
+        found = versions_of(self.registry, model_name(name, self.registry), limit=limit)
         return [version_record(*pair) for pair in zip(found, measured(self.registry, found), strict=True)]
 
     def register(
@@ -133,7 +133,7 @@ class ModelService:
         """Describe a model (a bare name) or a version anew, or give a version another label."""
         if description is None and version_tag is None:
             raise UsageError("nothing to change", hint=f"mlx model update {reference} --description TEXT")
-        asked = parse(reference)
+        asked = meant(self.registry, reference)
         check_version_tag(version_tag)
         if version_tag is not None and asked.is_bare:
             raise UsageError(
@@ -202,7 +202,7 @@ class ModelService:
 
     def _tagged(self, reference: str) -> tuple[str, int | None, Mapping[str, str]]:
         """Return what a reference to a model or a version names, with the tags that are not ours."""
-        asked = parse(reference)
+        asked = meant(self.registry, reference)
         if asked.is_bare:
             return asked.name, None, without_ours(find_model(self.registry, asked.name).tags)
         version: ModelVersion = resolve(self.registry, reference)

@@ -68,7 +68,7 @@ class MlflowRegistry:
         self, name: str, model: LoggedModel, *, description: str = "", tags: Mapping[str, str] | None = None
     ) -> ModelVersion:
         """Make a version from a logged model, and the registered model when there is none of that name."""
-        check_name(name)
+        check_name(name, new=True)
         check_tags(tags or {})
         check_source(self._backend, model)
         return self._backend.register(name, model, description, tags or {})
@@ -121,6 +121,17 @@ class MlflowRegistry:
         others = [run_id for run_id in run_ids if run_id not in with_models]
         for run_id, run in (backend.runs(others) if others else {}).items():
             found += models_among_artifacts(run, partial(backend.files_of_run, run_id))
+        return sorted(found, key=lambda model: model.created)
+
+    def models_of(self, runs: Sequence[TrackedRun], *, at_once: bool = False) -> list[LoggedModel]:
+        """Return what runs say that they logged, the oldest first; nothing is looked for among their artifacts."""
+        if not runs:
+            return []
+        found = list(self._backend.models_of(runs, at_once))
+        with_models = {model.run_id for model in found}
+        for run in runs:
+            if run.run_id not in with_models:
+                found += models_among_artifacts(run, lambda _: [])
         return sorted(found, key=lambda model: model.created)
 
     def read(self, version: ModelVersion, path: str) -> bytes | None:

@@ -7,15 +7,23 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from ...errors import MlxError, NotFoundError, UsageError, did_you_mean
+from ...stacks.registries import LoggedMetric
 
 IS_PROMPT = "mlflow.prompt.is_prompt"  # prompts live among the models, and MLflow lists them elsewhere
 MODEL_VERSIONS = "mlflow.modelVersions"  # on a logged model: which versions were made from it
 LOG_HISTORY = "mlflow.log-model.history"  # on a run, by MLflow 2: which models it logged
-_KEY, _VALUE, _ALIAS = 250, 100_000, 255
+_NAME, _KEY, _VALUE, _ALIAS = 250, 250, 100_000, 255
 
 
-def check_name(name: str) -> None:
-    """Raise UsageError for a name that MLflow does not take for a model."""
+def check_name(name: str, *, new: bool = False) -> None:
+    """Raise UsageError for a name that MLflow does not take for a model.
+
+    A `new` one is no longer than every store takes, and can be shown; others may have made one that is not so.
+    """
+    if new and len(name) > _NAME:
+        raise UsageError(f"the name of a model has {len(name)} characters, and {_NAME} is the most")
+    if new and not name.isprintable():
+        raise UsageError(f"a model cannot be named {name!r}: it holds a character that cannot be shown")
     if not name.strip():
         raise UsageError("the name of a model is empty")
     if "/" in name or ":" in name:
@@ -79,6 +87,11 @@ def is_id(text: str) -> bool:
 def stage_of(told: str | None) -> str:
     """Return MLflow 2's stage of a version, or an empty string for its word that there is none."""
     return "" if told in (None, "None", "none") else str(told)
+
+
+def last_values(measured: Iterable[LoggedMetric]) -> dict[str, float]:
+    """Return the last value of each metric from all of them in order."""
+    return {item.name: item.value for item in measured}
 
 
 def seconds(milliseconds: float | str | None) -> float:
