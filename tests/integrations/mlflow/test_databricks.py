@@ -84,6 +84,7 @@ def test_a_wrong_token_is_refused_before_the_run(workspace: tuple[str, list[str]
     with pytest.raises(CredentialsError, match="does not allow it: Invalid access token") as caught:
         tracker(workspace[0], tracking_token=SecretValue("dapi-WRONG")).preflight()
     assert "dapi-WRONG" not in str(caught.value)
+    assert caught.value.hint is not None and "--tracking_token" in caught.value.hint
 
 
 def test_a_service_principal_gets_a_token_of_its_own(

@@ -168,7 +168,12 @@ class ClientRegistry(ClientRuns):
         if code in _GONE:
             return NotFoundError(f"{where}: {plain(error.message)}")
         if code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-            return CredentialsError(f"{where}: {self._to.shown_url} does not allow it")
+            hint = (
+                f"ask who runs {self._to.shown_url} for the permission"
+                if code == "PERMISSION_DENIED"
+                else None
+            )
+            return CredentialsError(f"{where}: {self._to.shown_url} does not allow it", hint=hint)
         return MlxError(f"{where}: {plain(error.message)[:500]}")
 
 

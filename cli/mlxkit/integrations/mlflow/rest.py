@@ -127,7 +127,7 @@ class Rest:
         if answer.status == 403:
             return CredentialsError(
                 f"{where}: {self._to.shown_url} does not allow it: {message or 'forbidden'}",
-                hint=self._renewal(),
+                hint=self._permission() if self._is_known(message) else self._renewal(),
             )
         if answer.status == 500 and self._to.credentials.way == "token":
             return CredentialsError(
@@ -145,6 +145,13 @@ class Rest:
             if self._open is not None and self._pid == os.getpid():
                 self._open.close()
             self._open = None
+
+    def _is_known(self, message: str) -> bool:
+        """Say whether a server that allows something to nobody like us knows who we are."""
+        return self._to.credentials.way != "none" and "token" not in message.lower()
+
+    def _permission(self) -> str:
+        return f"ask who runs {self._to.shown_url} for the permission: the credentials were taken"
 
     def _unauthorized(self) -> str:
         if self._to.credentials.way == "none":
