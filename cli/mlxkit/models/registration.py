@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..config.locks import file_lock
+from ..config.state_lock import state_lock
 from ..errors import NotFoundError, UsageError
 from ..runs.queries import RunQueries
 from ..stacks.model_addresses import run_path_in
@@ -39,7 +40,7 @@ def register(
     version_tag: str | None = None,
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
-    lock: Path,
+    lock: AbstractContextManager[None],
 ) -> Registration:
     """Register the model of a run; one that is registered under this name already is not registered again.
 
@@ -64,7 +65,7 @@ def register_uri(
     version_tag: str | None = None,
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
-    lock: Path,
+    lock: AbstractContextManager[None],
 ) -> Registration:
     """Register what lies at an address; `runs:/ID/PATH` is the model of that run."""
     own = checked_tags(tags)
@@ -79,9 +80,9 @@ def register_uri(
     )
 
 
-def register_lock(state_dir: Path) -> Path:
-    """Return the lock of a project that is held from the look-up of a model to its registration."""
-    return state_dir / "models" / "register.lock"
+def register_lock(state_dir: Path) -> AbstractContextManager[None]:
+    """Return the lock, to be held once, of a project from the look-up of a model to its registration."""
+    return state_lock(state_dir, "models/register.lock", timeout=_PATIENCE)
 
 
 def register_origin(
@@ -92,14 +93,14 @@ def register_origin(
     version_tag: str | None,
     description: str | None,
     tags: Mapping[str, str],
-    lock: Path,
+    lock: AbstractContextManager[None],
 ) -> Registration:
     """Make a version of a logged model, or return the one that there is, with what is said of it now.
 
     Processes of one project do this one after the other; between projects and machines the registry decides alone,
     and two that register one model at the same moment make two versions of it.
     """
-    with file_lock(lock, timeout=_PATIENCE):
+    with lock:
         known = _versions(registry, name)
         same = [version for version in known if _is_of(version, origin.model)]
         before = _meant(same, version_tag)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..config.paths import Project, ensure_state_dir, find_project
+from ..config.paths import Project, find_project
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
 from .deletion import Deletion, plan_deletion
@@ -107,7 +107,7 @@ class ModelService:
             version_tag=version_tag,
             description=description,
             tags=tags,
-            lock=register_lock(ensure_state_dir(self.project)),
+            lock=register_lock(self.project.state_dir),
         )
 
     def tag(
