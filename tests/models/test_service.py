@@ -52,7 +52,7 @@ def test_a_list_shows_metrics_and_aliases_of_the_version_in_production(shelf: Sh
     shelf.service.promote(f"{shelf.name}:1", "production")
     listed = {model.name: model for model in shelf.service.list()}[shelf.name]
     assert (listed.latest, dict(listed.aliases), listed.version) == (2, {"production": 1}, 1)
-    assert listed.metrics == {"accuracy": 0.90, "val loss": 0.30, "val_rmse": 0.75}
+    assert listed.metrics == {"accuracy": 0.90, "eval_rmse": 0.73, "val loss": 0.30, "val_rmse": 0.75}
     assert set(listed.to_dict()) == {"schema_version", *ModelRecord.__dataclass_fields__}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..errors import NotFoundError, did_you_mean
 from ..stacks.registries import ModelRegistry, ModelVersion
 from .evidence import Condition, EvidenceRow, Metric
-from .metrics import Measured, measured, measured_around
+from .metrics import Measured, measured_around, measured_wholly
 from .references import resolve
 
 
@@ -22,7 +22,7 @@ def judge(
     for metric in wanted:
         if metric.alias not in versions:
             versions[metric.alias] = _holding(registry, candidate, str(metric.alias))
-    known = dict(zip(versions, measured(registry, list(versions.values())), strict=True))
+    known = {alias: measured_wholly(registry, version) for alias, version in versions.items()}
     for alias, version in versions.items():
         if any(metric.name not in known[alias].metrics for metric in wanted if metric.alias == alias):
             known[alias] = measured_around(registry, version)
@@ -44,10 +44,22 @@ def _holding(registry: ModelRegistry, candidate: ModelVersion, alias: str) -> Mo
 
 
 def _value(metric: Metric, version: ModelVersion, known: Measured) -> float:
-    if metric.name in known.metrics:
-        return known.metrics[metric.name]
+    name = metric.name
+    tied = f"mlflow.log_metric({name!r}, VALUE, model_id=...) says whose it is"
+    if name in known.doubtful:
+        raise NotFoundError(
+            f"metric {name!r} of run {version.run_id} may be that of {known.doubtful[name]}", hint=tied
+        )
+    if name in known.metrics:
+        return known.metrics[name]
     there = ", ".join(sorted(known.metrics)) or "none"
+    if name in known.of_others:
+        raise NotFoundError(
+            f"{version.reference} has no metric {name!r}: that of run {version.run_id} is of {known.of_others[name]}; "
+            f"it has: {there}",
+            hint=tied,
+        )
     raise NotFoundError(
-        f"{version.reference} has no metric {metric.name!r}{did_you_mean(metric.name, known.metrics)}; it has: {there}",
+        f"{version.reference} has no metric {name!r}{did_you_mean(name, known.metrics)}; it has: {there}",
         hint=f"mlx model describe {version.reference}",
     )

@@ -65,7 +65,10 @@ class RegisteredModel(Record):
 
 @dataclass(frozen=True)
 class TrackedRun(Record):
-    """A run on the tracker, with the last value of every metric; a deleted one lies in the tracker's waste basket."""
+    """A run on the tracker, with the last value of every metric; a deleted one lies in the tracker's waste basket.
+
+    `models` are the ids of the models that it says it logged.
+    """
 
     run_id: str
     experiment_id: str
@@ -78,11 +81,26 @@ class TrackedRun(Record):
     tags: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
     is_deleted: bool = False
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoggedMetric:
+    """A value that is tied to a logged model: `time` in milliseconds, `run_id` is the run that logged it."""
+
+    name: str
+    value: float
+    run_id: str
+    time: int
+    step: int
 
 
 @dataclass(frozen=True)
 class LoggedModel(Record):
-    """A model that a run logged; `uri` is what a version is registered from. Metrics may be its own, too."""
+    """A model that a run logged; `uri` is what a version is registered from.
+
+    `metrics` are the last values that are tied to the model itself, `measured` is all of them, the oldest first.
+    """
 
     name: str
     uri: str
@@ -91,6 +109,7 @@ class LoggedModel(Record):
     created: float = 0.0
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    measured: tuple[LoggedMetric, ...] = ()
 
 
 class ModelRegistry(Protocol):
@@ -145,6 +164,12 @@ class ModelRegistry(Protocol):
 
     def logged_models(self, run_ids: Sequence[str]) -> list[LoggedModel]:
         """Return the models that runs logged, the oldest first."""
+
+    def models_of(self, runs: Sequence[TrackedRun], *, at_once: bool = False) -> list[LoggedModel]:
+        """Return what runs say that they logged, the oldest first; nothing is looked for among their artifacts.
+
+        `at_once` leaves out runs with a single model, where each run would take a request of its own.
+        """
 
     def read(self, version: ModelVersion, path: str) -> bytes | None:
         """Return one small file of a version (`MLmodel`, `requirements.txt`), or None when it has none."""

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ...errors import MlxError
-from . import by_value, fluent, model_tags, params
+from . import by_value, fluent, model_metrics, model_tags, params
 from .auth import register_provider
 from .autolog import AutologState
 from .connection import Connection
@@ -76,6 +76,7 @@ class LibraryState:
             for function, instead in (
                 *fluent.diversions(self._fluent),
                 *model_tags.diversions(),
+                *model_metrics.diversions(self._fluent),
                 *by_value.diversions(),
             ):
                 self._divert(function, instead)

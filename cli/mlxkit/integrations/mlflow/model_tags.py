@@ -25,9 +25,17 @@ def diversions() -> list[tuple[Any, Callable[..., Any]]]:
 
     # The clients wrap their methods to count their use; what they wrap is what is called in the end.
     return [
-        (inspect.unwrap(TrackingServiceClient.create_logged_model), with_tags),
+        (inspect.unwrap(TrackingServiceClient.create_logged_model), new_model),
         (inspect.unwrap(ModelRegistryClient.create_model_version), with_tags),
     ]
+
+
+def new_model(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Add that to a logged model, and remember whose it is."""
+    made, step = with_tags(original, *args, **kwargs), current_step()
+    if step is not None:
+        step.models.add(str(made.model_id))
+    return made
 
 
 def with_tags(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...stacks.model_addresses import model_id_in
-from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel, TrackedRun
+from ...stacks.registries import LoggedMetric, LoggedModel, ModelVersion, RegisteredModel, TrackedRun
 from .connection import Connection
 from .links import run_url
-from .registry_rules import seconds, stage_of
+from .registry_rules import is_id, last_values, seconds, stage_of
 
 
 def model_from(told: Mapping[str, Any]) -> RegisteredModel:
@@ -74,7 +74,14 @@ def run_from(told: Mapping[str, Any], to: Connection) -> TrackedRun:
         tags=tags,
         url=run_url(to, experiment, run_id),
         is_deleted=info.get("lifecycle_stage") == "deleted",
+        models=models_told(told),
     )
+
+
+def models_told(run: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read the ids of the models that a run logged."""
+    listed = (run.get("outputs") or {}).get("model_outputs") or ()
+    return tuple(dict.fromkeys(item["model_id"] for item in listed if is_id(item["model_id"])))
 
 
 def logged_model_from(told: Mapping[str, Any]) -> LoggedModel | None:
@@ -82,10 +89,14 @@ def logged_model_from(told: Mapping[str, Any]) -> LoggedModel | None:
     info, data = told["info"], told.get("data") or {}
     if str(info.get("status") or "") not in ("", "READY", "LOGGED_MODEL_READY"):
         return None
-    metrics = sorted(
-        data.get("metrics") or (),
-        key=lambda item: (int(item.get("step") or 0), int(item.get("timestamp") or 0)),
-    )
+    measured = [
+        LoggedMetric(
+            str(item["key"]), float(item["value"]), str(item.get("run_id") or ""),
+            int(item.get("timestamp") or 0), int(item.get("step") or 0),
+        )
+        for item in data.get("metrics") or ()
+    ]  # fmt: skip
+    measured.sort(key=lambda item: (item.step, item.time))
     return LoggedModel(
         name=str(info.get("name") or info["model_id"]),
         uri=f"models:/{info['model_id']}",
@@ -93,7 +104,8 @@ def logged_model_from(told: Mapping[str, Any]) -> LoggedModel | None:
         model_id=str(info["model_id"]),
         created=seconds(info.get("creation_timestamp_ms")),
         tags=_texts(info.get("tags")),
-        metrics={str(item["key"]): float(item["value"]) for item in metrics},
+        metrics=last_values(measured),
+        measured=tuple(measured),
     )
 
 

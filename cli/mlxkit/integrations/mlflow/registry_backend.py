@@ -52,6 +52,9 @@ class RegistryBackend(Protocol):
     def logged_models(self, run_ids: Sequence[str]) -> list[LoggedModel]:
         """Return the models of runs that MLflow 3 logged, in any order."""
 
+    def models_of(self, runs: Sequence[TrackedRun], at_once: bool) -> list[LoggedModel]:
+        """Return the same of runs that are known; `at_once` leaves out what would take a request for a single model."""
+
     def files_of_run(self, run_id: str, path: str) -> list[tuple[str, bool]]:
         """Return what a folder of a run's artifacts holds: each path inside the run, and whether it is a folder."""
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import MlxError, NotFoundError
-from ...stacks.registries import LoggedModel, TrackedRun
+from ...stacks.registries import LoggedMetric, LoggedModel, TrackedRun
 from ...stacks.tags import RUN_ID
 from .backend import of_our_run
 from .connection import Connection
 from .links import run_url
-from .registry_rules import is_id, no_logged_model, no_run, seconds
+from .registry_rules import is_id, last_values, no_logged_model, no_run, seconds
 
 
 class ClientRuns:
@@ -60,15 +60,22 @@ class ClientRuns:
                 run = self._run_as_it_is(run_id)
             except NotFoundError:
                 continue
-            outputs = getattr(getattr(run, "outputs", None), "model_outputs", None) or ()
-            with self._client() as client:
-                models = [client.get_logged_model(output.model_id) for output in outputs]
-            found += [
-                _logged_model(model)
-                for model in models
-                if str(model.status) in ("READY", "LoggedModelStatus.READY")
-            ]
+            found += self._logged(_outputs(run))
         return found
+
+    def models_of(self, runs: Sequence[TrackedRun], at_once: bool) -> list[LoggedModel]:
+        return [
+            model for run in runs if not at_once or len(run.models) > 1 for model in self._logged(run.models)
+        ]
+
+    def _logged(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        with self._client() as client:
+            models = [client.get_logged_model(model_id) for model_id in model_ids]
+        return [
+            _logged_model(model)
+            for model in models
+            if str(model.status) in ("READY", "LoggedModelStatus.READY")
+        ]
 
     def files_of_run(self, run_id: str, path: str) -> list[tuple[str, bool]]:
         try:
@@ -121,6 +128,7 @@ class ClientRuns:
             tags=dict(data.tags),
             url=run_url(self._to, str(info.experiment_id), info.run_id),
             is_deleted=info.lifecycle_stage == "deleted",
+            models=_outputs(item),
         )
 
 
@@ -136,8 +144,23 @@ def pages(ask: Callable[[str | None], Any], limit: int | None) -> list[Any]:
             return found if limit is None else found[:limit]
 
 
+def _outputs(run: Any) -> tuple[str, ...]:
+    outputs = getattr(getattr(run, "outputs", None), "model_outputs", None) or ()
+    return tuple(dict.fromkeys(output.model_id for output in outputs))
+
+
 def _logged_model(item: Any) -> LoggedModel:
-    metrics = sorted(item.metrics or (), key=lambda metric: (metric.step or 0, metric.timestamp or 0))
+    measured = [
+        LoggedMetric(
+            told.key,
+            float(told.value),
+            getattr(told, "run_id", None) or "",
+            told.timestamp or 0,
+            told.step or 0,
+        )
+        for told in item.metrics or ()
+    ]
+    measured.sort(key=lambda told: (told.step, told.time))
     return LoggedModel(
         name=item.name or item.model_id,
         uri=f"models:/{item.model_id}",
@@ -145,5 +168,6 @@ def _logged_model(item: Any) -> LoggedModel:
         model_id=item.model_id,
         created=seconds(item.creation_timestamp),
         tags={key: str(value) for key, value in (item.tags or {}).items()},
-        metrics={metric.key: float(metric.value) for metric in metrics},
+        metrics=last_values(measured),
+        measured=tuple(measured),
     )

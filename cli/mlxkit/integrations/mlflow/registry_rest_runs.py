@@ -10,7 +10,7 @@ from ...stacks.registries import LoggedModel, TrackedRun
 from ...stacks.tags import RUN_ID
 from .backend import of_our_run
 from .connection import Connection
-from .registry_answers import logged_model_from, run_from
+from .registry_answers import logged_model_from, models_told, run_from
 from .registry_rules import is_id, no_logged_model, no_run
 from .rest import Rest, TrackerApiError
 
@@ -45,7 +45,20 @@ class RestRuns:
     def logged_models(self, run_ids: Sequence[str]) -> list[LoggedModel]:
         found: list[LoggedModel] = []
         for told in self._told(run_ids):
-            found += self._models_of(told)
+            run_id, experiment = str(told["info"]["run_id"]), str(told["info"].get("experiment_id") or "")
+            found += self._models_of(run_id, experiment, self._read(models_told, told))
+        return found
+
+    def models_of(self, runs: Sequence[TrackedRun], at_once: bool) -> list[LoggedModel]:
+        if self._to.scenario == "server":
+            try:
+                return self._models_of_many(runs)
+            except TrackerApiError:
+                pass  # a server that takes no such filter, or has no logged models
+        found: list[LoggedModel] = []
+        for run in runs:
+            if not at_once or len(run.models) > 1:
+                found += self._models_of(run.run_id, run.experiment_id, run.models)
         return found
 
     def files_of_run(self, run_id: str, path: str) -> list[tuple[str, bool]]:
@@ -128,23 +141,32 @@ class RestRuns:
             found += self._pages("POST", "/runs/search", body, "runs", _run_as_told, None)
         return found
 
-    def _models_of(self, run: Mapping[str, Any]) -> list[LoggedModel]:
-        run_id, experiment = str(run["info"]["run_id"]), str(run["info"].get("experiment_id") or "")
+    def _models_of(self, run_id: str, experiment: str, model_ids: Sequence[str]) -> list[LoggedModel]:
         if self._to.scenario == "server" and experiment:
-            body = {
-                "experiment_ids": [experiment],
-                "filter": f"source_run_id = '{run_id}'",
-                "max_results": 50,
-            }
             try:
-                told = self._pages("POST", "/logged-models/search", body, "models", logged_model_from, None)
-                return [model for model in told if model is not None and model.run_id == run_id]
+                told = self._search_models([experiment], f"= '{run_id}'")
+                return [model for model in told if model.run_id == run_id]
             except TrackerApiError as error:
                 if error.status == 404 and error.code != "RESOURCE_DOES_NOT_EXIST":
                     return []  # a server of MLflow 2 has none
-        ids = self._read(_outputs, run)
-        models = [self._logged_model(model_id) for model_id in ids]
+        models = [self._logged_model(model_id) for model_id in model_ids]
         return [model for model in models if model is not None]
+
+    def _models_of_many(self, runs: Sequence[TrackedRun]) -> list[LoggedModel]:
+        found: list[LoggedModel] = []
+        for start in range(0, len(runs), _AT_ONCE):
+            some = runs[start : start + _AT_ONCE]
+            listed = ", ".join(f"'{run.run_id}'" for run in some)
+            found += self._search_models(
+                list(dict.fromkeys(run.experiment_id for run in some)), f"IN ({listed})"
+            )
+        wanted = {run.run_id for run in runs}
+        return [model for model in found if model.run_id in wanted]
+
+    def _search_models(self, experiments: Sequence[str], runs: str) -> list[LoggedModel]:
+        body = {"experiment_ids": list(experiments), "filter": f"source_run_id {runs}", "max_results": 50}
+        told = self._pages("POST", "/logged-models/search", body, "models", logged_model_from, None)
+        return [model for model in told if model is not None]
 
     def _logged_model(self, model_id: str) -> LoggedModel | None:
         try:
@@ -208,8 +230,3 @@ def _run_as_told(run: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a run as it was told, once it is known to be one."""
     str(run["info"]["run_id"])
     return run
-
-
-def _outputs(run: Mapping[str, Any]) -> list[str]:
-    listed = (run.get("outputs") or {}).get("model_outputs") or ()
-    return [item["model_id"] for item in listed if is_id(item["model_id"])]

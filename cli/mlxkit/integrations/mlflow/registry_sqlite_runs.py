@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...stacks.registries import LoggedModel, TrackedRun
+from ...stacks.registries import LoggedMetric, LoggedModel, TrackedRun
 from ...stacks.tags import RUN_ID
 from .connection import Connection
 from .links import run_url
-from .registry_rules import no_logged_model, no_run, seconds
+from .registry_rules import last_values, no_logged_model, no_run, seconds
 from .registry_tables import Tables, rows_for
 from .uris import local_path
 
@@ -57,12 +57,7 @@ class SqliteRuns:
             tags = _pairs(
                 db, "SELECT model_id, tag_key, tag_value FROM logged_model_tags WHERE model_id IN ({})", ids
             )
-            metrics = _pairs(
-                db,
-                "SELECT model_id, metric_name, metric_value FROM logged_model_metrics WHERE model_id IN ({}) "
-                "ORDER BY metric_step, metric_timestamp_ms",
-                ids,
-            )
+            measured = _measured(db, ids)
         return [
             LoggedModel(
                 name=name,
@@ -71,12 +66,14 @@ class SqliteRuns:
                 model_id=model_id,
                 created=seconds(created),
                 tags={key: str(value) for key, value in tags.get(model_id, {}).items()},
-                metrics={
-                    key: float(value) for key, value in metrics.get(model_id, {}).items() if value is not None
-                },
+                metrics=last_values(measured.get(model_id, ())),
+                measured=tuple(measured.get(model_id, ())),
             )
             for name, model_id, run_id, created in rows
         ]
+
+    def models_of(self, runs: Sequence[TrackedRun], at_once: bool) -> list[LoggedModel]:
+        return self.logged_models([run.run_id for run in runs])
 
     def files_of_run(self, run_id: str, path: str) -> list[tuple[str, bool]]:
         root = local_path(self.location_of_run(run_id))
@@ -134,6 +131,18 @@ class SqliteRuns:
             )
             for run_id, experiment, name, status, start, end, stage in rows
         ]
+
+
+def _measured(db: sqlite3.Connection, model_ids: list[str]) -> dict[str, list[LoggedMetric]]:
+    query = (
+        "SELECT model_id, metric_name, metric_value, run_id, metric_timestamp_ms, metric_step FROM logged_model_metrics "
+        "WHERE model_id IN ({}) AND metric_value IS NOT NULL ORDER BY metric_step, metric_timestamp_ms"
+    )
+    found: dict[str, list[LoggedMetric]] = {}
+    rows: Any = rows_for(db, query, model_ids)
+    for model_id, name, value, run_id, time, step in rows:
+        found.setdefault(model_id, []).append(LoggedMetric(name, float(value), run_id or "", time, step))
+    return found
 
 
 def _pairs(db: sqlite3.Connection, query: str, keys: list[str]) -> Mapping[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from ...errors import ConfigError, did_you_mean
 from ...stacks.protocols import FinalStatus, StepFacts
 from ...stacks.tags import STEP
 from . import environment
+from .backend import now_ms
 from .connection import Connection
 from .inject import injection
 
@@ -65,6 +66,8 @@ class StepTracking:
     def __init__(self, run: MlflowRunTracking, facts: StepFacts, settings: StepSettings) -> None:
         self.facts = facts
         self.written: set[str] = set()
+        self.models: set[str] = set()
+        self.began = now_ms()
         self.chosen_experiment: str | None = None
         self._run = run
         self._settings = settings
