@@ -41,7 +41,10 @@ class ServeSpec:
 
 @dataclass(frozen=True)
 class Serving:
-    """What is being served now; `reason` says why it is not what was asked for, and what to do about it."""
+    """What is being served now; `reason` says why it is not what was asked for, and what to do about it.
+
+    `model_dir`, `workers` and `max_body` are those of what is served, and empty where that is not known.
+    """
 
     state: State
     model: str = ""
@@ -50,6 +53,9 @@ class Serving:
     port: int | None = None
     since: float | None = None
     reason: str = ""
+    model_dir: str = ""
+    workers: int = 0
+    max_body: int = 0
 
 
 class ModelDeployer(Protocol):

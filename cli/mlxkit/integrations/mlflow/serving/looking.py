@@ -38,4 +38,7 @@ def _gone(status: Status | None) -> Serving:
 
 
 def _of(status: Status, pid: int | None) -> Serving:
-    return Serving(status.state, status.model, pid, status.host, status.port, status.since, status.reason)
+    return Serving(
+        status.state, status.model, pid, status.host, status.port, status.since, status.reason,
+        model_dir=status.model_dir, workers=status.workers, max_body=status.max_body,
+    )  # fmt: skip

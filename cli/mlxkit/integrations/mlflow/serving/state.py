@@ -76,6 +76,9 @@ class Status:
     reason: str = ""
     answered: str = ""
     refusal: str = ""
+    model_dir: str = ""
+    workers: int = 0
+    max_body: int = 0
 
 
 def write_wanted(folder: Path, wanted: Wanted) -> None:

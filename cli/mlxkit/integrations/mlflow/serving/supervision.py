@@ -259,7 +259,7 @@ class Supervisor:
         self._write("failed" if self._failure else "stopped", model, self._failure)
 
     def _write(self, state: str, model: str, reason: str) -> None:
-        before = self._status
+        before, served = self._status, self._current or self._coming
         status = Status(
             pid=os.getpid(),
             boot=self._boot,
@@ -271,6 +271,9 @@ class Supervisor:
             reason=reason,
             answered=self._answered,
             refusal=self._refusal,
+            model_dir=served.model_dir if served else "",
+            workers=served.workers if served else 0,
+            max_body=served.max_body if served else 0,
         )
         if status != before:
             write_status(self._folder, status)
