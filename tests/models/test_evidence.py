@@ -39,6 +39,8 @@ def test_a_condition_is_taken_apart(text: str, left: object, sign: str, right: o
     ("text", "column", "words"),
     [
         ("", 0, "expected a number or a metric"),
+        ("val_rmse <= ٠.٥", 12, "is no number to compare with"),
+        ("val_rmse <= 1.٥", 12, "is no number to compare with"),
         ("val_rmse", 8, "expected one of"),
         ("val_rmse = 0.7", 9, "expected one of"),
         ("val_rmse =< 0.7", 9, "expected one of"),

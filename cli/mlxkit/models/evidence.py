@@ -20,7 +20,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?![\w./-])")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(?![\w./-])")
 _NAME = re.compile(r"[\w./-]+")
 _QUOTED = re.compile(r'"([^"]+)"')
 _ALIAS = re.compile(r"@([\w-]+)\.")
@@ -127,7 +127,8 @@ class _Reader:
         found = _NAME.match(self._text, self._at)
         if found is None:
             raise self._wrong("expected a number or a metric")
-        if found[0].lower().lstrip("-") in _NO_NUMBERS or found[0].startswith("-"):
+        looks_like_one = found[0].startswith("-") or found[0].replace(".", "").isnumeric()
+        if looks_like_one or found[0].lower() in _NO_NUMBERS:
             raise self._wrong(
                 f"{found[0]} is no number to compare with; a metric of that name stands in quotes"
             )
