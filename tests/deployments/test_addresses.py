@@ -8,10 +8,11 @@ from contextlib import closing
 import pytest
 
 from mlxkit.config.names import name_problem
-from mlxkit.deployments.addresses import check_address, exposure, is_free, name_for, url_of
+from mlxkit.deployments.addresses import check_address, exposure, name_for, url_of
 from mlxkit.deployments.sizes import size_of, size_text
 from mlxkit.deployments.token import check_token, resolve_token
 from mlxkit.errors import CredentialsError, MlxError, UsageError
+from mlxkit.stacks.listening import is_taken, listen
 
 
 @pytest.mark.parametrize(
@@ -47,8 +48,20 @@ def test_a_port_is_free_until_somebody_listens() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert not is_free("127.0.0.1", port)
-    assert is_free("127.0.0.1", port)
+        assert is_taken("127.0.0.1", port)
+    assert not is_taken("127.0.0.1", port)
+
+
+def test_looking_at_a_port_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        socket.socket, "listen", lambda *_: pytest.fail("it listens on the port for a moment")
+    )
+    assert not is_taken("127.0.0.1", 0)
+
+
+def test_a_name_is_looked_for_and_listened_on_at_the_same_address() -> None:
+    with closing(listen("localhost", 0)) as listener:
+        assert is_taken("localhost", listener.getsockname()[1])
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
-from contextlib import closing
 
 from ..config.names import MAX_LENGTH, check_name
 from ..errors import UsageError
 from ..stacks.addresses import is_loopback
+from ..stacks.listening import is_taken, reached_at
 
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]+")
-_EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, never chosen
 _LETS_GO_WITHIN = 3.0
 
 
@@ -40,39 +38,19 @@ def exposure(host: str, *, has_token: bool) -> str | None:
     return said if has_token else f'{said}, and without --token "<<secret.key>>" nobody is asked who they are'
 
 
-def reached_by(host: str) -> str:
-    """Return the host to connect to from here."""
-    return _EVERY.get(host, host)
-
-
 def url_of(host: str, port: int | None) -> str:
     """Return the address of a server, or nothing when it has no port."""
     if not port:
         return ""
-    reached = reached_by(host)
+    reached = reached_at(host)
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def gets_free(host: str, port: int) -> bool:
     """Say whether a port can be listened on, now or in a moment: workers of a killed server let go of it late."""
     deadline = time.monotonic() + _LETS_GO_WITHIN
-    while not is_free(host, port):
+    while is_taken(host, port):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
-
-
-def is_free(host: str, port: int) -> bool:
-    """Say whether a port can be listened on right now."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        with closing(socket.socket(found[0], socket.SOCK_STREAM)) as listener:
-            listener.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # what closed just now does not count
-            listener.bind(found[4])
-            listener.listen(1)
-            return True
-    except OSError:
-        return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import CredentialsError, MlxError, UnreachableError
 from ..secrets.value import SecretValue
-from .addresses import reached_by
+from ..stacks.listening import reached_at
 from .payload import Payload
 from .records import DeploymentRecord
 from .signature import Signature
@@ -51,7 +51,7 @@ def send(
     timeout: float = 60.0,
 ) -> Any:
     """Send one request and return the JSON of its answer; `timeout` is in seconds."""
-    link = http.client.HTTPConnection(reached_by(deployment.host), deployment.port, timeout=timeout)
+    link = http.client.HTTPConnection(reached_at(deployment.host), deployment.port, timeout=timeout)
     headers = {"Content-Type": payload.content_type, "Content-Length": str(payload.size)}
     if token is not None:
         headers["Authorization"] = f"Bearer {token.reveal()}"

@@ -18,7 +18,7 @@ from ....config.files import make_private_dir
 from ....config.locks import file_lock
 from ....errors import AlreadyExistsError, MlxError, NotFoundError
 from ....stacks.deployers import ServeSpec, Serving
-from .address import listen, reached_at
+from ....stacks.listening import listen, reached_at
 from .environment import serving_environment
 from .log import last_lines, rotate
 from .looking import look

@@ -6,20 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from ....stacks.deployers import Serving
-from .address import is_taken
+from ....stacks.listening import is_taken
 from .state import Status, boot_id, holder, read_status, read_wanted
 
 
 def look(folder: Path) -> Serving:
     """Return what is being served; the lock is asked, and the file only for the rest."""
     alive = holder(folder)
-    status = read_status(folder)
+    status, wanted = read_status(folder), read_wanted(folder)
     if alive is None:
         return _gone(status)
     if status is None or status.pid != alive:  # it has not said anything yet
-        wanted = read_wanted(folder)
         return Serving("starting", wanted.model if wanted else "", alive or None)
-    return _of(status, alive)
+    found = _of(status, alive)
+    if found.state == "running" and wanted is not None and wanted.id != status.answered:
+        return replace(found, state="updating")  # it has not heard yet what it is asked for
+    return found
 
 
 def _gone(status: Status | None) -> Serving:

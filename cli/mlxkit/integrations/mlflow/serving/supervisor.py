@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from ....errors import MlxError
-from .address import listen
+from ....stacks.listening import listen
 from .state import Status, Wanted, boot_id, hold, read_wanted, write_status
 from .supervision import Supervisor
 

@@ -1,15 +1,14 @@
-"""The socket that a deployment listens on."""
+"""The address that a server listens on: taken for it, looked whether it is free, and reached from here."""
 
 from __future__ import annotations
 
 import errno
 import socket
-import time
 
-from ....errors import MlxError
+from ..errors import MlxError
 
 _BACKLOG = 2048
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+_EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - recognised, never chosen
 
 
 class PortTakenError(MlxError):
@@ -20,6 +19,11 @@ def listen(host: str, port: int) -> socket.socket:
     """Listen on an address; port 0 takes a free one. It is ours alone: a second listener is refused by the system."""
     try:
         listener = _bound(host, port)
+        try:
+            listener.listen(_BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortTakenError(
@@ -37,22 +41,17 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_taken(host: str, port: int) -> bool:
-    """Say whether somebody else listens where a server did; one that was just killed gets a moment to let go."""
-    for pause in (0.05, 0.15, 0.3, 0.0):
-        try:
-            _bound(host, port).close()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                return False
-        else:
-            return False
-        time.sleep(pause)
-    return True
+    """Say whether somebody listens on an address right now, without listening there for a moment."""
+    try:
+        _bound(host, port).close()
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def reached_at(host: str) -> str:
     """Return the address under which this machine itself reaches a server that listens on `host`."""
-    return _ANY.get(host, host)
+    return _EVERY.get(host, host)
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -60,9 +59,8 @@ def _bound(host: str, port: int) -> socket.socket:
     # The protocol is named because asyncio switches off Nagle's algorithm only where it is.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what closed just now does not count
         listener.bind(address)
-        listener.listen(_BACKLOG)
     except BaseException:
         listener.close()
         raise
