@@ -39,7 +39,7 @@ def test_a_shell_script_promotes_by_exit_status(mlx_process: list[str], local_sh
         timeout=120,
     )
     *codes, row, word = done.stdout.splitlines()
-    assert codes == ["0", "1", "0", "1", "0", "1", "3", "3", "2", "3"], Path("err").read_text()
+    assert codes == ["0", "1", "0", "1", "1", "1", "3", "3", "2", "3"], Path("err").read_text()
     assert (row, word) == ("val_rmse < 0.5\t0.75\t0.5\tno", "kept")
     assert Path("out").read_text().splitlines() == [
         "val_rmse <= 0.8\t0.75\t0.8\tyes",
@@ -47,6 +47,7 @@ def test_a_shell_script_promotes_by_exit_status(mlx_process: list[str], local_sh
         "val_rmse <= 0.72\t0.7\t0.72\tyes",
         "val_rmse < @production.val_rmse\t0.7\t0.75\tyes",
         "val_rmse < @production.val_rmse\t0.75\t0.7\tno",
+        "val_rmse < @production.val_rmse\t0.7\t0.7\tno",
         "val_rmse < 1\tnan\t1.0\tno",
     ]
     assert local_shelf.aliases() == {"production": 2}
@@ -99,7 +100,7 @@ def test_the_way_there_and_back_is_told(mlx: Any, local_shelf: Shelf) -> None:
     assert done.code == ExitCode.failed and "try: mlx model promote iris:VERSION" in done.stderr
     assert mlx("model", "unset", "iris", "--stage", "production").stderr == "iris:1 is no longer production\n"
     rows = [line.split("\t") for line in mlx("model", "history", "iris").stdout.splitlines()]
-    assert [row[1:4] for row in rows] == [
+    assert [row[2:5] for row in rows] == [
         ["production", "1", ""],
         ["production", "2", "1"],
         ["staging", "2", ""],
@@ -107,7 +108,7 @@ def test_the_way_there_and_back_is_told(mlx: Any, local_shelf: Shelf) -> None:
         ["staging", "", "2"],
         ["production", "", "1"],
     ]
-    assert rows[1][5] == "too slow" and rows[3][5] == "better by 0.05"
+    assert rows[1][6] == "too slow" and rows[3][6] == "better by 0.05"
     told = json.loads(mlx("model", "history", "iris", "--stage", "production", "-o", "json").stdout)
     assert [(move["from"], move["to"], move["kind"]) for move in told] == [
         (1, None, "unset"),

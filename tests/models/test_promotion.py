@@ -83,8 +83,10 @@ def test_one_version_holds_a_stage_and_a_version_is_in_one_stage(shelf: Shelf) -
 def test_what_is_there_already_is_said_and_nothing_is_written(shelf: Shelf) -> None:
     shelf.stock(GOOD)
     shelf.service.promote(shelf.name, "production")
-    done = shelf.service.promote(shelf.name, "production", conditions=["val_rmse < @production.val_rmse"])
-    assert (done.promoted, done.is_changed) == (True, False)
+    done = shelf.service.promote(shelf.name, "production", conditions=["val_rmse <= @production.val_rmse"])
+    assert (done.promoted, done.is_changed, len(done.rows)) == (True, False, 1)
+    blocked = shelf.service.promote(shelf.name, "production", conditions=["val_rmse < 0.1"])
+    assert (blocked.promoted, blocked.is_changed) == (False, False)
     assert len(records(shelf, 1)) == 1
 
 

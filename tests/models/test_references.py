@@ -43,6 +43,11 @@ def test_what_is_no_reference_is_a_usage_error(text: str) -> None:
         parse(text)
 
 
+def test_only_plain_digits_are_a_number() -> None:
+    assert (parse("iris:7").number, parse("iris:v7").number) == (7, 7)
+    assert (parse("iris:٧").number, parse("iris:v７").number) == (None, None)
+
+
 def test_every_way_to_name_a_version_finds_it(shelf: Shelf) -> None:
     shelf.stock(GOOD, BETTER, ODD, labels=("1.0.0", "1.1.0", "1.0.0"))
     registry = shelf.service.registry

@@ -14,6 +14,7 @@ from .terminal import Format
 
 if TYPE_CHECKING:
     from ..models.evidence import EvidenceRow
+    from ..models.moves import Move
     from ..models.promotion import Promotion
     from ..models.service import ModelService
 
@@ -99,17 +100,14 @@ def add_stages(app: typer.Typer, service: Callable[[str | None], ModelService]) 
     ) -> None:
         """Show who moved which stage when, from what to what, and why."""
         moves = service(stack).history(name, stage)
+        columns = ("at", "kind", "alias", "from", "to", "by", "why", "evidence")
         if output is Format.name:
             for move in moves:
                 if move.version is not None:
                     terminal.out(f"{name}:{move.version}")
             return
-        terminal.emit(
-            moves,
-            output,
-            ("at", "alias", "from", "to", "by", "why"),
-            empty=f"nothing was moved in {name!r} yet",
-        )
+        told = [_Told(move) for move in moves] if output is Format.table else moves
+        terminal.emit(told, output, columns, empty=f"nothing was moved in {name!r} yet")
 
 
 class _Exact:
@@ -122,14 +120,30 @@ class _Exact:
         return {**self._row.to_dict(), "left": str(self._row.left), "right": str(self._row.right)}
 
 
+class _Told:
+    """A move as a table shows it: the evidence as conditions, each with the metrics that were compared."""
+
+    def __init__(self, move: Move) -> None:
+        self._move = move
+
+    def to_dict(self) -> dict[str, Any]:
+        kind = self._move.kind if self._move.is_recorded else ""
+        evidence = "; ".join(
+            f"{row.get('expression')} ({row.get('left')}, {row.get('right')})" for row in self._move.evidence
+        )
+        return {**self._move.to_dict(), "kind": kind, "evidence": evidence}
+
+
 def _say(done: Promotion) -> None:
     if not done.promoted:
         failed = sum(not row.holds for row in done.rows)
         verb = "does" if failed == 1 else "do"
-        terminal.say(
-            f"{done.reference} is not promoted to {done.alias}: {failed} of {len(done.rows)} conditions {verb} not hold"
-        )
+        is_there = done.previous == done.version
+        state = f"is {done.alias} already, but" if is_there else f"is not promoted to {done.alias}:"
+        terminal.say(f"{done.reference} {state} {failed} of {len(done.rows)} conditions {verb} not hold")
         return
+    for number in done.skipped:
+        terminal.say(f"{done.name}:{number} was {done.alias} before, and is deleted")
     if not done.is_changed and not done.is_dry_run:
         terminal.say(f"{done.reference} is {done.alias} already; nothing was changed")
         return

@@ -8,7 +8,9 @@ from pathlib import Path
 from ..errors import InUseError
 from ..records import Record
 from ..stacks.registries import ModelRegistry, ModelVersion
+from .moves import moves_on
 from .references import meant, resolve, versions_of
+from .stages import stages_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def plan_deletion(registry: ModelRegistry, state_dir: Path, reference: str, *, f
         asked.name,
         None if asked.is_bare else versions[0].version,
         len(versions),
-        tuple(sorted({alias for item in versions for alias in item.aliases})),
+        tuple(sorted({alias for item in versions for alias in _held(item)})),
         _deployments(state_dir, versions),
     )
     if force or not (found.aliases or found.deployments):
@@ -55,6 +57,18 @@ def plan_deletion(registry: ModelRegistry, state_dir: Path, reference: str, *, f
     serves = [f"is served by deployment {', '.join(found.deployments)}"] if found.deployments else []
     who = found.reference if found.version is not None else f"a version of {found.name!r}"
     raise InUseError(f"{who} {' and '.join(holds + serves)}", hint=_way_out(found))
+
+
+def _held(version: ModelVersion) -> set[str]:
+    stages = stages_of(version)
+    return {*(alias for alias in version.aliases if alias.lower() not in stages), *stages}
+
+
+def keep_moves(registry: ModelRegistry, name: str, version: int) -> None:
+    """Write down on the model which moves a version carries, before it is deleted with them."""
+    moves = moves_on(registry.version(name, version))
+    if moves:
+        registry.set_tags(name, dict(moves))
 
 
 def _way_out(found: Deletion) -> str:

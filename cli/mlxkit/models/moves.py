@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
+from ..errors import UsageError
 from ..records import Record, plain
-from ..stacks.registries import ModelVersion
+from ..stacks.registries import ModelVersion, RegisteredModel
 from .tags import MOVE
 
 Kind = Literal["promote", "rollback", "unset"]
 OUTSIDE = "another tool"
+_LONGEST = 2000  # characters of a reason
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ class Move(Record):
         data = super().to_dict()
         names = {"previous": "from", "version": "to"}
         return {names.get(key, key): value for key, value in data.items()}
+
+
+def check_why(why: str) -> None:
+    """Raise UsageError for a reason that no history can show."""
+    if len(why) > _LONGEST:
+        raise UsageError(
+            f"the reason has {len(why)} characters, and {_LONGEST} is the most", hint="--why TEXT"
+        )
 
 
 def new_move(
@@ -66,15 +76,23 @@ def tag_of(move: Move) -> tuple[str, str]:
     return f"{MOVE}{stamp}-{secrets.token_hex(4)}", json.dumps(data, ensure_ascii=False)
 
 
-def moves_of(versions: Iterable[ModelVersion]) -> list[Move]:
-    """Return the moves that versions carry, the oldest first; a tag that is no move is left out."""
-    found = [
-        (key, move)
-        for version in versions
-        for key, value in version.tags.items()
-        if key.startswith(MOVE) and (move := _read(value)) is not None
-    ]
-    return [move for _, move in sorted(found, key=lambda item: item[0])]
+def moves_of(carriers: Iterable[ModelVersion | RegisteredModel]) -> list[Move]:
+    """Return the moves that versions carry, and the model for those that were deleted, the oldest first.
+
+    A tag that is no move is left out.
+    """
+    found = {
+        key: move
+        for carrier in carriers
+        for key, value in moves_on(carrier).items()
+        if (move := _read(value)) is not None
+    }
+    return [found[key] for key in sorted(found)]
+
+
+def moves_on(carrier: ModelVersion | RegisteredModel) -> dict[str, str]:
+    """Return the tags that record moves."""
+    return {key: value for key, value in carrier.tags.items() if key.startswith(MOVE)}
 
 
 def moves_outside(moves: Sequence[Move], now: Mapping[str, int]) -> list[Move]:
@@ -89,8 +107,8 @@ def moves_outside(moves: Sequence[Move], now: Mapping[str, int]) -> list[Move]:
     ]
 
 
-def before(moves: Sequence[Move], alias: str, now: int | None) -> int | None:
-    """Return the version that held an alias before the one that holds it `now`.
+def before(moves: Sequence[Move], alias: str, now: int | None) -> list[int]:
+    """Return the versions that held an alias before the one that holds it `now`, the last one first.
 
     A rollback undoes the move before it, so that one rollback after another walks further back, never forth again.
     """
@@ -108,8 +126,9 @@ def before(moves: Sequence[Move], alias: str, now: int | None) -> int | None:
             held.append(move.version)
     if not held or held[-1] != now:
         held.append(now)
-    earlier = [version for version in held if version not in (None, now)]
-    return earlier[-1] if earlier else None
+    return list(
+        dict.fromkeys(version for version in reversed(held) if version is not None and version != now)
+    )
 
 
 def _said_of(now: int | None) -> str:

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 
 from ..errors import NotFoundError, UsageError, did_you_mean
+from ..stacks.aliases import LATEST, may_be_alias
 from ..stacks.registries import ALL_VERSIONS, ModelRegistry, ModelVersion, RegisteredModel
-from .stages import LATEST, STAGES, holder, no_holder
+from .stages import STAGES, holder, no_holder
 from .tags import VERSION_TAG
 
 _SCHEME = "models:/"
-_NUMBER = re.compile(r"[vV]?(\d{1,18})")
-_ALIAS = re.compile(r"[\w-]*")
+_NUMBER = re.compile(r"[vV]?([0-9]{1,18})")
 _FORMS = "NAME, NAME:7, NAME:1.0.0, NAME@production or NAME:latest"
 
 
@@ -164,7 +164,7 @@ def _parse_uri(text: str) -> ModelReference:
 def _parse_alias(text: str, rest: str) -> ModelReference:
     """Take `NAME@alias` apart; what cannot be an alias belongs to the name, which may hold an @."""
     name, mark, alias = rest.rpartition("@")
-    is_alias = bool(mark) and _ALIAS.fullmatch(alias) is not None
+    is_alias = bool(mark) and (not alias or may_be_alias(alias))
     return _checked(text, ModelReference(name, alias=alias) if is_alias else ModelReference(rest))
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from ..config.paths import Project, find_project
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
-from .deletion import Deletion, plan_deletion
+from .deletion import Deletion, keep_moves, plan_deletion
 from .metrics import Measured, measured, measured_wholly
 from .moves import Move
 from .promotion import Promotion, Promotions
 from .records import ModelDescription, ModelRecord, VersionRecord, model_record, version_record, without_ours
 from .references import find_model, meant, model_name, resolve, versions_of
 from .registration import Registration, check_version_tag, checked_tags, register, register_lock
+from .stages import held_by
 from .tags import VERSION_TAG
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class ModelService:
     def list(self, *, limit: int = 100) -> Sequence[ModelRecord]:
         """Return the models by name, each with the metrics of its version in production, or of its newest."""
         models = self.registry.models(limit=limit)
-        shown = [model.aliases.get("production", model.latest) for model in models]
+        shown = [held_by(model).get("production", model.latest) for model in models]
         versions = []
         for model, number in zip(models, shown, strict=True):
             if model.newest is not None and number == model.newest.version:
@@ -70,7 +71,7 @@ class ModelService:
             return self.get(reference)
         model = find_model(self.registry, asked.name)
         versions = self.versions(asked.name)
-        shown = model.aliases.get("production", model.latest)
+        shown = held_by(model).get("production", model.latest)
         metrics = next((item.metrics for item in versions if item.version == shown), {})
         return ModelDescription(model_record(model, shown, Measured(metrics)), tuple(versions))
 
@@ -152,6 +153,8 @@ class ModelService:
     def delete(self, reference: str, *, force: bool = False) -> Deletion:
         """Delete a version, or a model (a bare name) with all of them."""
         found = self.plan_deletion(reference, force=force)
+        if found.version is not None:
+            keep_moves(self.registry, found.name, found.version)
         self.registry.delete(found.name, version=found.version)
         return found
 

@@ -150,6 +150,9 @@ class ModelRegistry(Protocol):
     def set_alias(self, name: str, alias: str, version: int | None) -> None:
         """Point an alias at a version, away from the one that had it; None removes it."""
 
+    def leave_stage(self, name: str, version: int) -> None:
+        """Take the stage of MLflow 2 from a version, if it is in one."""
+
     def delete(self, name: str, *, version: int | None = None) -> None:
         """Delete a model with its versions, or one version."""
 

@@ -369,13 +369,20 @@ def test_a_deleted_run_says_so(both: tuple[Place, MlflowRegistry]) -> None:
     assert [found[place.made[key]].is_deleted for key in ("run", "deleted")] == [False, True]
 
 
-def test_a_stage_of_mlflow_2_is_told(place: Place, name: str) -> None:
-    registry = place.registry()
+def test_a_stage_of_mlflow_2_is_told_and_left(both: tuple[Place, MlflowRegistry], name: str) -> None:
+    place, registry = both
     registry.register(name, logged(place, registry))
     assert registry.version(name, 1).legacy_stage == ""
     place.client(["transition_model_version_stage", name, "1", "Production"])
     assert registry.version(name, 1).legacy_stage == "Production"
     assert registry.versions(name)[0].legacy_stage == "Production"
+    registry.leave_stage(name, 1)
+    assert registry.version(name, 1).legacy_stage == ""
+    [seen] = place.client(["get_model_version", name, "1"])
+    assert seen["current_stage"] == "None"
+    for missing in ((name, 2), (f"no-{name}", 1)):
+        with pytest.raises(NotFoundError):
+            registry.leave_stage(*missing)
 
 
 def test_prompts_are_no_models(place: Place, name: str) -> None:

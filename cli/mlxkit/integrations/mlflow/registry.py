@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import NotFoundError
+from ...stacks.aliases import check_alias
 from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel, TrackedRun
 from ...stacks.resolve import ResolvedComponent
 from .connection import Connection, connect
 from .local_store import LocalStore, local_store
 from .model_files import check_source, files_at, read_file, real_location, take
 from .registry_backend import RegistryBackend
-from .registry_rules import check_alias, check_name, check_tags, no_version
+from .registry_rules import check_name, check_tags, no_version
 from .run_models import models_among_artifacts
 
 if TYPE_CHECKING:
@@ -92,6 +93,12 @@ class MlflowRegistry:
         check_alias(alias, new=version is not None)
         _check_number(name, version)
         self._backend.set_alias(name, alias, version)
+
+    def leave_stage(self, name: str, version: int) -> None:
+        """Take the stage of MLflow 2 from a version, if it is in one."""
+        check_name(name)
+        _check_number(name, version)
+        self._backend.leave_stage(name, version)
 
     def delete(self, name: str, *, version: int | None = None) -> None:
         """Delete a model with its versions, or one version; the files stay where the run put them."""

@@ -9,7 +9,7 @@ from ...stacks.model_addresses import model_id_in
 from ...stacks.registries import LoggedMetric, LoggedModel, ModelVersion, RegisteredModel, TrackedRun
 from .connection import Connection
 from .links import run_url
-from .registry_rules import is_id, last_values, seconds, stage_of
+from .registry_rules import is_id, last_values, legacy_stage, seconds
 
 
 def model_from(told: Mapping[str, Any]) -> RegisteredModel:
@@ -49,7 +49,7 @@ def version_from(told: Mapping[str, Any], aliases: Mapping[str, int] | None = No
         status=str(told.get("status") or "READY"),
         status_message=str(told.get("status_message") or ""),
         user=str(told.get("user_id") or ""),
-        legacy_stage=stage_of(told.get("current_stage")),
+        legacy_stage=legacy_stage(told.get("current_stage")),
         tags=_texts(told.get("tags")),
         aliases=tuple(sorted(own)),
         created=seconds(created),

@@ -37,6 +37,9 @@ class RegistryBackend(Protocol):
     def set_alias(self, name: str, alias: str, version: int | None) -> None:
         """Point an alias at a version, or remove it."""
 
+    def leave_stage(self, name: str, version: int) -> None:
+        """Take a version's stage of MLflow 2 away."""
+
     def delete(self, name: str, version: int | None) -> None:
         """Delete a model or a version."""
 

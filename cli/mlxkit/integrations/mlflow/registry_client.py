@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel
 from .connection import Connection
 from .library_use import library
 from .registry_client_runs import ClientRuns, pages
-from .registry_rules import MODEL_VERSIONS, no_model, no_version, seconds, stage_of
+from .registry_rules import MODEL_VERSIONS, legacy_stage, no_model, no_version, seconds
 from .rest import plain
 from .versions_note import with_version
 
@@ -126,6 +127,11 @@ class ClientRegistry(ClientRuns):
             else:
                 client.set_registered_model_alias(name, alias, str(version))
 
+    def leave_stage(self, name: str, version: int) -> None:
+        with self._client(name, version) as client, warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # stages are on their way out: that is the point
+            client.transition_model_version_stage(name, str(version), "None")
+
     def delete(self, name: str, version: int | None) -> None:
         with self._client(name, version) as client:
             if version is None:
@@ -229,7 +235,7 @@ def _version(item: Any, aliases: Mapping[str, int] | None) -> ModelVersion:
         status=str(item.status or "READY"),
         status_message=item.status_message or "",
         user=item.user_id or "",
-        legacy_stage=stage_of(item.current_stage),
+        legacy_stage=legacy_stage(item.current_stage),
         tags=dict(item.tags or {}),
         aliases=tuple(sorted(own)),
         created=seconds(item.creation_timestamp),

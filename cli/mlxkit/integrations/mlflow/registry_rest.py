@@ -114,6 +114,10 @@ class RestRegistry(RestRuns):
         except TrackerApiError as error:
             raise self._missing(error, name, version) from error
 
+    def leave_stage(self, name: str, version: int) -> None:
+        body = {"stage": "None", "archive_existing_versions": False}
+        self._change("POST", "transition-stage", name, version, body)
+
     def delete(self, name: str, version: int | None) -> None:
         self._change("DELETE", "delete", name, version, {})
 
@@ -192,7 +196,7 @@ class RestRegistry(RestRuns):
             return  # a link for MLflow's pages; the version itself is made
 
     def _change(
-        self, method: str, verb: str, name: str, version: int | None, body: Mapping[str, str]
+        self, method: str, verb: str, name: str, version: int | None, body: Mapping[str, Any]
     ) -> None:
         group = "registered-models" if version is None else "model-versions"
         which = {"name": name, **({} if version is None else {"version": str(version)})}

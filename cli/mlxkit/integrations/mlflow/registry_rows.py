@@ -8,7 +8,7 @@ from typing import Any
 
 from ...stacks.model_addresses import model_id_in
 from ...stacks.registries import ModelVersion, RegisteredModel
-from .registry_rules import no_model, no_version, seconds, stage_of
+from .registry_rules import legacy_stage, no_model, no_version, seconds
 
 MODELS = (
     "SELECT m.name, m.description, m.creation_time, m.last_updated_time, (SELECT max(v.version) FROM model_versions v "
@@ -97,7 +97,7 @@ def version_of(row: Any, tags: Mapping[str, str], aliases: tuple[str, ...]) -> M
         status=status or "READY",
         status_message=message or "",
         user=user or "",
-        legacy_stage=stage_of(stage),
+        legacy_stage=legacy_stage(stage),
         tags=tags,
         aliases=aliases,
         created=seconds(created),

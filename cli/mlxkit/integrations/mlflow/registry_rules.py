@@ -12,7 +12,7 @@ from ...stacks.registries import LoggedMetric
 IS_PROMPT = "mlflow.prompt.is_prompt"  # prompts live among the models, and MLflow lists them elsewhere
 MODEL_VERSIONS = "mlflow.modelVersions"  # on a logged model: which versions were made from it
 LOG_HISTORY = "mlflow.log-model.history"  # on a run, by MLflow 2: which models it logged
-_NAME, _KEY, _VALUE, _ALIAS = 250, 250, 100_000, 255
+_NAME, _KEY, _VALUE = 250, 250, 100_000
 
 
 def check_name(name: str, *, new: bool = False) -> None:
@@ -30,14 +30,6 @@ def check_name(name: str, *, new: bool = False) -> None:
         raise UsageError(f"a model cannot be named {name!r}: '/' and ':' are not part of a name")
     if posixpath.normpath(name) != name or name == "." or name.startswith(".."):
         raise UsageError(f"a model cannot be named {name!r}: it would be another folder's name")
-
-
-def check_alias(alias: str, *, new: bool = True) -> None:
-    """Raise UsageError for what is no alias; `new` ones are not reserved words either."""
-    if not re.fullmatch(r"[\w\-]+", alias) or len(alias) > _ALIAS:
-        raise UsageError(f"{alias!r} is no alias: letters, digits, '_' and '-' are, up to {_ALIAS} of them")
-    if new and (alias.lower() == "latest" or re.fullmatch(r"[vV]\d+", alias)):
-        raise UsageError(f"{alias!r} always means a version by itself, and cannot be an alias")
 
 
 def check_tags(tags: Mapping[str, str | None]) -> None:
@@ -84,7 +76,7 @@ def is_id(text: str) -> bool:
     return re.fullmatch(r"[\w\-]+", text) is not None
 
 
-def stage_of(told: str | None) -> str:
+def legacy_stage(told: str | None) -> str:
     """Return MLflow 2's stage of a version, or an empty string for its word that there is none."""
     return "" if told in (None, "None", "none") else str(told)
 

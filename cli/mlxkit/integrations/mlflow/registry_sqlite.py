@@ -126,6 +126,15 @@ class SqliteRegistry(SqliteRuns):
                     (name, alias, version),
                 )
 
+    def leave_stage(self, name: str, version: int) -> None:
+        with self._tables.writing() as db:
+            must_have(db, name, version)
+            db.execute(
+                "UPDATE model_versions SET current_stage = 'None', last_updated_time = ? "
+                "WHERE workspace = 'default'" + ONE,
+                (now_ms(), name, version),
+            )
+
     def delete(self, name: str, version: int | None) -> None:
         with self._tables.writing() as db:
             must_have(db, name, version)
