@@ -51,7 +51,7 @@ def test_lists_on_a_pipe_show_metrics_and_aliases(mlx: Any, local_shelf: Shelf) 
     mlx("model", "promote", "iris:1", "--to", "production")
     name, latest, aliases, metrics, updated = mlx("model", "list").stdout.rstrip("\n").split("\t")
     assert (name, latest, aliases) == ("iris", "2", "production=1")
-    assert metrics == "accuracy=0.9, val loss=0.3, val_rmse=0.75"
+    assert metrics == "accuracy=0.9, eval_rmse=0.73, val loss=0.3, val_rmse=0.75"
     assert updated.startswith("20")
     rows = [line.split("\t") for line in mlx("model", "versions", "iris").stdout.splitlines()]
     assert [row[:3] for row in rows] == [["2", "", ""], ["1", "1.0.0", "production"]]
