@@ -15,6 +15,9 @@ FILE = "deployment.json"
 MODELS = "models"
 DEFAULT_MAX_BODY = 32 * 1024 * 1024
 DEFAULT_READY_WITHIN = 60.0
+MOST_WORKERS = 256
+LARGEST_BODY = 2**40
+LONGEST_READY = 24 * 3600.0  # seconds
 _SCHEMA = 1
 
 
@@ -100,7 +103,7 @@ def _value(path: Path, name: str, value: Any) -> Any:
     if name == "token" and value is None:
         return None
     fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
-    if not fits or (least is not None and value < least) or (most is not None and value > most):
+    if not fits or (least is not None and not value >= least) or (most is not None and not value <= most):
         raise ConfigError(f"{path}: {name} is not valid: {str(value)[:80]!r}")
     return value
 
@@ -110,7 +113,7 @@ _RULES: dict[str, tuple[type, float | None, float | None]] = {
     "version": (int, 1, None),
     "port": (int, 0, 65535),
     "served_port": (int, 0, 65535),
-    "workers": (int, 1, None),
-    "max_body": (int, 1, None),
-    "ready_within": (float, 0, None),
+    "workers": (int, 1, MOST_WORKERS),
+    "max_body": (int, 1, LARGEST_BODY),
+    "ready_within": (float, 0, LONGEST_READY),
 }

@@ -44,6 +44,12 @@ def can_move(reference: str) -> bool:
         return False
 
 
+def names_served(reference: str, entry: DeploymentEntry) -> bool:
+    """Say whether a reference can only mean the version that a deployment serves, so that no registry is asked."""
+    found = parse(reference)
+    return (found.name, found.number) == (entry.model, entry.version)
+
+
 def _ask(project: Project, entries: Sequence[DeploymentEntry], found: dict[str, Standing]) -> None:
     deadline = time.monotonic() + _PATIENCE
     for entry in entries:

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,8 +16,7 @@ from ..errors import MissingDependencyError, MlxError, UsageError
 from ..secrets.value import SecretValue
 from ..stacks.deployers import ModelDeployer, ServeSpec
 from ..stacks.registries import ModelRegistry, ModelVersion
-from .addresses import gets_free
-from .entries import MODELS, DeploymentEntry
+from .entries import LARGEST_BODY, LONGEST_READY, MODELS, MOST_WORKERS, DeploymentEntry
 from .store import DeploymentStore
 
 
@@ -40,10 +40,15 @@ def examined(deployer: ModelDeployer, model_dir: Path, *, ignore: bool) -> list[
         return [error.message]
 
 
+def model_of(entry: DeploymentEntry) -> str:
+    """Return what a deployer is told that it serves."""
+    return f"{entry.model}:{entry.version}"
+
+
 def spec_of(entry: DeploymentEntry, token: SecretValue | None, *, port: int) -> ServeSpec:
     """Return what the deployer is asked for."""
     return ServeSpec(
-        name=entry.name, folder=entry.folder, model_dir=entry.model_dir, model=f"{entry.model}:{entry.version}",
+        name=entry.name, folder=entry.folder, model_dir=entry.model_dir, model=model_of(entry),
         host=entry.host, port=port, workers=entry.workers, max_body=entry.max_body, token=token,
         ready_within=entry.ready_within,
     )  # fmt: skip
@@ -68,6 +73,18 @@ def remove(store: DeploymentStore, deployer: ModelDeployer, name: str) -> None:
     if folder.exists():
         deployer.stop(folder)
         store.remove(name)
+
+
+@contextlib.contextmanager
+def in_time(ready_within: float, command: str) -> Iterator[None]:
+    """Name the command that gives more time, when what fails inside has taken all that there was."""
+    began = time.monotonic()
+    try:
+        yield
+    except MlxError as error:
+        if time.monotonic() - began >= ready_within:
+            error.hint = f"{command} --timeout {min(2 * ready_within, LONGEST_READY):g}"
+        raise
 
 
 @contextlib.contextmanager
@@ -104,23 +121,10 @@ def now() -> str:
 
 def check_numbers(workers: int, max_body: int, ready_within: float) -> None:
     """Raise for a number that no server could be started with."""
-    for name, value, least in (
-        ("workers", workers, 1),
-        ("max_body", max_body, 1),
-        ("timeout", ready_within, 0.1),
+    for name, value, least, most in (
+        ("workers", workers, 1, MOST_WORKERS),
+        ("max_body", max_body, 1, LARGEST_BODY),
+        ("timeout", ready_within, 0.1, LONGEST_READY),
     ):
-        if value < least:
-            raise UsageError(f"{name} is {value}, and has to be {least} at least")
-
-
-def port_again(entry: DeploymentEntry) -> tuple[int, list[str]]:
-    """Return the port to start on: the one it had, or a free one when that is taken and none was asked for."""
-    port = entry.port or entry.served_port
-    if not port or gets_free(entry.host, port):
-        return port, []
-    if entry.port:
-        raise MlxError(
-            f"port {port} of deployment {entry.name!r} is taken by another program",
-            hint=f"stop that one, or: mlx deployment delete {entry.name}, and deploy on another port",
-        )
-    return 0, [f"port {port} is taken by another program"]
+        if not least <= value <= most:  # nan is neither
+            raise UsageError(f"{name} is {value}, and has to be from {least} to {most:g}")

@@ -13,22 +13,22 @@ from ..config.names import check_name
 from ..config.paths import Project, ensure_state_dir, find_project
 from ..errors import AlreadyExistsError, MlxError, NotFoundError
 from ..models.references import parse, resolve
-from ..stacks.deployers import ModelDeployer, open_deployer
+from ..stacks.deployers import ANSWERS, ModelDeployer, open_deployer
+from ..stacks.listening import listen
 from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
 from ..stacks.service import StackService
 from . import making, views
-from .addresses import check_address, exposure, name_for, url_of
+from .addresses import check_address, exposure, name_for
 from .entries import DEFAULT_MAX_BODY, DEFAULT_READY_WITHIN, DeploymentEntry
-from .following import standings
+from .following import names_served, standings
 from .records import DeploymentRecord
+from .settling import as_served, settled
 from .store import BrokenDeployment, DeploymentStore
 from .token import check_token, resolve_token
 
 if TYPE_CHECKING:
     from .payload import Payload
     from .signature import Signature
-
-_REACHABLE = ("running", "updating")
 
 
 class DeploymentService:
@@ -77,6 +77,7 @@ class DeploymentService:
         model = parse(reference).name
         name = name_for(model) if name is None else check_name(name, "deployment")
         check_address(host, port)
+        listen(host, port).close()  # what is wrong with the address is said before anything is fetched
         making.check_numbers(workers, max_body, ready_within)
         token = check_token(token)
         self._check_free(name)
@@ -101,7 +102,9 @@ class DeploymentService:
                 entry = making.with_origin(entry)
                 store.write(entry)
                 self._waiting(f"starting {name}")
-                serving = deployer.start(making.spec_of(entry, secret, port=port), wait=wait)
+                command = f"mlx model deploy {reference} --name {name}"
+                with making.in_time(ready_within, command):
+                    serving = deployer.start(making.spec_of(entry, secret, port=port), wait=wait)
                 entry = replace(entry, served_port=serving.port or 0)
                 store.write(entry)
         exposed = exposure(host, has_token=token is not None)
@@ -109,18 +112,18 @@ class DeploymentService:
 
     def list(self, *, follow: bool = True) -> builtins.list[DeploymentRecord]:
         """Return every deployment by name; to `follow` aliases, their registries are asked for 2 s at most."""
-        found = self.store.read_all()
-        readable = [item for item in found if isinstance(item, DeploymentEntry)]
-        moved = standings(self.project, readable) if follow else {}
-        records = []
-        for item in found:
+        seen = []
+        for item in self.store.read_all():
             deployer = self._deployer("" if isinstance(item, BrokenDeployment) else item.stack)
-            serving = deployer.serving(item.folder)
-            if isinstance(item, BrokenDeployment):
-                records.append(views.broken(item, serving, deployer))
-            else:
-                records.append(views.shown(item, serving, deployer, moved.get(item.name)))
-        return records
+            seen.append((item, deployer, deployer.serving(item.folder)))
+        served = [as_served(item, now) for item, _, now in seen if isinstance(item, DeploymentEntry)]
+        moved = standings(self.project, served) if follow else {}
+        return [
+            views.broken(item, now, deployer)
+            if isinstance(item, BrokenDeployment)
+            else views.shown(item, now, deployer, moved.get(item.name))
+            for item, deployer, now in seen
+        ]
 
     def get(self, name: str) -> DeploymentRecord:
         """Return one deployment, without asking the registry."""
@@ -128,17 +131,24 @@ class DeploymentService:
 
     def reachable(self, name: str) -> DeploymentRecord:
         """Return one deployment that answers; raises MlxError with the reason for one that does not."""
+        from .asking import check_answers
+
         found = self.get(name)
-        if found.state not in _REACHABLE:
-            raise _not_running(found)
+        check_answers(found)
         return found
 
     def describe(self, name: str) -> DeploymentRecord:
         """Return one deployment, and where its alias is now."""
         entry = self.store.get(name)
         deployer = self._deployer(entry.stack)
-        standing = standings(self.project, [entry]).get(name)
-        return views.shown(entry, deployer.serving(entry.folder), deployer, standing)
+        serving = deployer.serving(entry.folder)
+        standing = standings(self.project, [as_served(entry, serving)]).get(name)
+        return views.shown(entry, serving, deployer, standing)
+
+    def entry(self, name: str) -> DeploymentEntry:
+        """Return what is kept of one deployment, with the version that it really serves."""
+        entry = self.store.get(name)
+        return as_served(entry, self._deployer(entry.stack).serving(entry.folder))
 
     def update(
         self,
@@ -147,64 +157,54 @@ class DeploymentService:
         *,
         workers: int | None = None,
         max_body: int | None = None,
+        ready_within: float | None = None,
         ignore_requirements: bool = False,
     ) -> DeploymentRecord:
         """Serve another version, or what the deployment's reference stands for by now, without a failed request.
 
-        When the new one does not pass its check, the old one goes on and nothing has changed. One that does not
-        run is updated and stays as it is.
+        With numbers and without a model the version stays, whatever the reference stands for. When the new one does
+        not pass its check, the old one goes on and nothing has changed. One that does not run is updated and stays
+        as it is.
         """
         from .updating import updated
 
         store = self.store
         store.check_exists(name)
         with store.changing(name):
-            entry = store.get(name)
-            deployer = self._deployer(entry.stack)
-            wanted = replace(
-                entry,
-                reference=model or entry.reference,
-                workers=entry.workers if workers is None else workers,
-                max_body=entry.max_body if max_body is None else max_body,
-            )
+            deployer, entry = self._settled(name)
+            given = {"workers": workers, "max_body": max_body, "ready_within": ready_within}
+            numbers = {key: value for key, value in given.items() if value is not None}
+            wanted = replace(entry, reference=model or entry.reference, **numbers)  # type: ignore[arg-type]
             making.check_numbers(wanted.workers, wanted.max_body, wanted.ready_within)
-            registry = self._registry(entry.stack, entry.tracker)
+            stays = names_served(model, entry) if model is not None else bool(numbers)
+            registry = None if stays else self._registry(entry.stack, entry.tracker)
             done, notes = updated(
                 store, registry, deployer, entry, wanted, waiting=self._waiting, ignore=ignore_requirements
             )
         return self._shown(done).noted(*notes)
 
-    def start(self, name: str, *, wait: bool = True) -> DeploymentRecord:
-        """Serve again what was stopped or has died, on the port it had."""
+    def start(self, name: str, *, wait: bool = True, ready_within: float | None = None) -> DeploymentRecord:
+        """Serve again what was stopped or has died, on the port it had; `ready_within` in seconds, from now on."""
+        from .starting import started
+
         store = self.store
         store.check_exists(name)
         with store.changing(name):
-            entry = store.get(name)
-            deployer = self._deployer(entry.stack)
-            if deployer.serving(entry.folder).state in (*_REACHABLE, "starting"):
-                return self._shown(entry).noted(f"{name} is running already")
-            if not entry.model_dir.is_dir():
-                raise NotFoundError(
-                    f"the files of {entry.model}:{entry.version} are gone from {entry.model_dir}",
-                    hint=f"mlx deployment delete {name}, and mlx model deploy {entry.reference} --name {name}",
-                )
-            secret = resolve_token(entry.token)
-            port, notes = making.port_again(entry)
-            self._waiting(f"starting {name}")
-            serving = deployer.start(making.spec_of(entry, secret, port=port), wait=wait)
-            if serving.port and serving.port != entry.served_port:
-                entry = replace(entry, served_port=serving.port)
+            deployer, entry = self._settled(name)
+            if ready_within is not None:
+                making.check_numbers(entry.workers, entry.max_body, ready_within)
+                entry = replace(entry, ready_within=ready_within)
                 store.write(entry)
-        if notes:
-            notes = [f"{notes[0]}: it is {url_of(entry.host, serving.port)} now"]
+            if deployer.serving(entry.folder).state in (*ANSWERS, "starting"):
+                return self._shown(entry).noted(f"{name} is running already")
+            entry, serving, notes = started(store, deployer, entry, wait=wait, waiting=self._waiting)
         return views.shown(entry, serving, deployer).noted(*notes)
 
     def stop(self, name: str) -> DeploymentRecord:
         """Stop serving, after the requests that are being answered; its files stay."""
         self.store.check_exists(name)
         with self.store.changing(name):
-            entry = self.store.get(name)
-            deployer = self._deployer(entry.stack)
+            deployer, entry = self._settled(name)
             before = deployer.serving(entry.folder)
             deployer.stop(entry.folder)
         notes = [f"{name} was stopped already"] if before.state == "stopped" else []
@@ -233,7 +233,7 @@ class DeploymentService:
         """Return what the deployed model expects."""
         from .signature import read_signature
 
-        return read_signature(self.store.get(name).model_dir)
+        return read_signature(self.entry(name).model_dir)
 
     def predict(
         self, name: str, body: bytes, content_type: str = "application/json", *, timeout: float = 60.0
@@ -249,17 +249,19 @@ class DeploymentService:
 
     def send(self, name: str, payload: Callable[[Signature], Payload], *, timeout: float = 60.0) -> Any:
         """Send what `payload` makes for the model's signature; rows and records are put into MLflow's protocol."""
-        from .scoring import check_size, send
+        from .asking import asked, check_timeout
 
-        deployment = self.reachable(name)
-        signature = self.signature(name)
-        made = payload(signature)
-        check_size(made, deployment)
-        return send(deployment, made, signature, token=resolve_token(deployment.token), timeout=timeout)
+        check_timeout(timeout)
+        return asked(self.reachable(name), self.signature(name), payload, timeout=timeout)
 
     def version_of(self, reference: str, entry: DeploymentEntry) -> ModelVersion:
         """Return the version that a reference stands for in the registry that a deployment came from."""
         return resolve(self._registry(entry.stack, entry.tracker), reference)
+
+    def _settled(self, name: str) -> tuple[ModelDeployer, DeploymentEntry]:
+        entry = self.store.get(name)
+        deployer = self._deployer(entry.stack)
+        return deployer, settled(self.store, deployer, entry)
 
     def _shown(self, entry: DeploymentEntry) -> DeploymentRecord:
         deployer = self._deployer(entry.stack)
@@ -282,16 +284,3 @@ class DeploymentService:
             except NotFoundError:
                 self._deployers[stack] = open_deployer(self.project)
         return self._deployers[stack]
-
-
-def _not_running(deployment: DeploymentRecord) -> MlxError:
-    if deployment.state == "starting":
-        return MlxError(
-            f"deployment {deployment.name!r} is still starting",
-            hint=f"mlx deployment logs {deployment.name} -f",
-        )
-    reason = f": {deployment.reason}" if deployment.reason else ""
-    return MlxError(
-        f"deployment {deployment.name!r} is not running ({deployment.state}){reason}",
-        hint=f"mlx deployment start {deployment.name}",
-    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from ..config.paths import Project
 from ..errors import InUseError
 from ..records import Record
 from ..stacks.registries import ModelRegistry, ModelVersion
@@ -37,8 +37,10 @@ class Deletion(Record):
         return f"model {self.name!r} with {count}"
 
 
-def plan_deletion(registry: ModelRegistry, state_dir: Path, reference: str, *, force: bool) -> Deletion:
+def plan_deletion(registry: ModelRegistry, project: Project, reference: str, *, force: bool) -> Deletion:
     """Return what deleting takes away; raises InUseError for what is deployed or holds an alias, unless forced."""
+    from .serving import deployments_of
+
     asked = meant(registry, reference)
     if asked.is_bare:
         versions = versions_of(registry, asked.name, limit=100_000)
@@ -49,7 +51,7 @@ def plan_deletion(registry: ModelRegistry, state_dir: Path, reference: str, *, f
         None if asked.is_bare else versions[0].version,
         len(versions),
         tuple(sorted({alias for item in versions for alias in _held(item)})),
-        _deployments(state_dir, versions),
+        deployments_of(project, versions),
     )
     if force or not (found.aliases or found.deployments):
         return found
@@ -75,17 +77,3 @@ def _way_out(found: Deletion) -> str:
     if found.deployments:
         return f"mlx deployment delete {found.deployments[0]}, or add --force"
     return f"mlx model unset {found.name} --stage {found.aliases[0]}, or add --force"
-
-
-def _deployments(state_dir: Path, versions: list[ModelVersion]) -> tuple[str, ...]:
-    """Return the deployments on this machine that serve one of these versions."""
-    from ..deployments.store import DeploymentStore
-
-    wanted = {(item.name, item.version) for item in versions}
-    return tuple(
-        sorted(
-            entry.name
-            for entry in DeploymentStore(state_dir).list()
-            if (entry.model, entry.version) in wanted
-        )
-    )

@@ -148,7 +148,7 @@ class ModelService:
 
     def plan_deletion(self, reference: str, *, force: bool = False) -> Deletion:
         """Return what deleting would take away; raises InUseError for what is deployed or holds an alias."""
-        return plan_deletion(self.registry, self.project.state_dir, reference, force=force)
+        return plan_deletion(self.registry, self.project, reference, force=force)
 
     def delete(self, reference: str, *, force: bool = False) -> Deletion:
         """Delete a version, or a model (a bare name) with all of them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..config.paths import Project
+from ..errors import MlxError
 from ..secrets.service import SecretService
 from .components import ComponentService
 from .flavors import get_flavor, load
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 _DEPLOYER = "model_deployer"
 _DEFAULT = "default"
 State = Literal["starting", "running", "updating", "stopped", "failed"]
+ANSWERS: tuple[State, ...] = ("running", "updating")  # the states in which requests are answered
+
+
+class RefusedError(MlxError):
+    """A server has looked at what it was asked for, and goes on with what it serves: it touches the new files no more."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class ModelDeployer(Protocol):
         """Serve a model from now on; when it does not get ready nothing is left running, and the error shows its log."""
 
     def replace(self, spec: ServeSpec) -> Serving:
-        """Serve another model on the same address without a failed request; one that does not pass its check changes nothing."""
+        """Serve another model on the same address without a failed request; one that does not pass its check is a RefusedError."""
 
     def stop(self, folder: Path) -> None:
         """Stop serving, after the requests that are being answered; nothing happens when it was stopped."""
