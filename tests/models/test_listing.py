@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxkit.integrations.mlflow.registry_client import ClientRegistry
+from mlxkit.integrations.mlflow.registry.client import ClientRegistry
 from mlxkit.integrations.mlflow.rest import Rest
 from mlxkit.models.service import ModelService
 from tests.fixtures.shelf import BETTER, GOOD, Shelf

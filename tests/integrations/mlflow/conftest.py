@@ -21,7 +21,7 @@ from mlxkit.stacks.protocols import RunFacts, TrackerRun
 from mlxkit.stacks.resolve import ResolvedComponent
 from tests.fixtures.mlflow_server import MlflowServer
 
-from .registry_contract import Place, run_client
+from .registry.contract import Place, run_client
 
 
 class Reader(Protocol):

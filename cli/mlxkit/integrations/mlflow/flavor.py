@@ -49,7 +49,7 @@ REGISTRY = Flavor(
     kind="model_registry",
     name="mlflow",
     attributes=(),
-    implementation="mlxkit.integrations.mlflow.registry:MlflowRegistry",
+    implementation="mlxkit.integrations.mlflow.registry.registry:MlflowRegistry",
     summary="The model registry of the stack's MLflow tracker.",
 )
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from ...stacks.registries import LoggedModel, TrackedRun
-from .registry_rules import LOG_HISTORY
+from ....stacks.registries import LoggedModel, TrackedRun
+from .rules import LOG_HISTORY
 
 _DEPTH, _FOLDERS = 3, 100
 

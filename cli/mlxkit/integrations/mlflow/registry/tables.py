@@ -6,9 +6,9 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from ...config.databases import open_for_reading
-from .local_store import LocalStore, unusable
-from .sqlite_backend import fits
+from ....config.databases import open_for_reading
+from ..local_store import LocalStore, unusable
+from ..sqlite_backend import fits
 
 _WRITTEN = {
     "registered_models": {"name", "creation_time", "last_updated_time", "description", "workspace"},

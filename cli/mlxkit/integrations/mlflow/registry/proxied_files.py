@@ -7,10 +7,10 @@ import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import quote, unquote, urlsplit
 
-from ...errors import UnreachableError
-from .connection import Connection
-from .rest import Rest, plain
-from .streaming import Stream
+from ....errors import UnreachableError
+from ..connection import Connection
+from ..rest import Rest, plain
+from ..streaming import Stream
 
 _API = "/api/2.0/mlflow-artifacts/artifacts"
 _DEPTH, _MOST = 32, 100_000

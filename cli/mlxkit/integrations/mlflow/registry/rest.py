@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...errors import MlxError, NotFoundError
-from ...stacks.model_addresses import model_id_in, run_path_in
-from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel
-from .connection import Connection
-from .registry_answers import model_from, version_from
-from .registry_rest_runs import RestRuns
-from .registry_rules import MODEL_VERSIONS, no_model, no_version
-from .rest import Rest, TrackerApiError
+from ....errors import MlxError, NotFoundError
+from ....stacks.model_addresses import model_id_in, run_path_in
+from ....stacks.registries import LoggedModel, ModelVersion, RegisteredModel
+from ..connection import Connection
+from ..rest import Rest, TrackerApiError
+from .answers import model_from, version_from
+from .rest_runs import RestRuns
+from .rules import MODEL_VERSIONS, no_model, no_version
 from .versions_note import with_version
 
 _PAGE = 1000

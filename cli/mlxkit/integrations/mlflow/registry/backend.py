@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel, TrackedRun
+from ....stacks.registries import LoggedModel, ModelVersion, RegisteredModel, TrackedRun
 
 
 class RegistryBackend(Protocol):

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlxkit.integrations.mlflow.registry import MlflowRegistry
+from mlxkit.integrations.mlflow.registry.registry import MlflowRegistry
 from mlxkit.stacks.resolve import ResolvedComponent
 
-_SCRIPT = Path(__file__).with_name("registry_models.py")
+_SCRIPT = Path(__file__).with_name("models.py")
 
 
 @dataclass

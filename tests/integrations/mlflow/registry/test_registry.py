@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from mlxkit.errors import MlxError, NotFoundError, UsageError
-from mlxkit.integrations.mlflow.registry import MlflowRegistry
-from mlxkit.integrations.mlflow.registry_client import ClientRegistry
+from mlxkit.integrations.mlflow.registry.client import ClientRegistry
+from mlxkit.integrations.mlflow.registry.registry import MlflowRegistry
 from mlxkit.stacks.registries import LoggedModel, ModelVersion
 
-from .registry_contract import Place
+from .contract import Place
 
 
 @pytest.fixture(params=["local", "server"])
@@ -251,9 +251,9 @@ def test_more_models_and_versions_than_a_page_holds_are_all_found(
     for ending in "abc":
         registry.register(f"{name}-{ending}", model)
         registry.register(f"{name}-a", model)
-    monkeypatch.setattr("mlxkit.integrations.mlflow.registry_rest._PAGE", 1)
-    monkeypatch.setattr("mlxkit.integrations.mlflow.registry_rest_runs._PAGE", 1)
-    monkeypatch.setattr("mlxkit.integrations.mlflow.registry_rest_runs._AT_ONCE", 2)
+    monkeypatch.setattr("mlxkit.integrations.mlflow.registry.rest._PAGE", 1)
+    monkeypatch.setattr("mlxkit.integrations.mlflow.registry.rest_runs._PAGE", 1)
+    monkeypatch.setattr("mlxkit.integrations.mlflow.registry.rest_runs._AT_ONCE", 2)
     names = [found.name for found in registry.models()]
     assert [f"{name}-{ending}" for ending in "abc"] == [found for found in names if found.startswith(name)]
     assert names == sorted(names)
@@ -397,7 +397,7 @@ def test_no_question_loads_mlflow(place: Place, name: str) -> None:
     script = f"""
 import sys
 from pathlib import Path
-from mlxkit.integrations.mlflow.registry import MlflowRegistry
+from mlxkit.integrations.mlflow.registry.registry import MlflowRegistry
 from mlxkit.secrets.value import SecretValue
 from mlxkit.stacks.resolve import ResolvedComponent
 attributes = {{key: value if key == "tracking_uri" else SecretValue(value) for key, value in {attributes!r}.items()}}

@@ -16,17 +16,17 @@ import pytest
 
 from mlxkit.errors import ConfigError, CredentialsError, MlxError, NotFoundError, UnreachableError
 from mlxkit.integrations.mlflow import rest
-from mlxkit.integrations.mlflow.registry import MlflowRegistry
-from mlxkit.integrations.mlflow.registry_client import ClientRegistry
-from mlxkit.integrations.mlflow.registry_sqlite import SqliteRegistry
+from mlxkit.integrations.mlflow.registry.client import ClientRegistry
+from mlxkit.integrations.mlflow.registry.registry import MlflowRegistry
+from mlxkit.integrations.mlflow.registry.sqlite import SqliteRegistry
 from mlxkit.secrets.value import SecretValue
 from mlxkit.stacks.registries import LoggedModel, ModelVersion
 from mlxkit.stacks.resolve import ResolvedComponent
 from tests.fixtures.loopback import databricks_in_front_of, http_server, listening
 from tests.fixtures.mlflow_server import MlflowServer
 
-from .conftest import Setting, server_attributes
-from .registry_contract import Place, local_copy
+from ..conftest import Setting, server_attributes
+from .contract import Place, local_copy
 
 MODEL = LoggedModel("model", "models:/m-" + "0" * 32, "0" * 32)
 

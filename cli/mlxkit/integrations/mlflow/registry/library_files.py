@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...errors import MlxError
-from ...stacks.addresses import shown_address
-from .connection import Connection
+from ....errors import MlxError
+from ....stacks.addresses import shown_address
+from ..connection import Connection
+from ..rest import plain
 from .library_use import library
-from .rest import plain
 
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EROFS)
 

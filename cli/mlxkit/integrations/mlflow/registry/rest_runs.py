@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ...errors import UnreachableError
-from ...stacks.registries import LoggedModel, TrackedRun
-from ...stacks.tags import RUN_ID
-from .backend import of_our_run
-from .connection import Connection
-from .registry_answers import logged_model_from, models_told, run_from
-from .registry_rules import is_id, no_logged_model, no_run
-from .rest import Rest, TrackerApiError
+from ....errors import UnreachableError
+from ....stacks.registries import LoggedModel, TrackedRun
+from ....stacks.tags import RUN_ID
+from ..backend import of_our_run
+from ..connection import Connection
+from ..rest import Rest, TrackerApiError
+from .answers import logged_model_from, models_told, run_from
+from .rules import is_id, no_logged_model, no_run
 
 _T = TypeVar("_T")
 _FEW, _AT_ONCE, _PAGE = 2, 100, 1000

@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from ...stacks.model_addresses import model_id_in
-from ...stacks.registries import ModelVersion, RegisteredModel
-from .registry_rules import legacy_stage, no_model, no_version, seconds
+from ....stacks.model_addresses import model_id_in
+from ....stacks.registries import ModelVersion, RegisteredModel
+from .rules import legacy_stage, no_model, no_version, seconds
 
 MODELS = (
     "SELECT m.name, m.description, m.creation_time, m.last_updated_time, (SELECT max(v.version) FROM model_versions v "

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ...config.files import make_private_dir
-from ...errors import AlreadyExistsError, MlxError, NotFoundError, UsageError
-from ...stacks.addresses import bare_address
-from ...stacks.model_addresses import model_id_in, run_path_in
-from ...stacks.registries import LoggedModel, ModelVersion
-from .connection import Connection
-from .registry_backend import RegistryBackend
+from ....config.files import make_private_dir
+from ....errors import AlreadyExistsError, MlxError, NotFoundError, UsageError
+from ....stacks.addresses import bare_address
+from ....stacks.model_addresses import model_id_in, run_path_in
+from ....stacks.registries import LoggedModel, ModelVersion
+from ..connection import Connection
+from .backend import RegistryBackend
 from .uris import local_path
 
 if TYPE_CHECKING:
-    from .rest import Rest
+    from ..rest import Rest
 
 _HOPS = 5
 _SMALL = 64 * 1024 * 1024

@@ -6,8 +6,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
-from .connection import Connection
-from .inject import injection
+from ..connection import Connection
+from ..inject import injection
 
 
 @contextlib.contextmanager

@@ -7,21 +7,21 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import NotFoundError
-from ...stacks.aliases import check_alias
-from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel, TrackedRun
-from ...stacks.resolve import ResolvedComponent
-from .connection import Connection, connect
-from .local_store import LocalStore, local_store
+from ....errors import NotFoundError
+from ....stacks.aliases import check_alias
+from ....stacks.registries import LoggedModel, ModelVersion, RegisteredModel, TrackedRun
+from ....stacks.resolve import ResolvedComponent
+from ..connection import Connection, connect
+from ..local_store import LocalStore, local_store
+from .backend import RegistryBackend
 from .model_files import check_source, files_at, read_file, real_location, take
-from .registry_backend import RegistryBackend
-from .registry_rules import check_name, check_tags, no_version
+from .rules import check_name, check_tags, no_version
 from .run_models import models_among_artifacts
 
 if TYPE_CHECKING:
+    from ..rest import Rest
     from .model_files import Files
-    from .registry_tables import Tables
-    from .rest import Rest
+    from .tables import Tables
 
 
 class MlflowRegistry:
@@ -164,7 +164,7 @@ class MlflowRegistry:
     def _rest(self) -> Rest | None:
         if self.connection.scenario not in ("server", "databricks"):
             return None
-        from .rest import Rest  # with http.client and ssl, which the local store does without
+        from ..rest import Rest  # with http.client and ssl, which the local store does without
 
         return Rest(self.connection)
 
@@ -174,8 +174,8 @@ class MlflowRegistry:
             return self._made
         store = local_store(self.connection)
         if store is not None:
-            from .registry_sqlite import SqliteRegistry
-            from .registry_tables import Tables
+            from .sqlite import SqliteRegistry
+            from .tables import Tables
 
             tables = Tables(store)
             if not tables.exist:  # asked again the next time: a run may have made the database by then
@@ -185,11 +185,11 @@ class MlflowRegistry:
                 self._made = SqliteRegistry(tables, self.connection)
                 return self._made
         elif self._rest is not None and self.connection.registry_uri != "databricks-uc":
-            from .registry_rest import RestRegistry
+            from .rest import RestRegistry
 
             self._made = RestRegistry(self._rest, self.connection, self._waiting)
             return self._made
-        from .registry_client import ClientRegistry
+        from .client import ClientRegistry
 
         self._made = ClientRegistry(self.connection, self._waiting)
         return self._made

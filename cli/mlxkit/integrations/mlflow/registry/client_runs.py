@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...errors import MlxError, NotFoundError
-from ...stacks.registries import LoggedMetric, LoggedModel, TrackedRun
-from ...stacks.tags import RUN_ID
-from .backend import of_our_run
-from .connection import Connection
-from .links import run_url
-from .registry_rules import is_id, last_values, no_logged_model, no_run, seconds
+from ....errors import MlxError, NotFoundError
+from ....stacks.registries import LoggedMetric, LoggedModel, TrackedRun
+from ....stacks.tags import RUN_ID
+from ..backend import of_our_run
+from ..connection import Connection
+from ..links import run_url
+from .rules import is_id, last_values, no_logged_model, no_run, seconds
 
 
 class ClientRuns:

@@ -7,14 +7,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ...errors import CredentialsError, MlxError, NotFoundError, UnreachableError
-from ...stacks.model_addresses import model_id_in, run_path_in
-from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel
-from .connection import Connection
+from ....errors import CredentialsError, MlxError, NotFoundError, UnreachableError
+from ....stacks.model_addresses import model_id_in, run_path_in
+from ....stacks.registries import LoggedModel, ModelVersion, RegisteredModel
+from ..connection import Connection
+from ..rest import plain
+from .client_runs import ClientRuns, pages
 from .library_use import library
-from .registry_client_runs import ClientRuns, pages
-from .registry_rules import MODEL_VERSIONS, legacy_stage, no_model, no_version, seconds
-from .rest import plain
+from .rules import MODEL_VERSIONS, legacy_stage, no_model, no_version, seconds
 from .versions_note import with_version
 
 _GONE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")

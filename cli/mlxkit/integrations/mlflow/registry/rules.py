@@ -6,8 +6,8 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from ...errors import MlxError, NotFoundError, UsageError, did_you_mean
-from ...stacks.registries import LoggedMetric
+from ....errors import MlxError, NotFoundError, UsageError, did_you_mean
+from ....stacks.registries import LoggedMetric
 
 IS_PROMPT = "mlflow.prompt.is_prompt"  # prompts live among the models, and MLflow lists them elsewhere
 MODEL_VERSIONS = "mlflow.modelVersions"  # on a logged model: which versions were made from it

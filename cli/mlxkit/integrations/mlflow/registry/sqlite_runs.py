@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...stacks.registries import LoggedMetric, LoggedModel, TrackedRun
-from ...stacks.tags import RUN_ID
-from .connection import Connection
-from .links import run_url
-from .registry_rules import last_values, no_logged_model, no_run, seconds
-from .registry_tables import Tables, rows_for
+from ....stacks.registries import LoggedMetric, LoggedModel, TrackedRun
+from ....stacks.tags import RUN_ID
+from ..connection import Connection
+from ..links import run_url
+from .rules import last_values, no_logged_model, no_run, seconds
+from .tables import Tables, rows_for
 from .uris import local_path
 
 _READY = 2  # a logged model's status once all its files are there

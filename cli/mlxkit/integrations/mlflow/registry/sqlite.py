@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from ...stacks.model_addresses import model_id_in, run_path_in
-from ...stacks.registries import LoggedModel, ModelVersion, RegisteredModel
-from .backend import now_ms
-from .connection import Connection
-from .registry_rows import (
+from ....stacks.model_addresses import model_id_in, run_path_in
+from ....stacks.registries import LoggedModel, ModelVersion, RegisteredModel
+from ..backend import now_ms
+from ..connection import Connection
+from .rows import (
     MODELS,
     ONE,
     VERSIONS,
@@ -20,9 +20,9 @@ from .registry_rows import (
     one_version,
     with_details,
 )
-from .registry_rules import IS_PROMPT, MODEL_VERSIONS, no_logged_model, no_model
-from .registry_sqlite_runs import SqliteRuns
-from .registry_tables import Tables
+from .rules import IS_PROMPT, MODEL_VERSIONS, no_logged_model, no_model
+from .sqlite_runs import SqliteRuns
+from .tables import Tables
 from .versions_note import with_version
 
 _GONE = (

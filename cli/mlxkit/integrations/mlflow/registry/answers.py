@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...stacks.model_addresses import model_id_in
-from ...stacks.registries import LoggedMetric, LoggedModel, ModelVersion, RegisteredModel, TrackedRun
-from .connection import Connection
-from .links import run_url
-from .registry_rules import is_id, last_values, legacy_stage, seconds
+from ....stacks.model_addresses import model_id_in
+from ....stacks.registries import LoggedMetric, LoggedModel, ModelVersion, RegisteredModel, TrackedRun
+from ..connection import Connection
+from ..links import run_url
+from .rules import is_id, last_values, legacy_stage, seconds
 
 
 def model_from(told: Mapping[str, Any]) -> RegisteredModel:

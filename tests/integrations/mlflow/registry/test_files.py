@@ -14,16 +14,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from mlxkit.errors import AlreadyExistsError, MlxError, NotFoundError, UnreachableError
-from mlxkit.integrations.mlflow import model_files
-from mlxkit.integrations.mlflow.library_files import LibraryFiles
-from mlxkit.integrations.mlflow.registry import MlflowRegistry
-from mlxkit.integrations.mlflow.uris import local_path
+from mlxkit.integrations.mlflow.registry import model_files
+from mlxkit.integrations.mlflow.registry.library_files import LibraryFiles
+from mlxkit.integrations.mlflow.registry.registry import MlflowRegistry
+from mlxkit.integrations.mlflow.registry.uris import local_path
 from mlxkit.secrets.masking import mask_text
 from mlxkit.stacks.registries import ModelVersion
 from mlxkit.stacks.resolve import ResolvedComponent
 from tests.fixtures.loopback import http_server
 
-from .registry_contract import Place
+from .contract import Place
 
 _LARGE = "artifacts/large file (1)+é.bin"
 
