@@ -17,7 +17,7 @@ from typing import Any
 from ....config.files import make_private_dir
 from ....config.locks import file_lock
 from ....errors import AlreadyExistsError, MlxError, NotFoundError
-from ....stacks.deployers import ServeSpec, Serving
+from ....stacks.deployers import RefusedError, ServeSpec, Serving
 from ....stacks.listening import listen, reached_at
 from .environment import serving_environment
 from .log import last_lines, rotate
@@ -195,7 +195,7 @@ def _wait_answered(spec: ServeSpec, wanted: Wanted) -> None:
         status = read_status(spec.folder)
         if status is not None and status.answered == wanted.id:
             if status.refusal:
-                raise MlxError(
+                raise RefusedError(
                     f"{spec.model} is not served, {status.model} goes on: {status.refusal}",
                     hint=f"see {spec.folder / LOG}",
                 )
