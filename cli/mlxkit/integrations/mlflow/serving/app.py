@@ -10,19 +10,19 @@ import hmac
 import json
 import os
 import sys
-import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .pace import Pace
+from .hosts import is_of_this_machine
 from .scoring import Answer, Model
+from .threads import Threads
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+_SMALL = 16 * 1024  # bytes of a request
 _OPEN = ("/ping", "/health")
 _JSON = b"application/json"
 _PONG = Answer(200, b"\n", _JSON)
@@ -33,25 +33,40 @@ _FAILED = Answer(500, b"Internal Server Error", b"text/plain; charset=utf-8")
 class ScoringApp:
     """Answer requests about one model; a prediction that takes long holds up nothing but itself."""
 
-    def __init__(self, model: Model, max_body: int, token: str | None, timeout: float) -> None:
-        self._model, self._max_body, self._timeout = model, max_body, timeout
+    def __init__(
+        self, model: Model, max_body: int, token: str | None, timeout: float, *, is_local: bool
+    ) -> None:
+        self._model, self._max_body, self.timeout = model, max_body, timeout
+        self._guards_host = is_local and not token  # others cannot reach it, or cannot know the token
         self._token = token.encode() if token else None
-        self._pool = ThreadPoolExecutor(min(32, (os.cpu_count() or 1) + 4), thread_name_prefix="predict")
-        self._pace = Pace()
+        self._threads = Threads(min(32, (os.cpu_count() or 1) + 4), self._scored)
         self._too_large = _refusal(
             413,
             "REQUEST_LIMIT_EXCEEDED",
             f"the body of a request may have {max_body} bytes at most",
         )
+        self._misdirected = _refusal(
+            403,
+            "PERMISSION_DENIED",
+            "without a token this server is asked for by an address or as localhost, and by no other name",
+        )
         self._not_allowed = _refusal(
             401, "UNAUTHENTICATED", "the server asks for a token: Authorization: Bearer TOKEN"
         )
 
+    @property
+    def is_stuck(self) -> bool:
+        """Say whether every thread is held by a prediction that was given up."""
+        return self._threads.are_stuck
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope.get("path")
+        if self._guards_host and not _is_asked_here(scope):
+            await _refuse(scope, send, self._misdirected)
+            return
         if self._token is not None and path not in _OPEN and not self._is_allowed(scope):
-            await self._refuse(scope, send)
+            await _refuse(scope, send, self._not_allowed, [(b"www-authenticate", b"Bearer")])
         elif path == "/invocations" and scope["type"] == "http" and scope["method"] == "POST":
             await self._invocations(scope, receive, send)
         elif path in _OPEN and scope["type"] == "http" and scope["method"] == "GET":
@@ -74,7 +89,7 @@ class ScoringApp:
         body: bytes | None = message.get("body", b"")
         if message.get("more_body") or message["type"] == "http.disconnect":
             try:
-                body = await asyncio.wait_for(self._rest(message, receive), self._timeout)
+                body = await asyncio.wait_for(self._rest(message, receive), self.timeout)
             except (asyncio.TimeoutError, TimeoutError):
                 await _answer(send, _TIMED_OUT)
                 return
@@ -83,7 +98,7 @@ class ScoringApp:
                 return
         if body is None:  # the client has gone
             return
-        left = self._timeout - (asyncio.get_running_loop().time() - started)
+        left = self.timeout - (asyncio.get_running_loop().time() - started)
         await _answer(send, await self._score(body, content_type, left))
 
     async def _rest(self, message: Mapping[str, Any], receive: Receive) -> bytes | None:
@@ -103,31 +118,26 @@ class ScoringApp:
             message = await receive()
 
     async def _score(self, body: bytes, content_type: str | None, within: float) -> Answer:
-        if self._pace.is_quick(len(body)):
-            return self._score_here(body, content_type, within)
-        began = self._pace.begin()
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, self._scored, body, content_type)
-        work.add_done_callback(lambda _: self._pace.end(began, len(body)))
-        done, _ = await asyncio.wait((work,), timeout=within)
-        return work.result() if done else _TIMED_OUT
+        if len(body) <= _SMALL:
+            answer = self._answered_here(body, content_type)
+            if answer is not None:
+                return answer
+        return await self._threads.run(body, content_type, within) or _TIMED_OUT
 
-    def _score_here(self, body: bytes, content_type: str | None, within: float) -> Answer:
-        began = self._pace.begin()
+    def _answered_here(self, body: bytes, content_type: str | None) -> Answer | None:
+        """Answer in the serving thread what is known to be quick; everything else would hold up everybody."""
         loop = asyncio.get_running_loop()
         # A model may run a loop of its own, as it may in the thread where MLflow's server asks it.
         asyncio._set_running_loop(None)
         try:
-            answer = self._scored(body, content_type)
+            return self._model.answer_if_quick(body, content_type)
         finally:
             asyncio._set_running_loop(loop)
-            self._pace.end(began, len(body))
-        return answer if time.perf_counter() - began <= within else _TIMED_OUT
 
     def _scored(self, body: bytes, content_type: str | None) -> Answer:
         try:
             return self._model.score(body, content_type)
-        except Exception:
+        except BaseException:  # one that calls sys.exit() does not end its server
             sys.stderr.write(traceback.format_exc())
             return _FAILED
 
@@ -138,20 +148,25 @@ class ScoringApp:
                 return kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token or b"")
         return False
 
-    async def _refuse(self, scope: Scope, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        elif scope["type"] == "http":
-            await _answer(send, self._not_allowed, [(b"www-authenticate", b"Bearer")])
-
 
 class _TooLargeError(Exception):
     pass
 
 
+def _is_asked_here(scope: Scope) -> bool:
+    return all(is_of_this_machine(value) for name, value in scope.get("headers", ()) if name == b"host")
+
+
 def _refusal(status: int, code: str, message: str) -> Answer:
     """Return an error in the form that MLflow gives its own."""
     return Answer(status, json.dumps({"error_code": code, "message": message}).encode(), _JSON)
+
+
+async def _refuse(scope: Scope, send: Send, why: Answer, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+    elif scope["type"] == "http":
+        await _answer(send, why, headers)
 
 
 async def _answer(send: Send, answer: Answer, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:

@@ -13,9 +13,12 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from . import orphans
+from .hosts import is_loopback
 from .log import Log, Output
 from .state import Wanted
 
+_PATIENCE = 4.0  # seconds
 Phase = Literal["loading", "ready", "accepting", "draining"]
 
 
@@ -30,6 +33,10 @@ class Worker:
         self.failure = ""
         self.is_closed = False  # it accepts no connection any more
         self.deadline = time.monotonic() + wanted.ready_within
+        self.mark = os.urandom(8).hex()
+        self.request_timeout = 60.0  # seconds; it says what it is when it is ready
+        self.unanswered = 0
+        self._listener = listener
         self.output = Output(log, [token] if token else [])
         self.line, theirs = socket.socketpair()
         read, write = os.pipe()
@@ -40,7 +47,7 @@ class Worker:
                 stdout=write,
                 stderr=write,
                 cwd=folder,
-                pass_fds=[listener.fileno()],
+                env=orphans.marked(self.mark),
                 start_new_session=True,
             )
         finally:
@@ -54,8 +61,7 @@ class Worker:
             model_dir=wanted.model_dir,
             max_body=wanted.max_body,
             token=token,
-            listener=listener.fileno(),
-            family=int(listener.family),
+            is_local=is_loopback(listener.getsockname()[0]),
         )
 
     @property
@@ -68,9 +74,23 @@ class Worker:
             self.line.sendall(json.dumps(order).encode() + b"\n")
 
     def accept(self) -> None:
-        """Let it take connections."""
+        """Let it take connections. It gets the socket only now: what its model starts while loading has none of it."""
         self.phase = "accepting"
-        self.tell(do="accept")
+        with contextlib.suppress(OSError):
+            socket.send_fds(self.line, [b'{"do": "accept"}\n'], [self._listener.fileno()])
+
+    def is_deaf(self, every: float) -> bool:
+        """Ask whether it still listens to anything; True when it did not for longer than a request may take.
+
+        It counts how often this was asked, not the time: a machine that slept has made nobody deaf.
+        """
+        if self.phase != "accepting":
+            return False
+        self.unanswered += 1
+        if self.unanswered * every > self.request_timeout + _PATIENCE:
+            return True
+        self.tell(do="answer")
+        return False
 
     def leave(self, how: Literal["drain", "stop"], within: float) -> None:
         """Let it answer what it has and end; `drain` waits for idle connections for a while, too."""

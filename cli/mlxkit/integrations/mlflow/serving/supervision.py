@@ -11,6 +11,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from . import orphans
 from .log import Log
 from .process import Worker
 from .state import LOG, Status, Wanted, boot_id, read_wanted, write_status
@@ -20,6 +21,7 @@ _WITHIN = 60.0
 _LEAVES_WITHIN = 65.0  # a request is answered, or given up, after 60 s
 _CLOSES_WITHIN = 2.0
 _QUOTED = 6
+_ASKS_EVERY = 2.0
 
 
 class Supervisor:
@@ -52,6 +54,8 @@ class Supervisor:
         self._status: Status | None = None
         self._is_stopping = self._is_asked = False
         self._failure = ""
+        self._ask_at = 0.0
+        orphans.adopt()
         self._begin(wanted)
 
     def run(self) -> int:
@@ -94,8 +98,10 @@ class Supervisor:
             return
         for message in worker.heard():
             if message.get("ready"):
-                worker.phase = "ready"
+                worker.phase, worker.request_timeout = "ready", float(message["request_timeout"])
                 self._became_ready(worker)
+            elif message.get("answers"):
+                worker.unanswered = 0
             elif message.get("closed"):
                 worker.is_closed = True
             elif "failed" in message:
@@ -182,6 +188,11 @@ class Supervisor:
             worker.kill()  # what it started and left behind
             worker.close()
             self._died(worker)
+            self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        everyone = self._everyone()
+        orphans.end([worker.pid for worker in everyone], [worker.mark for worker in everyone])
 
     def _everyone(self) -> list[Worker]:
         return [*self._serving, *self._next, *self._old]
@@ -213,6 +224,13 @@ class Supervisor:
             due = [when for when in self._restarts if when <= now]
             self._restarts = [when for when in self._restarts if when > now]
             self._serving += [self._start(self._current) for _ in due]
+        if now >= self._ask_at:
+            self._ask_at = now + _ASKS_EVERY
+            orphans.bury([worker.pid for worker in self._everyone()])
+            for worker in self._everyone():
+                if worker.is_deaf(_ASKS_EVERY):
+                    worker.failure = "it answers nothing any more"
+                    worker.kill()
         for worker in self._everyone():
             if worker.phase in ("loading", "draining") and now > worker.deadline:
                 if worker.phase == "loading":
@@ -227,15 +245,15 @@ class Supervisor:
                 self._answered = self._current.id
                 self._log.say(f"serving {self._current.model}")
 
-    def _pause(self) -> float | None:
-        """Return the seconds until something is due, or None."""
+    def _pause(self) -> float:
+        """Return the seconds until something is due."""
         waiting = [w for w in self._everyone() if w.phase in ("loading", "draining")]
-        times = [*self._restarts, *(worker.deadline for worker in waiting)]
+        times = [self._ask_at, *self._restarts, *(worker.deadline for worker in waiting)]
         if self._closing_until is not None:
             times.append(self._closing_until)
         if self._signals:
             return 0.0
-        return max(0.0, min(times) - time.monotonic()) + 0.001 if times else None
+        return max(0.0, min(times) - time.monotonic()) + 0.001
 
     def _is_over(self) -> bool:
         return self._is_stopping and not (self._serving or self._next or self._old)

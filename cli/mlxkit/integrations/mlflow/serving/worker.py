@@ -32,8 +32,6 @@ def main() -> int:
     _die_with_the_supervisor()
     orders = _orders(line)
     first = next(orders)
-    listener = socket.socket(first["family"], socket.SOCK_STREAM, socket.IPPROTO_TCP, first["listener"])
-    os.set_inheritable(listener.fileno(), False)
     waiting: list[dict[str, Any]] = []
     follow = _Follower(orders, waiting)
     follow.start()
@@ -48,9 +46,11 @@ def main() -> int:
         return 1
     gc.collect()
     gc.freeze()  # what a loaded model consists of is not looked through again and again
-    from .server import serve
+    from .app import ScoringApp
+    from .server import request_timeout, serve
 
-    serve(model, listener, first["max_body"], first["token"], follow, lambda **told: _tell(line, **told))
+    app = ScoringApp(model, first["max_body"], first["token"], request_timeout(), is_local=first["is_local"])
+    serve(app, follow, lambda **told: _tell(line, **told))
     return 0
 
 
@@ -84,13 +84,16 @@ def _orders(line: socket.socket) -> Iterator[dict[str, Any]]:
     received = b""
     while True:
         try:
-            piece = line.recv(65536)
+            piece, passed, _, _ = socket.recv_fds(line, 65536, 1)
         except OSError:
             return
         if not piece:
             return
         *lines, received = (received + piece).split(b"\n")
-        yield from map(json.loads, lines)
+        for order in map(json.loads, lines):
+            if order.get("do") == "accept":
+                order["listener"] = passed.pop()
+            yield order
 
 
 def _tell(line: socket.socket, **message: Any) -> None:
