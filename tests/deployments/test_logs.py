@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxkit.deployments.logs import followed, last_lines
+from mlxkit.config.logfiles import last_lines
+from mlxkit.deployments.logs import followed
 
 
 def write(path: Path, text: str) -> None:

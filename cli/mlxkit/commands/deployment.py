@@ -29,6 +29,13 @@ IgnoreRequirements = Annotated[
     bool, typer.Option("--ignore-requirements", help="Serve it although packages that it names are missing.")
 ]
 
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0.1, help="How long it may take to get ready, from now on."
+    ),
+]
+
 
 @app.command("list")
 def list_(output: Output = Format.table) -> None:
@@ -55,7 +62,8 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="The last lines.")] = 100,
 ) -> None:
     """Print what the server of a deployment has written."""
-    from ..deployments.logs import followed, last_lines
+    from ..config.logfiles import last_lines
+    from ..deployments.logs import followed
 
     path = _service().log(name)
     if not follow:
@@ -72,11 +80,12 @@ def logs(
 def start(
     name: Name,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it answers.")] = True,
+    timeout: Timeout = None,
     output: Output = Format.table,
 ) -> None:
     """Serve again what was stopped or has died."""
     terminal.let_person_unlock()
-    _changed(_service().start(name, wait=wait), output)
+    _changed(_service().start(name, wait=wait, ready_within=timeout), output)
 
 
 @app.command("stop")
@@ -94,12 +103,14 @@ def update(
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, help="How many processes.")] = None,
     max_body: MaxBody = None,
+    timeout: Timeout = None,
     ignore_requirements: IgnoreRequirements = False,
     output: Output = Format.table,
 ) -> None:
     """Swap the model without a failed request, or follow an alias.
 
-    Without --model the deployment follows what it was made from. A model that does not load changes nothing.
+    Without options the deployment follows what it was made from; with others than --model its version stays.
+    A model that does not load changes nothing.
 
       mlx deployment update iris --model iris:8
     """
@@ -109,7 +120,12 @@ def update(
     size = None if max_body is None else size_of(max_body, what="--max-body")
     _changed(
         _service().update(
-            name, model, workers=workers, max_body=size, ignore_requirements=ignore_requirements
+            name,
+            model,
+            workers=workers,
+            max_body=size,
+            ready_within=timeout,
+            ignore_requirements=ignore_requirements,
         ),
         output,
     )
@@ -133,7 +149,9 @@ def _service() -> DeploymentService:
 
 def _changed(record: DeploymentRecord, output: Format) -> None:
     """Say what became of a deployment."""
-    where = f" at {record.url}" if record.state in ("running", "updating", "starting") and record.url else ""
+    from ..stacks.deployers import ANSWERS
+
+    where = f" at {record.url}" if record.state in (*ANSWERS, "starting") and record.url else ""
     terminal.say(
         f"{record.name} serves {record.model}:{record.version}{where}"
         if where

@@ -143,25 +143,24 @@ def _source(
     from ..deployments.payload import CSV, JSON, from_bytes, from_file
 
     kinds = {None: JSON, "json": JSON, "csv": CSV}
-    if data.startswith("@"):
-        path = Path(data[1:]).expanduser()
+    path = Path(data[1:]).expanduser()
+    if data.startswith("@") and (path.is_file() or path.is_dir() or not path.exists()):
         kind = CSV if format is None and path.suffix.lower() == ".csv" else kinds[format]
         return lambda signature: from_file(path, kind, signature)
-    if data != "-":
+    if data != "-" and not data.startswith("@"):
         return lambda signature: from_bytes(os.fsencode(data), kinds[format], signature, what="--data")
-    if terminal.is_terminal(sys.stdin):
+    if data == "-" and terminal.is_terminal(sys.stdin):
         raise UsageError(
             "--data -: nothing is piped in", hint=f"mlx model predict {name} --data - < rows.json"
         )
 
     def read(signature: Signature) -> Payload:
-        from ..deployments.scoring import too_much_piped
+        from ..deployments.scoring import read_once
 
-        deployment = service.get(name)
-        text = sys.stdin.buffer.read(deployment.max_body + 1)
-        if len(text) > deployment.max_body:
-            raise too_much_piped(deployment)
-        return from_bytes(text, kinds[format], signature, what="standard input")
+        what = "standard input" if data == "-" else str(path)
+        with sys.stdin.buffer if data == "-" else path.open("rb") as source:
+            text = read_once(source, service.get(name), what=what)
+        return from_bytes(text, kinds[format], signature, what=what)
 
     return read
 
@@ -169,6 +168,9 @@ def _source(
 def _print(predictions: Any, output: Format | None) -> None:
     import json
 
+    from ..records import plain
+
+    predictions = plain(predictions)
     if output is Format.yaml:
         from ..config.yamltext import dump_yaml
 
@@ -181,13 +183,16 @@ def _print(predictions: Any, output: Format | None) -> None:
 
 
 def _curl(record: DeploymentRecord, signature: Signature) -> str:
-    """Return a command line that works; the token is read from a variable, so that it is nowhere in it."""
+    """Return a command line that works; the token goes through a pipe, so that no list of processes shows it."""
     import shlex
 
     body = signature.sample()
     shown = shlex.quote(body) if body else "@rows.json"
-    header = ' -H "Authorization: Bearer $TOKEN"' if record.token else ""
-    line = f"curl {record.prediction_url} -H 'Content-Type: application/json'{header} -d {shown}"
+    line = f"curl {record.prediction_url} -H 'Content-Type: application/json' -d {shown}"
     if record.token:
-        line = f"TOKEN=...  # the value of {record.token}\n{line}"
+        from ..secrets.references import find
+
+        token = find(record.token)[0]
+        told = f"mlx secret get {token.secret} {token.key} --reveal"
+        line = f"{{ printf 'Authorization: Bearer '; {told}; }} | {line} -H @-"
     return line

@@ -14,6 +14,7 @@ from .terminal import Format
 from .words import WordsCommand
 
 if TYPE_CHECKING:
+    from ..deployments.store import DeploymentStore
     from ..secrets.records import SecretListing
     from ..secrets.service import SecretService
 
@@ -114,15 +115,20 @@ def rename(
 ) -> None:
     """Rename a secret and the references to it."""
     secrets = _secrets()
-    users = secrets.used_by(name)
-    if users:
+    users, deployed = secrets.used_by(name), _deployed(name)
+    if users or deployed:
         terminal.confirm(
-            f"rename {name} to {new_name}, and with it the references in{_bullets(users)}\n?", yes=yes
+            f"rename {name} to {new_name}, and with it the references in{_bullets([*users, *deployed])}\n?",
+            yes=yes,
         )
     secrets.rename(name, new_name, with_references=bool(users))
     terminal.say(f"renamed {name} to {new_name}")
-    if users:
-        terminal.say(f"changed the references in{_bullets(users)}")
+    if deployed:
+        from ..deployments.token import rename_in
+
+        rename_in(_deployments(), name, new_name)
+    if users or deployed:
+        terminal.say(f"changed the references in{_bullets([*users, *deployed])}")
 
 
 @app.command("delete")
@@ -136,7 +142,7 @@ def delete(
     """Delete a secret."""
     secrets = _secrets()
     secrets.get(name)
-    users = secrets.used_by(name)
+    users = [*secrets.used_by(name), *_deployed(name)]
     used = f"; it is used by{_bullets(users)}\ndelete it" if users else ""
     terminal.confirm(f"delete secret {name!r}{used}?", yes=yes)
     secrets.delete(name, force=force)
@@ -207,6 +213,20 @@ def _secrets() -> SecretService:
     terminal.let_person_unlock()
     secrets: SecretService = Client().secrets
     return secrets
+
+
+def _deployments() -> DeploymentStore:
+    from ..config.paths import find_project
+    from ..deployments.store import DeploymentStore
+
+    return DeploymentStore(find_project().state_dir)
+
+
+def _deployed(name: str) -> list[str]:
+    """Return this project's deployments whose token refers to a secret, as they are shown."""
+    from ..deployments.token import users_of
+
+    return [f"deployment {entry.name}: token" for entry in users_of(_deployments(), name)]
 
 
 def _said(verb: str, listing: SecretListing, secrets: SecretService) -> None:

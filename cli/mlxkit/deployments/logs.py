@@ -1,24 +1,18 @@
-"""The log of a deployment: its last lines, and what is added to it."""
+"""The log of a deployment, and what is added to it."""
 
 from __future__ import annotations
 
 import os
 import time
+from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..config.logfiles import last_lines, set_aside
+
 _PAUSE = 0.2
 _PIECE = 256 * 1024
-
-
-def last_lines(path: Path, count: int) -> list[str]:
-    """Return the last lines of a log; none when there is no log yet."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return [line.rstrip("\n") for line in deque(file, maxlen=count)]
-    except FileNotFoundError:
-        return []
 
 
 def followed(path: Path, count: int, *, is_over: Callable[[], bool] = lambda: False) -> Iterator[str]:
@@ -27,18 +21,21 @@ def followed(path: Path, count: int, *, is_over: Callable[[], bool] = lambda: Fa
     Ends when `is_over` says so, which is asked whenever there is nothing new.
     """
     file = None
+    decoder = getincrementaldecoder("utf-8")("replace")  # a piece may end in the middle of a character
     try:
         while True:
             if file is None and path.exists():
                 file = path.open("rb")
                 if count >= 0:
+                    yield _before(path, count)
                     file.seek(_start_of(path, count))
             count = -1  # of another file everything is new
             piece = file.read(_PIECE) if file is not None else b""
             if piece:
-                yield piece.decode("utf-8", "replace")
+                yield decoder.decode(piece)
                 continue
             if file is not None and _is_another(path, file.fileno(), file.tell()):
+                yield decoder.decode(b"", final=True)
                 file.close()
                 file = None
                 continue
@@ -48,6 +45,13 @@ def followed(path: Path, count: int, *, is_over: Callable[[], bool] = lambda: Fa
     finally:
         if file is not None:
             file.close()
+
+
+def _before(path: Path, count: int) -> str:
+    """Return what the log that was set aside has of the last lines, when this one has too few."""
+    missing = len(last_lines(path, count)) - len(last_lines(path, count, with_earlier=False))
+    earlier = last_lines(set_aside(path), missing, with_earlier=False)
+    return "".join(f"{line}\n" for line in earlier)
 
 
 def _start_of(path: Path, count: int) -> int:

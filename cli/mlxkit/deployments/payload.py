@@ -14,8 +14,8 @@ from ..errors import MlxError, NotFoundError, UsageError
 from .signature import Signature
 
 JSON, CSV = "application/json", "text/csv"
-_PROTOCOL = frozenset({"inputs", "instances", "dataframe_split", "dataframe_records"})
-_LLM = frozenset({"messages", "prompt", "input"})  # what MLflow takes for the form of chats and completions
+PROTOCOL = frozenset({"inputs", "instances", "dataframe_split", "dataframe_records"})
+LLM = frozenset({"messages", "prompt", "input"})  # what MLflow takes for the form of chats and completions
 _BESIDE = frozenset({"params", "signature_name"})  # stands beside the data, in any order
 _CHUNK = 256 * 1024
 _PARSED = 1024 * 1024  # up to this size JSON is checked before it is sent
@@ -35,19 +35,35 @@ class Payload:
     skipped: int = 0
     before: bytes = b""
     after: bytes = b""
+    what: str = "the data"
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body piece by piece."""
         if self.before:
             yield self.before
-        with self.opened() as source:
-            source.seek(self.skipped)
-            left = self.size - len(self.before) - len(self.after)
-            while left > 0 and (piece := source.read(min(_CHUNK, left))):  # not more, if the file grew
-                left -= len(piece)
-                yield piece
+        try:
+            source = self.opened()
+        except OSError as error:
+            raise _unreadable(self.what, error) from error
+        with source:
+            yield from self._read(source)
         if self.after:
             yield self.after
+
+    def _read(self, source: BinaryIO) -> Iterator[bytes]:
+        left = self.size - len(self.before) - len(self.after)
+        is_at = False
+        while left > 0:  # not more, if the file grew
+            try:
+                if not is_at:
+                    is_at = source.seek(self.skipped) >= 0
+                piece = source.read(min(_CHUNK, left))
+            except OSError as error:  # what is ours to read is not the server's fault
+                raise _unreadable(self.what, error) from error
+            if not piece:
+                raise MlxError(f"{self.what} has become shorter while it was sent", hint="try again")
+            left -= len(piece)
+            yield piece
 
 
 def from_bytes(data: bytes, content_type: str, signature: Signature, *, what: str) -> Payload:
@@ -64,8 +80,12 @@ def from_file(path: Path, content_type: str, signature: Signature) -> Payload:
     except FileNotFoundError:
         raise NotFoundError(f"no file {path}", hint=f"ls {path.parent}") from None
     except OSError as error:
-        raise MlxError(f"cannot read {path}: {error.strerror}") from error
+        raise _unreadable(str(path), error) from error
     return _payload(content_type, size, lambda: path.open("rb"), signature, str(path))
+
+
+def _unreadable(what: str, error: OSError) -> MlxError:
+    return MlxError(f"cannot read {what}: {error.strerror or error}")
 
 
 def _payload(content_type: str, size: int, opened: Opener, signature: Signature, what: str) -> Payload:
@@ -75,10 +95,10 @@ def _payload(content_type: str, size: int, opened: Opener, signature: Signature,
     if not head[skipped:].strip():
         raise UsageError(f"{what} is empty", hint="--data '[[1, 2]]', @rows.json, @rows.csv or -")
     if content_type == CSV:
-        return Payload(CSV, size - skipped, opened, skipped)
+        return Payload(CSV, size - skipped, opened, skipped, what=what)
     parsed = _parsed(head[skipped:], what) if size <= _PARSED else None
     before, after = _wrapping(head[skipped:], parsed, opened, signature, what)
-    return Payload(JSON, size - skipped + len(before) + len(after), opened, skipped, before, after)
+    return Payload(JSON, size - skipped + len(before) + len(after), opened, skipped, before, after, what)
 
 
 def _parsed(data: bytes, what: str) -> object:
@@ -110,7 +130,7 @@ def _wrapping(
     if not start.startswith(b"{"):  # one number, or one text
         return b'{"inputs": [', b"]}"
     keys = _keys(start, parsed, opened, what)
-    if keys & _PROTOCOL or (keys & _LLM and not keys & set(signature.names)):
+    if keys & PROTOCOL or (keys & LLM and not keys & set(signature.names)):
         return b"", b""
     return b'{"dataframe_records": [', b"]}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import CredentialsError, MlxError, UnreachableError
 from ..secrets.value import SecretValue
@@ -33,13 +33,19 @@ def too_large(size: int, deployment: DeploymentRecord) -> MlxError:
     )
 
 
-def too_much_piped(deployment: DeploymentRecord) -> MlxError:
-    """Return the error for standard input that does not end where the deployment's limit is."""
-    return MlxError(
-        f"standard input holds more than {size_text(deployment.max_body)}, which is what deployment "
-        f"{deployment.name!r} takes at most",
-        hint=f"send it in parts, or: mlx deployment update {deployment.name} --max-body SIZE",
-    )
+def read_once(source: BinaryIO, deployment: DeploymentRecord, *, what: str) -> bytes:
+    """Return all of what can be read only once, such as a pipe, and nothing that the deployment would not take."""
+    try:
+        data = source.read(deployment.max_body + 1)
+    except OSError as error:
+        raise MlxError(f"cannot read {what}: {_why(error)}") from error
+    if len(data) > deployment.max_body:
+        raise MlxError(
+            f"{what} holds more than {size_text(deployment.max_body)}, which is what deployment "
+            f"{deployment.name!r} takes at most",
+            hint=f"send it in parts, or: mlx deployment update {deployment.name} --max-body SIZE",
+        )
+    return data
 
 
 def send(

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.paths import Project, find_project, project_at
 from ..errors import AlreadyExistsError, UsageError
+from ..stacks.deployers import ANSWERS
 from .entries import DEFAULT_MAX_BODY, DeploymentEntry
 
 if TYPE_CHECKING:
     from .records import DeploymentRecord
     from .service import DeploymentService
-
-_SERVED = ("running", "updating")
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,13 @@ class ModelServer:
     @property
     def is_running(self) -> bool:
         """Say whether it answers requests."""
-        return self.status.state in _SERVED
+        return self.status.state in ANSWERS
 
     @property
     def prediction_url(self) -> str | None:
         """The address to send rows to; None when it does not run."""
         found = self.status
-        return found.prediction_url if found.state in _SERVED else None
+        return found.prediction_url if found.state in ANSWERS else None
 
     @property
     def model_name(self) -> str:
@@ -81,8 +80,8 @@ class ModelServer:
         return returned(self._service.predict(self.name, body_of(data), timeout=timeout), data)
 
     def start(self, timeout: float | None = None) -> ModelServer:
-        """Serve again, if it does not; `timeout` 0 does not wait."""
-        self._service.start(self.name, wait=timeout != 0)
+        """Serve again, if it does not; `timeout` is how many seconds it may take, from now on, and 0 does not wait."""
+        self._service.start(self.name, wait=timeout != 0, ready_within=timeout or None)
         return self
 
     def stop(self, timeout: float | None = None) -> None:
@@ -145,19 +144,19 @@ class MLFlowModelDeployer:
                 return self._server(name)
             except AlreadyExistsError:  # somebody else was first
                 pass
-        entry = service.store.get(name)
+        entry = service.entry(name)
         if config is not None:
             _check_same_address(entry, config)
         if not replace:
             _check_same_version(service, entry, reference)
         elif config is None:
-            service.update(name, reference)
+            service.update(name, reference, ready_within=timeout or None)
         else:
             service.update(
-                name, reference, workers=config.workers, max_body=config.max_body,
+                name, reference, workers=config.workers, max_body=config.max_body, ready_within=seconds or None,
                 ignore_requirements=config.ignore_requirements,
             )  # fmt: skip
-        if service.get(name).state not in _SERVED:
+        if service.get(name).state not in ANSWERS:
             service.start(name, wait=seconds != 0)
         return self._server(name)
 
@@ -179,7 +178,7 @@ class MLFlowModelDeployer:
             self._server(record.name)
             for record in self._service().list(follow=False)
             if all(value is None or str(getattr(record, key)) == value for key, value in wanted.items())
-            and running in (None, record.state in _SERVED)
+            and running in (None, record.state in ANSWERS)
         ]
 
     def _service(self, tracker: str | None = None) -> DeploymentService:
@@ -188,7 +187,7 @@ class MLFlowModelDeployer:
         return DeploymentService(self.project, self._stack, tracker=tracker)
 
     def _server(self, name: str) -> ModelServer:
-        entry = self._service().store.get(name)
+        entry = self._service().entry(name)
         return ModelServer(name, str(self.project.config_path), f"{entry.model}:{entry.version}")
 
 
@@ -246,6 +245,10 @@ def _check_same_address(entry: DeploymentEntry, config: MLFlowDeploymentConfig) 
 
 
 def _check_same_version(service: DeploymentService, entry: DeploymentEntry, reference: str) -> None:
+    from .following import names_served
+
+    if names_served(reference, entry):
+        return
     version = service.version_of(reference, entry)
     if (version.name, version.version) != (entry.model, entry.version):
         raise AlreadyExistsError(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import CredentialsError, UsageError
-from ..secrets.references import find, normalise
+from ..secrets.references import find, normalise, renamed
 from ..secrets.service import SecretService
 from ..secrets.value import SecretValue
+from .entries import DeploymentEntry
+from .store import DeploymentStore
 
 
 def check_token(text: str | None) -> str | None:
@@ -21,6 +25,23 @@ def check_token(text: str | None) -> str | None:
             hint='mlx secret create serving --token, and then --token "<<serving.token>>"',
         )
     return written
+
+
+def users_of(store: DeploymentStore, secret: str) -> list[DeploymentEntry]:
+    """Return the deployments whose token refers to a secret."""
+    return [
+        entry
+        for entry in store.list()
+        if any(reference.secret == secret for reference in find(entry.token or ""))
+    ]
+
+
+def rename_in(store: DeploymentStore, old: str, new: str) -> None:
+    """Make every token that refers to one secret refer to another."""
+    for found in users_of(store, old):
+        with store.changing(found.name):
+            entry = store.get(found.name)
+            store.write(replace(entry, token=renamed(entry.token or "", old, new)))
 
 
 def resolve_token(reference: str | None) -> SecretValue | None:

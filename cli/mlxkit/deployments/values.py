@@ -8,10 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
+from .payload import LLM, PROTOCOL
 
 
 def body_of(data: Any) -> bytes:
-    """Return the JSON of rows, records, an array or a table; raises UsageError for what has none."""
+    """Return the JSON of rows, records, columns, an array or a table; raises UsageError for what has none.
+
+    Bytes are JSON already.
+    """
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
     try:
         return json.dumps(_shaped(data), default=_plain).encode()
     except (TypeError, ValueError) as error:
@@ -40,9 +46,19 @@ def _shaped(data: Any) -> Any:
         return {"dataframe_split": {"columns": split["columns"], "data": split["data"]}}
     if hasattr(data, "to_dicts"):  # polars
         return {"dataframe_records": data.to_dicts()}
-    if isinstance(data, Mapping) and any(_is_array(value) for value in data.values()):
+    if isinstance(data, Mapping) and _has_columns(data):
         return {"inputs": dict(data)}
     return data
+
+
+def _has_columns(data: Mapping[Any, Any]) -> bool:
+    """Say whether a mapping is a table by its columns, and neither one record nor MLflow's protocol."""
+    if any(_is_array(value) for value in data.values()):
+        return not PROTOCOL & data.keys()
+    if not data or (PROTOCOL | LLM) & data.keys():
+        return False
+    columns = list(data.values())
+    return all(isinstance(column, (list, tuple)) and len(column) == len(columns[0]) for column in columns)
 
 
 def _is_array(value: Any) -> bool:
