@@ -23,11 +23,24 @@ import mlflow, pandas as pd
 from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
+def daemon():
+    """Start a process that nobody waits for, and return its id."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        pid = os.fork()
+        if pid == 0: time.sleep(300)
+        os.write(write, str(pid).encode())
+        os._exit(0)
+    os.wait()
+    return int(os.read(read, 20))
+
 class Obedient(mlflow.pyfunc.PythonModel):
     """Answers with its version, after it did what the input says."""
     def __init__(self, version, on_load=""):
         self.version, self.on_load = version, on_load
     def load_context(self, context):
+        self.daemon = daemon() if self.on_load == "daemon" else None
         if self.on_load == "raise":
             print("about to fail")
             raise ValueError("this model is broken")
@@ -52,6 +65,12 @@ class Obedient(mlflow.pyfunc.PythonModel):
             if what == "loop":
                 import asyncio
                 asyncio.run(asyncio.sleep(0))
+            if what == "hold":  # the interpreter, and so every thread
+                import ctypes
+                ctypes.PyDLL(None).sleep(int(arg))
+            if what == "exits": sys.exit(int(arg))
+            if what == "daemon": return [daemon()]
+            if what == "daemon on load": return [self.daemon]
             if what == "pid": return [os.getpid()]
             if what == "env": return [str(dict(os.environ))]
         return [self.version]
@@ -65,6 +84,7 @@ def save(name, model, **more):
 
 save("one", Obedient(1))
 save("two", Obedient(2))
+save("daemon", Obedient(1, "daemon"))
 for how in ("raise", "exit", "hang"):
     save(how, Obedient(3, how))
 texts = pd.DataFrame({"text": ["a"]})

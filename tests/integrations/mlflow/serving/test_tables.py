@@ -164,3 +164,30 @@ def test_a_model_that_is_told_more_than_numbers_is_left_to_mlflow(tmp_path: Path
         assert Model.load(str(folder))._tables is None
     mlflow.sklearn.save_model(model, tmp_path / "bare", pip_requirements=[])
     assert Model.load(str(tmp_path / "bare"))._tables is None
+
+
+def test_a_table_is_answered_where_everybody_waits_only_when_the_last_one_was_quick(
+    models: tuple[Model, Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    model = models[0]
+    tables = model._tables.tables if isinstance(model._tables, Spy) else model._tables
+    assert tables is not None
+    monkeypatch.setattr(model, "_tables", tables)
+    body, predict, pause = json.dumps(split(ROW)).encode(), tables._predict, 0.0
+
+    def slowly(table: Any) -> Any:
+        time.sleep(pause)
+        return predict(table)
+
+    monkeypatch.setattr(tables, "_predict", slowly)
+    expected = model.score(body, JSON)
+    assert model.answer_if_quick(body, JSON) == expected
+    assert model.answer_if_quick(json.dumps({"inputs": 5}).encode(), JSON) is None
+    pause = 0.05
+    assert model.answer_if_quick(body, JSON) == expected  # nobody could know
+    assert model.answer_if_quick(body, JSON) is None
+    pause = 0.0
+    assert model.score(body, JSON) == expected
+    assert model.answer_if_quick(body, JSON) == expected
