@@ -128,7 +128,18 @@ def test_a_token_reaches_callers_and_nothing_else(zoo: Zoo) -> None:
     made = mlx("model", "deploy", "zoo:1", "--token", "<<serving.token>>", "--host", "0.0.0.0", **secret)
     assert made.returncode == 0, made.stderr
     assert "anyone who reaches this machine can call the model" in made.stderr
-    assert 'Authorization: Bearer $TOKEN"' in made.stderr
+    curl = next(line for line in made.stderr.splitlines() if "curl" in line)
+    assert "mlx secret get serving token --reveal; } | curl" in curl
+    if shutil.which("curl"):
+        command = curl.replace("mlx secret", f"{sys.executable} -m mlxkit secret")
+        asked = subprocess.run(
+            ["sh", "-c", f"{command} -s"],
+            env={**os.environ, **secret},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(asked.stdout)["predictions"]
     right = mlx("model", "predict", "zoo", "-d", "[[0, 0]]", **secret)
     wrong = mlx("model", "predict", "zoo", "-d", "[[0, 0]]", MLX_SECRET_SERVING__TOKEN="an0ther-token")
     assert (right.stdout, wrong.returncode, wrong.stdout) == ("[1.0]\n", 5, "")
@@ -188,6 +199,7 @@ def test_predict_reads_text_files_and_standard_input(served: Zoo, monkeypatch: p
         (["-d", "@rows.txt", "--format", "csv"], "", "[5.0]\n"),
         (["-d", "-"], "[[1, 2]]", "[5.0]\n"),
         (["-d", "-", "--format", "csv"], "a,b\n1,2\n", "[5.0]\n"),
+        (["-d", "@/dev/stdin"], "[[1, 2]]", "[5.0]\n"),
     ):
         done = mlx("model", "predict", "shared", *words, stdin=stdin)
         assert (done.returncode, done.stdout) == (0, said), (words, done.stderr)
@@ -206,6 +218,8 @@ def test_predict_reads_text_files_and_standard_input(served: Zoo, monkeypatch: p
         assert (done.returncode, done.stdout) == (code, ""), (words, done.stderr)
         assert said in done.stderr, (words, done.stderr)
         assert "Traceback" not in done.stderr
+    piped = mlx("model", "predict", "tensor", "-d", "@/dev/stdin", stdin=b"[" + b"1," * 1000 + b"1]")
+    assert "/dev/stdin holds more than 1000B" in piped.stderr
     too_much = mlx("model", "predict", "tensor", "-d", "-", stdin=b"[" + b"1," * 1000 + b"1]")
     assert "standard input holds more than 1000B" in too_much.stderr
     as_json = mlx("model", "predict", "sharde", "-d", "[1]", "-o", "json")
@@ -231,3 +245,12 @@ def test_ctrl_c_during_an_update_leaves_the_old_one_serving(zoo: Zoo) -> None:
     assert listed()[0]["state"] == "running"
     assert mlx("deployment", "update", "d", "--model", "zoo:2").returncode == 0
     assert mlx("model", "predict", "d", "--data", "[[0, 0]]").stdout == "[2.0]\n"
+
+
+def test_what_is_no_number_in_an_answer_is_text_as_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    from mlxkit.commands.model_serving import _print
+    from mlxkit.commands.terminal import Format
+
+    _print([float("nan"), {"low": float("-inf")}, 1.5], Format.json)
+    _print([float("nan")], Format.table)
+    assert capsys.readouterr().out == '["nan", {"low": "-inf"}, 1.5]\nnan\n'

@@ -275,6 +275,27 @@ def test_rename_breaks_no_reference_and_with_yes_changes_them(mlx: Mlx, used: Pa
     assert "<<other.password>>  # from the team" in used.read_text()
 
 
+def test_the_token_of_a_deployment_is_a_use_of_a_secret(mlx: Mlx) -> None:
+    from mlxkit.deployments.entries import DeploymentEntry
+    from mlxkit.deployments.store import DeploymentStore
+
+    Path("mlx.yaml").write_text("version: 1\n")
+    store = DeploymentStore(Path(".mlx").absolute())
+    entry = DeploymentEntry(
+        "d", "iris", 1, "iris:1", store.new_folder("d"), "1-aa", token="<<serving.token>>"
+    )
+    store.write(entry)
+    assert mlx("secret", "create", "serving", "--token=abcdef").code == 0
+    refused = mlx("secret", "rename", "serving", "other")
+    assert refused.code == ExitCode.usage
+    assert "deployment d: token" in refused.stderr
+    assert mlx("secret", "rename", "serving", "other", "--yes").code == 0
+    assert store.get("d").token == "<<other.token>>"
+    refused = mlx("secret", "delete", "other")
+    assert refused.code == ExitCode.usage
+    assert "deployment d: token" in refused.stderr
+
+
 def test_rename_changes_nothing_when_a_configuration_cannot_be_read(mlx: Mlx, used: Path) -> None:
     mlx("secret", "create", "db", "--password=value")
     used.write_text(used.read_text() + "stacks: [\n")

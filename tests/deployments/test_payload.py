@@ -122,3 +122,18 @@ def test_a_file_that_is_not_there_and_a_folder_are_named(tmp_path: Path) -> None
         from_file(tmp_path / "rows.json", JSON, UNKNOWN)
     with pytest.raises(MlxError, match="Is a directory"):
         from_file(tmp_path, JSON, UNKNOWN)
+
+
+def test_what_cannot_be_read_is_not_the_servers_fault(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n1\n2\n")
+    payload = from_file(path, CSV, UNKNOWN)
+    path.write_text("a\n")
+    with pytest.raises(MlxError, match=r"rows\.csv has become shorter"):
+        sent(payload)
+    path.unlink()
+    with pytest.raises(MlxError, match=r"cannot read .*rows\.csv: No such file"):
+        sent(payload)
+    path.mkdir()
+    with pytest.raises(MlxError, match=r"cannot read .*rows\.csv: Is a directory"):
+        sent(payload)

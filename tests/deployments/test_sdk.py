@@ -97,6 +97,8 @@ def test_predictions_come_back_as_what_was_sent(served: Zoo) -> None:
     assert server.predict([{"a": 1, "b": 2}]) == [5.0]
     assert server.predict({"a": 1, "b": 2}) == [5.0]
     assert server.predict({"inputs": {"a": [1.0], "b": [2.0]}}) == [5.0]
+    assert server.predict({"a": [1.0, 3.0], "b": [2.0, 4.0]}) == [5.0, 9.0]
+    assert server.predict(b"[[1, 2]]") == [5.0]
     table = pd.DataFrame(
         {"b": [2.0, float("nan")], "a": [0.1 + 0.2, 3]}, index=pd.date_range("2026", periods=2)
     )

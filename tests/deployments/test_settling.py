@@ -92,8 +92,8 @@ class Answering:
             raise self.error
         return self.now
 
-    def stop(self, folder: Path) -> None:
-        pass
+    def stop(self, folder: Path, *, within: float | None = None) -> None:
+        self.within = within
 
     def serving(self, folder: Path) -> Serving:
         return self.now
@@ -200,6 +200,20 @@ def test_the_time_to_get_ready_is_changed_later_and_named_when_it_was_too_short(
     with pytest.raises(MlxError) as failed:
         service.start("d")
     assert failed.value.hint == "mlx deployment start d --timeout 0.2"
+
+
+def test_stopping_in_python_waits_as_long_as_it_is_told(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlxkit.deployments.sdk import ModelServer
+
+    service = zoo.service
+    recorded(service.store)
+    service._deployers[""] = deployer = Answering(None, RUNS)
+    monkeypatch.setattr(ModelServer, "_service", service)
+    server = ModelServer("d", "mlx.yaml")
+    server.stop(timeout=3)
+    assert deployer.within == 3
+    server.start(timeout=7)
+    assert service.store.get("d").ready_within == 7
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ class ModelServer:
         return self
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop serving, after the requests that are being answered."""
-        self._service.stop(self.name)
+        """Stop serving, after the requests that are being answered, for `timeout` seconds at most."""
+        self._service.stop(self.name, within=timeout)
 
     @property
     def _service(self) -> DeploymentService:

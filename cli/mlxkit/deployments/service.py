@@ -200,13 +200,13 @@ class DeploymentService:
             entry, serving, notes = started(store, deployer, entry, wait=wait, waiting=self._waiting)
         return views.shown(entry, serving, deployer).noted(*notes)
 
-    def stop(self, name: str) -> DeploymentRecord:
-        """Stop serving, after the requests that are being answered; its files stay."""
+    def stop(self, name: str, *, within: float | None = None) -> DeploymentRecord:
+        """Stop serving, after the requests that are being answered, for `within` seconds at most; its files stay."""
         self.store.check_exists(name)
         with self.store.changing(name):
             deployer, entry = self._settled(name)
             before = deployer.serving(entry.folder)
-            deployer.stop(entry.folder)
+            deployer.stop(entry.folder, within=within)
         notes = [f"{name} was stopped already"] if before.state == "stopped" else []
         return self._shown(entry).noted(*notes)
 

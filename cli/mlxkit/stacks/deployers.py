@@ -76,8 +76,8 @@ class ModelDeployer(Protocol):
     def replace(self, spec: ServeSpec) -> Serving:
         """Serve another model on the same address without a failed request; one that does not pass its check is a RefusedError."""
 
-    def stop(self, folder: Path) -> None:
-        """Stop serving, after the requests that are being answered; nothing happens when it was stopped."""
+    def stop(self, folder: Path, *, within: float | None = None) -> None:
+        """Stop serving, after the requests that are being answered, or those answered `within` seconds."""
 
     def serving(self, folder: Path) -> Serving:
         """Look what is being served, asking the system and not a file."""

@@ -92,14 +92,19 @@ class MlflowDeployer:
             _wait_answered(spec, wanted)
         return look(spec.folder)
 
-    def stop(self, folder: Path) -> None:
-        """Stop serving, after the requests that are being answered; nothing happens when it was stopped."""
+    def stop(self, folder: Path, *, within: float | None = None) -> None:
+        """Stop serving, after the requests that are being answered, or those answered `within` seconds."""
         pid = holder(folder)
         deadline = time.monotonic() + _LEAVES_WITHIN
+        hurried = None if within is None else time.monotonic() + within
         if pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         while pid is not None:
+            if pid and hurried is not None and time.monotonic() >= hurried:
+                hurried = None
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)  # told a second time, it waits for nothing
             if time.monotonic() > deadline:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
