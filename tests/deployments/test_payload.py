@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlxkit.deployments.payload import CSV, JSON, Payload, from_bytes, from_file
+from mlxkit.deployments.payload import CSV, JSON, Payload, from_bytes, from_file, is_pipe
 from mlxkit.deployments.signature import Column, Signature
 from mlxkit.errors import MlxError, NotFoundError, UsageError
 
@@ -137,3 +137,11 @@ def test_what_cannot_be_read_is_not_the_servers_fault(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(MlxError, match=r"cannot read .*rows\.csv: Is a directory"):
         sent(payload)
+
+
+def test_a_pipe_is_told_from_what_can_be_read_again(tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    assert is_pipe(tmp_path / "pipe")
+    assert not any(map(is_pipe, (tmp_path, tmp_path / "none", tmp_path / ("x" * 5000), Path(__file__))))

@@ -140,11 +140,11 @@ def _source(
     data: str, format: str | None, service: DeploymentService, name: str
 ) -> Callable[[Signature], Payload]:
     """Return what makes the payload of a file, of standard input, or of the text itself."""
-    from ..deployments.payload import CSV, JSON, from_bytes, from_file
+    from ..deployments.payload import CSV, JSON, from_bytes, from_file, is_pipe
 
     kinds = {None: JSON, "json": JSON, "csv": CSV}
-    path = Path(data[1:]).expanduser()
-    if data.startswith("@") and (path.is_file() or path.is_dir() or not path.exists()):
+    path = Path(data[1:]).expanduser() if data.startswith("@") else Path("-")
+    if data.startswith("@") and not is_pipe(path):
         kind = CSV if format is None and path.suffix.lower() == ".csv" else kinds[format]
         return lambda signature: from_file(path, kind, signature)
     if data != "-" and not data.startswith("@"):

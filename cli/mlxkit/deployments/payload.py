@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -69,6 +70,15 @@ class Payload:
 def from_bytes(data: bytes, content_type: str, signature: Signature, *, what: str) -> Payload:
     """Return the payload of data that is here already; JSON that is not the protocol is put into it."""
     return _payload(content_type, len(data), lambda: BytesIO(data), signature, what)
+
+
+def is_pipe(path: Path) -> bool:
+    """Say whether a path is one that can be read only once, and has no size."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # whatever it is, opening it says so
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def from_file(path: Path, content_type: str, signature: Signature) -> Payload:
