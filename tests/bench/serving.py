@@ -36,9 +36,16 @@ x = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [2.0, 4.0, 7.0]})
 fitted = LinearRegression().fit(x, [1.0, 2.0, 3.0])
 mlflow.sklearn.save_model(fitted, "sklearn", signature=infer_signature(x, fitted.predict(x)),
                           serialization_format="cloudpickle", pip_requirements=["mlflow", "scikit-learn"])
+bare = LinearRegression().fit(x.values, [1.0, 2.0, 3.0])
+mlflow.sklearn.save_model(bare, "bare", serialization_format="cloudpickle", pip_requirements=["mlflow", "scikit-learn"])
 """
-_BODY = b'{"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}}'
-_MODEL_NAMES = {"small": "a small Python model", "sklearn": "scikit-learn with a signature"}
+_TABLE = b'{"dataframe_split": {"columns": ["a", "b"], "data": [[1.0, 2.0]]}}'
+_BODIES = {"small": _TABLE, "sklearn": _TABLE, "bare": b'{"inputs": [[1.0, 2.0]]}'}
+_MODEL_NAMES = {
+    "small": "a small Python model",
+    "sklearn": "scikit-learn with a signature",
+    "bare": "scikit-learn without one",
+}
 
 
 def serving(folder: Path) -> list[Row]:
@@ -46,12 +53,14 @@ def serving(folder: Path) -> list[Row]:
     subprocess.run([sys.executable, "-c", _MODELS], cwd=folder, check=True, capture_output=True)
     rows = []
     for name, what in _MODEL_NAMES.items():
+        body = _BODIES[name]
         with _ours(folder, folder / name) as ours, _theirs(folder, folder / name) as theirs:
             for clients in (1, 8):
-                _ask(ours, clients, 1.0)
-                _ask(theirs, clients, 1.0)
+                _ask(ours, body, clients, 1.0)
+                _ask(theirs, body, clients, 1.0)
                 pairs = [
-                    (_ask(ours, clients, _WINDOW), _ask(theirs, clients, _WINDOW)) for _ in range(_ROUNDS)
+                    (_ask(ours, body, clients, _WINDOW), _ask(theirs, body, clients, _WINDOW))
+                    for _ in range(_ROUNDS)
                 ]
                 rows += _rows(f"{what}, {clients} client{'s' if clients > 1 else ''}", pairs)
     return rows
@@ -67,7 +76,7 @@ def _rows(what: str, pairs: list[tuple[tuple[float, float], tuple[float, float]]
     ]  # fmt: skip
 
 
-def _ask(port: int, clients: int, seconds: float) -> tuple[float, float]:
+def _ask(port: int, body: bytes, clients: int, seconds: float) -> tuple[float, float]:
     """Return requests per second and the median milliseconds of one."""
     took: list[float] = []
     until = time.perf_counter() + seconds
@@ -76,7 +85,7 @@ def _ask(port: int, clients: int, seconds: float) -> tuple[float, float]:
         link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         mine = []
         while (began := time.perf_counter()) < until:
-            link.request("POST", "/invocations", _BODY, {"Content-Type": "application/json"})
+            link.request("POST", "/invocations", body, {"Content-Type": "application/json"})
             answer = link.getresponse()
             answer.read()
             if answer.status != 200:

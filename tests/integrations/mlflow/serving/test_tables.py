@@ -191,3 +191,32 @@ def test_a_table_is_answered_where_everybody_waits_only_when_the_last_one_was_qu
     pause = 0.0
     assert model.score(body, JSON) == expected
     assert model.answer_if_quick(body, JSON) == expected
+
+
+def test_a_library_model_without_a_signature_is_answered_at_once_when_the_last_answer_was_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    import mlflow
+    from sklearn.linear_model import LinearRegression
+
+    class Own(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
+        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+            return [1.0]
+
+    mlflow.sklearn.save_model(
+        LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]), tmp_path / "bare", pip_requirements=[]
+    )
+    mlflow.pyfunc.save_model(tmp_path / "own", python_model=Own(), pip_requirements=[])
+    body = b'{"inputs": [[3.0]]}'
+    model, own = Model.load(str(tmp_path / "bare")), Model.load(str(tmp_path / "own"))
+    assert model.answer_if_quick(body, JSON) is None  # nobody knows yet
+    expected = model.score(body, JSON)
+    assert model.answer_if_quick(body, JSON) == expected
+    predict = model.pyfunc._predict_fn
+    monkeypatch.setattr(model.pyfunc, "_predict_fn", lambda data: time.sleep(0.05) or predict(data))
+    model.score(body, JSON)
+    assert model.answer_if_quick(body, JSON) is None
+    own.score(body, JSON)
+    assert own.answer_if_quick(body, JSON) is None  # code of the user's own may wait for anything, next time

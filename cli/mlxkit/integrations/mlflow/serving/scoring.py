@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .tables import Tables
+from .tables import LIBRARIES, QUICK, Tables
 
 _EXAMPLE = "serving_input_example.json"
 _JSON = "application/json"
@@ -40,6 +41,8 @@ class Model:
 
         self._error = MlflowException
         self._tables = Tables.of(pyfunc)
+        self._is_of_a_library = pyfunc.loader_module in LIBRARIES
+        self._was_quick = False
 
     @staticmethod
     def load(model_dir: str) -> Model:
@@ -56,11 +59,21 @@ class Model:
         return model
 
     def answer_if_quick(self, body: bytes, content_type: str | None) -> Answer | None:
-        """Answer a request when the last one of its kind took next to no time; None says to ask `score`."""
-        if self._tables is None or not self._tables.is_quick or content_type not in _PLAIN:
+        """Answer a request when the last one of its kind took next to no time; None says to ask `score`.
+
+        That holds for models that are nothing but a library's object: what they take depends on the size of the
+        request, while code of the user's own may wait for anything.
+        """
+        if self._tables is not None:
+            is_due = self._tables.is_quick and content_type in _PLAIN
+            answer = self._tables.predict(body) if is_due else None
+            return None if answer is None else Answer(200, answer, _JSON.encode())
+        if not self._was_quick:
             return None
-        answer = self._tables.predict(body)
-        return None if answer is None else Answer(200, answer, _JSON.encode())
+        try:
+            return self._as_mlflow(body, content_type)
+        except Exception:
+            return None
 
     def score(self, body: bytes, content_type: str | None) -> Answer:
         """Answer a request; raises what MLflow's server would answer with `Internal Server Error`."""
@@ -68,6 +81,16 @@ class Model:
             answer = self._tables.predict(body)
             if answer is not None:
                 return Answer(200, answer, _JSON.encode())
+        return self._as_mlflow(body, content_type)
+
+    def _as_mlflow(self, body: bytes, content_type: str | None) -> Answer:
+        began = time.perf_counter()
+        try:
+            return self._answered_by_mlflow(body, content_type)
+        finally:
+            self._was_quick = self._is_of_a_library and time.perf_counter() - began < QUICK
+
+    def _answered_by_mlflow(self, body: bytes, content_type: str | None) -> Answer:
         try:
             found = self._invoke(body, content_type, self.pyfunc, self._schema)
         except self._error as error:

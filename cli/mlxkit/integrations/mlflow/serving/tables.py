@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 # Flavors whose models are told nothing but the table: no context, no parameters of MLflow's.
-_LOADERS = ("mlflow.sklearn", "mlflow.xgboost", "mlflow.lightgbm", "mlflow.catboost")
+LIBRARIES = ("mlflow.sklearn", "mlflow.xgboost", "mlflow.lightgbm", "mlflow.catboost")
 _NUMBERS = {float, int}
 _EXACT = 1 << 53  # an int beyond this is another number as a float
-_QUICK = 0.020  # seconds
+QUICK = 0.020  # seconds
 Rows = Sequence[Sequence[Any]]
 
 
@@ -72,7 +72,7 @@ class Tables:
         try:
             return self._predict(table)
         finally:
-            self.is_quick = time.perf_counter() - began < _QUICK
+            self.is_quick = time.perf_counter() - began < QUICK
 
     def _table(self, rows: Rows) -> Any:
         values = self._numpy.array(rows, dtype="float64", order="F")  # as pandas keeps columns of one type
@@ -124,7 +124,7 @@ def _names(pyfunc: Any) -> list[str]:
     """Return the columns of a signature that is all numbers; none for any other."""
     schema, metadata = pyfunc.metadata.get_input_schema(), pyfunc.metadata
     if (
-        pyfunc.loader_module not in _LOADERS
+        pyfunc.loader_module not in LIBRARIES
         or schema is None
         or metadata.get_params_schema() is not None
         or schema.is_tensor_spec()
