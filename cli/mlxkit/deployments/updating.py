@@ -117,6 +117,10 @@ def _swap(
 def _gone_back(deployer: ModelDeployer, old: ServeSpec, waiting: Callable[[str], None]) -> bool:
     """Have the old version served again, and say whether it is: nobody knows how far the swap has come."""
     with making.uninterrupted():
+        now = deployer.serving(old.folder)
+        was = (str(old.model_dir.absolute()), old.workers, old.max_body)
+        if now.state == "running" and (now.model_dir, now.workers, now.max_body) == was:
+            return True  # the deployer has withdrawn it
         waiting(f"going back to {old.model}")
         try:
             deployer.replace(old)

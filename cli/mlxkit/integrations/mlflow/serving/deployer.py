@@ -19,17 +19,27 @@ from ....config.locks import file_lock
 from ....errors import AlreadyExistsError, MlxError, NotFoundError
 from ....stacks.deployers import RefusedError, ServeSpec, Serving
 from ....stacks.listening import listen, reached_at
+from .asking import ask, wait_answered, what_is_served, withdraw
 from .environment import serving_environment
-from .log import last_lines, rotate
+from .log import not_served, rotate
 from .looking import look
 from .requirements import examine
-from .state import CHANGES, LOG, Status, Wanted, holder, read_status, remove_status, write_wanted
+from .state import (
+    CHANGES,
+    LOG,
+    Status,
+    UnreadableError,
+    Wanted,
+    holder,
+    read_status,
+    remove_status,
+    write_wanted,
+)
 
 _BINDS_WITHIN = 30.0
 _LEAVES_WITHIN = 75.0
 _KILLED_WITHIN = 10.0
 _PAUSE = 0.02
-_QUOTED = 8
 
 
 class MlflowDeployer:
@@ -50,6 +60,9 @@ class MlflowDeployer:
         """Serve a model from now on; when it does not get ready nothing is left running, and the error shows its log."""
         with _changing(spec):
             pid = holder(spec.folder)
+            if pid is not None and look(spec.folder).state == "failed":  # it tries, and serves nobody
+                self.stop(spec.folder)
+                pid = None
             if pid is not None:
                 raise AlreadyExistsError(
                     f"{spec.name} is being served already (process {pid})",
@@ -71,6 +84,7 @@ class MlflowDeployer:
     def replace(self, spec: ServeSpec) -> Serving:
         """Serve another model on the same address without a failed request; one that does not pass its check changes nothing.
 
+        Nor does one that is given up: it is not loaded any further, and what was served before goes on.
         The address and the token stay what they were when the server started.
         """
         with _changing(spec):
@@ -85,17 +99,23 @@ class MlflowDeployer:
                     f"{spec.name} is served on {now.host}:{now.port}; an address cannot change while it is in use",
                     hint=f"mlx deployment stop {spec.name}",
                 )
-            wanted = Wanted.of(spec)
-            write_wanted(spec.folder, wanted)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(now.pid, signal.SIGUSR1)
-            _wait_answered(spec, wanted)
+            served = what_is_served(spec)
+            try:
+                wanted = Wanted.of(spec)
+                ask(spec.folder, now.pid, wanted)
+                wait_answered(spec, wanted)
+            except RefusedError:
+                raise
+            except BaseException:  # it timed out, or was interrupted
+                if served is not None:
+                    withdraw(spec, now.pid, served)
+                raise
         return look(spec.folder)
 
     def stop(self, folder: Path, *, within: float | None = None) -> None:
         """Stop serving, after the requests that are being answered, or those answered `within` seconds."""
         pid = holder(folder)
-        deadline = time.monotonic() + _LEAVES_WITHIN
+        deadline = time.monotonic() + _leaves_within(folder)
         hurried = None if within is None else time.monotonic() + within
         if pid:
             with contextlib.suppress(ProcessLookupError):
@@ -105,9 +125,15 @@ class MlflowDeployer:
                 hurried = None
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)  # told a second time, it waits for nothing
-            if time.monotonic() > deadline:
+            if pid and time.monotonic() > deadline:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline + _KILLED_WITHIN:
+                raise MlxError(
+                    f"the server in {folder} goes on"
+                    + (f" (process {pid})" if pid else ": its process cannot be seen from here"),
+                    hint="stop it where it was started",
+                )
             time.sleep(_PAUSE)
             pid = holder(folder)
 
@@ -126,6 +152,15 @@ def _changing(spec: ServeSpec) -> Iterator[None]:
     make_private_dir(spec.folder)
     with file_lock(spec.folder / CHANGES, timeout=2 * (spec.ready_within + _LEAVES_WITHIN)):
         yield
+
+
+def _leaves_within(folder: Path) -> float:
+    """Return the seconds after which a server that was told to stop has answered what it had, and more."""
+    with contextlib.suppress(UnreadableError):
+        status = read_status(folder)
+        if status is not None:
+            return status.leaves_within + 10.0
+    return _LEAVES_WITHIN
 
 
 def _launch(spec: ServeSpec, wanted: Wanted) -> subprocess.Popen[bytes]:
@@ -159,13 +194,13 @@ def _wait_bound(folder: Path, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline:
         status = read_status(folder)
         if status is not None and status.state == "failed":
-            raise _failed(folder, status.reason)
+            raise not_served(folder, status.reason)
         if status is not None and status.port is not None:
             return
         if process.poll() is not None:
             break
         time.sleep(_PAUSE)
-    raise _failed(folder, "the server did not start")
+    raise not_served(folder, "the server did not start")
 
 
 def _wait_ready(spec: ServeSpec, process: subprocess.Popen[bytes]) -> None:
@@ -173,13 +208,13 @@ def _wait_ready(spec: ServeSpec, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline:
         status = read_status(spec.folder)
         if status is not None and status.state == "failed":
-            raise _failed(spec.folder, status.reason)
+            raise not_served(spec.folder, status.reason)
         if process.poll() is not None:
-            raise _failed(spec.folder, f"the server process {process.pid} is gone")
+            raise not_served(spec.folder, f"the server process {process.pid} is gone")
         if status is not None and status.state == "running" and _answers(status):
             return
         time.sleep(_PAUSE)
-    raise _failed(spec.folder, f"not ready within {spec.ready_within:g} s")
+    raise not_served(spec.folder, f"not ready within {spec.ready_within:g} s")
 
 
 def _answers(status: Status) -> bool:
@@ -191,33 +226,6 @@ def _answers(status: Status) -> bool:
         return False
     finally:
         link.close()
-
-
-def _wait_answered(spec: ServeSpec, wanted: Wanted) -> None:
-    """Wait until the server is done with a request: another one may have to be finished first."""
-    deadline = time.monotonic() + 2 * spec.ready_within + 15.0
-    while time.monotonic() < deadline:
-        status = read_status(spec.folder)
-        if status is not None and status.answered == wanted.id:
-            if status.refusal:
-                raise RefusedError(
-                    f"{spec.model} is not served, {status.model} goes on: {status.refusal}",
-                    hint=f"see {spec.folder / LOG}",
-                )
-            return
-        if holder(spec.folder) is None:
-            raise _failed(spec.folder, look(spec.folder).reason or "the server was stopped")
-        time.sleep(_PAUSE)
-    raise MlxError(
-        f"{spec.model} was not taken over within {2 * spec.ready_within:g} s", hint=f"see {spec.folder / LOG}"
-    )
-
-
-def _failed(folder: Path, reason: str) -> MlxError:
-    """Return the error that shows why; a reason of one line is followed by the end of the log."""
-    if "\n" not in reason:
-        reason = "\n".join([reason, *(f"  {line}" for line in last_lines(folder / LOG, _QUOTED))])
-    return MlxError(f"the model is not served: {reason}", hint=f"see {folder / LOG}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import deque
 from pathlib import Path
 
+from ....config import logfiles
+from ....errors import MlxError
 from ....secrets.masker import ByteMasker
+from .state import LOG
 
 _LARGEST = 5 * 1024 * 1024
+_QUOTED = 8
 _SHOWN = 20  # lines that an error quotes at most
 
 
 class Log:
-    """Append to `server.log`; what is over 5 MB is set aside as `server.log.1`."""
+    """Append to `server.log`; what is over 5 MB is set aside as `server.log.1`.
+
+    What cannot be written (a full disk, a folder that is gone) is lost: the server goes on.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -23,20 +31,26 @@ class Log:
 
     def write(self, data: bytes) -> None:
         """Append bytes that are masked already."""
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-        if os.fstat(self._descriptor).st_size > _LARGEST:
-            self._open()
+        with contextlib.suppress(OSError):
+            if self._descriptor < 0:
+                self._open()
+            while data and self._descriptor >= 0:
+                data = data[os.write(self._descriptor, data) :]
+            if os.fstat(self._descriptor).st_size > _LARGEST:
+                self._open()
 
     def say(self, line: str) -> None:
         """Append a line of the supervisor's own."""
         self.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} mlx: {line}\n".encode())
 
     def _open(self) -> None:
-        rotate(self._path)
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        before = self._descriptor
+        with contextlib.suppress(OSError):
+            rotate(self._path)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o600)
+            if before >= 0:
+                os.close(before)
 
 
 class Output:
@@ -74,17 +88,18 @@ def rotate(path: Path) -> None:
     """Set a log that has grown large aside; the one that was set aside before is gone."""
     try:
         if path.stat().st_size > _LARGEST:
-            path.replace(path.with_name(f"{path.name}.1"))
+            path.replace(logfiles.set_aside(path))
     except FileNotFoundError:
         pass
 
 
 def last_lines(path: Path, count: int = 10) -> list[str]:
-    """Return the last lines of a log, from its last 64 kB."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 65536))
-            text = file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
+    """Return the last lines of a log that say something."""
+    return [line.rstrip() for line in logfiles.last_lines(path, 4 * count) if line.strip()][-count:]
+
+
+def not_served(folder: Path, reason: str) -> MlxError:
+    """Return the error that shows why; a reason of one line is followed by the end of the log."""
+    if "\n" not in reason:
+        reason = "\n".join([reason, *(f"  {line}" for line in last_lines(folder / LOG, _QUOTED))])
+    return MlxError(f"the model is not served: {reason}", hint=f"see {folder / LOG}")

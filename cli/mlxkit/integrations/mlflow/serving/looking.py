@@ -7,19 +7,26 @@ from pathlib import Path
 
 from ....stacks.deployers import Serving
 from ....stacks.listening import is_taken
-from .state import Status, boot_id, holder, read_status, read_wanted
+from .state import Status, UnreadableError, boot_id, holder, read_status, read_wanted
 
 
 def look(folder: Path) -> Serving:
     """Return what is being served; the lock is asked, and the file only for the rest."""
     alive = holder(folder)
-    status, wanted = read_status(folder), read_wanted(folder)
+    try:
+        status = read_status(folder)
+        wanted = read_wanted(folder)
+    except UnreadableError as error:
+        goes_on = f"; process {alive} goes on" if alive else ""
+        return Serving(
+            "failed", pid=alive or None, reason=f"{error.message}{goes_on}: stop it and start it again"
+        )
     if alive is None:
         return _gone(status)
-    if status is None or status.pid != alive:  # it has not said anything yet
+    if status is None or (alive and status.pid != alive):  # it has not said anything yet
         return Serving("starting", wanted.model if wanted else "", alive or None)
-    found = _of(status, alive)
-    if found.state == "running" and wanted is not None and wanted.id != status.answered:
+    found = _of(status, status.pid)
+    if found.state == "running" and wanted is not None and wanted.id not in (status.answered, status.serves):
         return replace(found, state="updating")  # it has not heard yet what it is asked for
     return found
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from . import orphans
 from .hosts import is_loopback
 from .log import Log, Output
+from .places import Place
 from .state import Wanted
 
 _PATIENCE = 4.0  # seconds
@@ -36,6 +37,8 @@ class Worker:
         self.mark = os.urandom(8).hex()
         self.request_timeout = 60.0  # seconds; it says what it is when it is ready
         self.unanswered = 0
+        self.place = Place()
+        self.accepting_since: float | None = None
         self._listener = listener
         self.output = Output(log, [token] if token else [])
         self.line, theirs = socket.socketpair()
@@ -50,6 +53,10 @@ class Worker:
                 env=orphans.marked(self.mark),
                 start_new_session=True,
             )
+        except BaseException:
+            self.line.close()
+            os.close(read)
+            raise
         finally:
             theirs.close()
             os.close(write)
@@ -75,7 +82,7 @@ class Worker:
 
     def accept(self) -> None:
         """Let it take connections. It gets the socket only now: what its model starts while loading has none of it."""
-        self.phase = "accepting"
+        self.phase, self.accepting_since = "accepting", time.monotonic()
         with contextlib.suppress(OSError):
             socket.send_fds(self.line, [b'{"do": "accept"}\n'], [self._listener.fileno()])
 
@@ -92,13 +99,18 @@ class Worker:
         self.tell(do="answer")
         return False
 
-    def leave(self, how: Literal["drain", "stop"], within: float) -> None:
+    @property
+    def leaves_within(self) -> float:
+        """The seconds after which every request that it has is answered or given up."""
+        return self.request_timeout + 5.0
+
+    def leave(self, how: Literal["drain", "stop"]) -> None:
         """Let it answer what it has and end; `drain` waits for idle connections for a while, too."""
         if self.phase in ("loading", "ready"):
             self.kill()
             return
         if self.phase != "draining":
-            self.deadline = time.monotonic() + within
+            self.deadline = time.monotonic() + self.leaves_within
         self.phase = "draining"
         self.tell(do=how)
 

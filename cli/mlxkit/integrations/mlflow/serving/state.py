@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from ....config.files import write_atomic
+from ....errors import MlxError
 
 if sys.platform != "win32":
     import fcntl
@@ -29,7 +31,21 @@ _STATUS = "server.json"
 _WANTED = "server.wanted.json"
 _ALIVE = "server.lock"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_LOCK_WITHIN = 5.0  # somebody who looks at the lock holds it for a moment
+_LOCK_WITHIN = 5.0  # an earlier server may be about to end
+# struct flock: how the system packs it, and where the process id is in it.
+_FLOCK, _HOLDER = ("qqihh", 2) if sys.platform == "darwin" else ("hhqqi4x", 4)
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "State": (str,),
+    "int": (int,),
+    "int | None": (int, type(None)),
+    "float": (int, float),
+    "bool": (bool,),
+}
+
+
+class UnreadableError(MlxError):
+    """A file in the folder of a deployment's server holds something else than what was written."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,7 @@ class Wanted:
     workers: int
     max_body: int
     ready_within: float
+    has_token: bool = False  # it is told over its standard input, and never served without
 
     @staticmethod
     def of(spec: ServeSpec) -> Wanted:
@@ -59,12 +76,16 @@ class Wanted:
             workers=spec.workers,
             max_body=spec.max_body,
             ready_within=spec.ready_within,
+            has_token=spec.token is not None,
         )
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the server says of itself; `answered` is the last request it is done with, `refusal` why it did not take it."""
+    """What the server says of itself; `answered` is the last request it is done with, `refusal` why it did not take it.
+
+    `serves` is the request that is served, and `leaves_within` the seconds that it takes at most to answer what it has.
+    """
 
     pid: int
     boot: str
@@ -79,6 +100,8 @@ class Status:
     model_dir: str = ""
     workers: int = 0
     max_body: int = 0
+    serves: str = ""
+    leaves_within: float = 65.0
 
 
 def write_wanted(folder: Path, wanted: Wanted) -> None:
@@ -87,9 +110,8 @@ def write_wanted(folder: Path, wanted: Wanted) -> None:
 
 
 def read_wanted(folder: Path) -> Wanted | None:
-    """Return what was asked for last, or None."""
-    found = _read(folder / _WANTED)
-    return Wanted(**found) if found else None
+    """Return what was asked for last, or None; raises UnreadableError."""
+    return _read(folder / _WANTED, Wanted)
 
 
 def write_status(folder: Path, status: Status) -> None:
@@ -98,9 +120,8 @@ def write_status(folder: Path, status: Status) -> None:
 
 
 def read_status(folder: Path) -> Status | None:
-    """Return what the server said last, or None; it may be long gone."""
-    found = _read(folder / _STATUS)
-    return Status(**found) if found else None
+    """Return what the server said last, or None; it may be long gone. Raises UnreadableError."""
+    return _read(folder / _STATUS, Status)
 
 
 def remove_status(folder: Path) -> None:
@@ -131,21 +152,21 @@ def hold(folder: Path) -> IO[str] | None:
 
 
 def holder(folder: Path) -> int | None:
-    """Return the process id of the server that lives, or None.
+    """Return the process id of the server that lives, or None; 0 where the system does not say which process it is.
 
-    A shared lock is tried, so that two who look at the same time do not take each other for the server.
+    The system is asked, and not the file, which holds nothing or an earlier id for a moment. Asking takes no lock.
     """
     try:
-        handle = (folder / _ALIVE).open()
+        handle = (folder / _ALIVE).open("rb")
     except FileNotFoundError:
         return None
     with handle:
-        try:
-            fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            text = handle.read().strip()
-            return int(text) if text.isdigit() else 0  # 0: it has just taken the lock
-    return None
+        values: list[int] = [0] * 5
+        values[0 if _HOLDER == 4 else 3] = fcntl.F_RDLCK
+        found = struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, struct.pack(_FLOCK, *values)))
+    if found[0 if _HOLDER == 4 else 3] == fcntl.F_UNLCK:
+        return None
+    return max(0, int(found[_HOLDER]))
 
 
 def boot_id() -> str:
@@ -160,8 +181,25 @@ def _write(path: Path, content: Wanted | Status) -> None:
     write_atomic(path, json.dumps(asdict(content), indent=1).encode())
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+_Content = TypeVar("_Content", Wanted, Status)
+
+
+def _read(path: Path, kind: type[_Content]) -> _Content | None:
+    """Read a file; what a newer version wrote into it besides is left out."""
     try:
-        return dict(json.loads(path.read_bytes()))
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError("not an object")
+        known: dict[str, Any] = {}
+        for field in fields(kind):
+            if field.name not in found and field.default is not MISSING:
+                continue
+            value = found.get(field.name, MISSING)
+            if not isinstance(value, _TYPES[str(field.type)]):
+                raise ValueError(f"`{field.name}` is missing or wrong")
+            known[field.name] = value
+        return kind(**known)
     except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:
+        raise UnreadableError(f"{path.name} cannot be read ({error})") from error

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import signal
 import socket
 import time
-from collections import deque
 from pathlib import Path
 
 from . import orphans
 from .log import Log
+from .places import Place
 from .process import Worker
-from .state import LOG, Status, Wanted, boot_id, read_wanted, write_status
+from .reporting import Report, state_of
+from .state import LOG, Wanted
+from .wishes import Wishes
 
-_DEATHS = 5
-_WITHIN = 60.0
-_LEAVES_WITHIN = 65.0  # a request is answered, or given up, after 60 s
 _CLOSES_WITHIN = 2.0
 _QUOTED = 6
 _ASKS_EVERY = 2.0
@@ -37,8 +35,7 @@ class Supervisor:
     ) -> None:
         self._folder, self._token, self._listener = folder, token, listener
         self._log = Log(folder / LOG)
-        self._host, self._port = wanted.host, int(listener.getsockname()[1])
-        self._boot = boot_id()
+        self._report = Report(folder, wanted.host, int(listener.getsockname()[1]))
         self._selector = selectors.DefaultSelector()
         self._serving: list[Worker] = []
         self._next: list[Worker] = []
@@ -46,12 +43,10 @@ class Supervisor:
         self._current: Wanted | None = None  # None until the first workers passed their check
         self._coming: Wanted | None = None
         self._closing_until: float | None = None
-        self._answered = self._refusal = self._reason = ""
-        self._seen = wanted.id
-        self._deaths: deque[float] = deque(maxlen=_DEATHS)
-        self._restarts: list[float] = []
+        self._reason = ""
+        self._wishes = Wishes(folder, self._log, wanted)
+        self._vacant: list[Place] = []
         self._signals = early
-        self._status: Status | None = None
         self._is_stopping = self._is_asked = False
         self._failure = ""
         self._ask_at = 0.0
@@ -85,7 +80,11 @@ class Supervisor:
         """Start the workers that are to serve what is wanted."""
         self._log.say(f"loading {wanted.model}")
         self._coming = wanted
-        self._next = [self._start(wanted) for _ in range(max(1, wanted.workers))]
+        try:
+            for _ in range(max(1, wanted.workers)):
+                self._next.append(self._start(wanted))
+        except OSError as error:
+            self._refuse(f"its process cannot be started: {error.strerror}")
 
     def _start(self, wanted: Wanted) -> Worker:
         worker = Worker(wanted, self._listener, self._token, self._log, self._folder)
@@ -113,36 +112,46 @@ class Supervisor:
     def _became_ready(self, worker: Worker) -> None:
         if worker in self._serving:
             worker.accept()
-            self._reason = ""
+            if not self._vacant:
+                self._reason = ""
         elif worker in self._next and all(one.phase == "ready" for one in self._next):
-            self._switch()
+            if self._current is not None and self._wishes.new() is not None:  # this one was withdrawn
+                self._is_asked = True
+            else:
+                self._switch()
 
     def _switch(self) -> None:
         """Let the new workers accept, and the old ones answer what they have."""
         for worker in self._next:
             worker.accept()
         for worker in self._serving:
-            worker.leave("drain", _LEAVES_WITHIN)
+            worker.leave("drain")
         self._old += self._serving
         self._serving, self._next = self._next, []
         self._current, self._coming = self._coming, None
-        self._restarts.clear()
-        self._reason = self._refusal = ""
+        self._vacant.clear()
+        self._reason = self._report.refusal = ""
         self._closing_until = time.monotonic() + _CLOSES_WITHIN
 
-    def _refuse(self, worker: Worker, why: str) -> None:
+    def _refuse(self, why: str, quoted: list[str] | None = None) -> None:
         """Go on with what is served: the workers that were to take over are not fit to."""
-        wanted, self._coming = self._coming, None
-        said = "\n".join([why, *(f"  {line}" for line in worker.output.tail()[-_QUOTED:])])
-        self._log.say(f"{wanted.model if wanted else ''} is not served: {why}")
+        refused = self._drop(why)
+        said = "\n".join([why, *(f"  {line}" for line in (quoted or [])[-_QUOTED:])])
+        if self._current is None:
+            self._give_up(said)
+        elif refused is not None:
+            self._wishes.refuse(self._current)
+            self._report.refusal, self._report.answered = said, refused.id
+
+    def _drop(self, why: str) -> Wanted | None:
+        """End the workers that were to take over; returns what they were to serve."""
+        dropped, self._coming = self._coming, None
+        self._log.say(f"{dropped.model if dropped else ''} is not served: {why}")
         for one in self._next:
             one.kill()
         self._old += self._next
         self._next = []
-        if self._current is None:
-            self._give_up(said)
-        elif wanted is not None:
-            self._refusal, self._answered = said, wanted.id
+        return dropped
 
     def _give_up(self, why: str) -> None:
         self._failure = why
@@ -157,12 +166,21 @@ class Supervisor:
                 self._stop()
             elif number == signal.SIGUSR1:
                 self._is_asked = True
-        if self._is_asked and not (self._coming or self._closing_until or self._is_stopping):
+        if self._is_asked and self._current and not (self._closing_until or self._is_stopping):
             self._is_asked = False
-            wanted = read_wanted(self._folder)
-            if wanted is not None and wanted.id != self._seen:
-                self._seen = wanted.id
-                self._begin(wanted)
+            wanted = self._wishes.new()
+            if wanted is not None:
+                self._follow(wanted, self._current)
+
+    def _follow(self, wanted: Wanted, current: Wanted) -> None:
+        """Serve what is wanted now, and not what was to take over: who asked for that has given up."""
+        self._wishes.take_up(wanted)
+        if self._coming is not None:
+            self._drop("it is not wanted any more")
+        if wanted.id == current.id:
+            self._report.answered, self._report.refusal = wanted.id, ""
+        else:
+            self._begin(wanted)
 
     def _stop(self) -> None:
         """Answer what there is and end; told a second time, end at once."""
@@ -174,7 +192,7 @@ class Supervisor:
         self._log.say("stopping")
         self._listener.close()
         for worker in self._everyone():
-            worker.leave("stop", _LEAVES_WITHIN)
+            worker.leave("stop")
 
     def _reap(self) -> None:
         for worker in self._everyone():
@@ -204,26 +222,41 @@ class Supervisor:
             return
         how = worker.failure or f"its process ended ({worker.ending()})"
         if group is self._next:
-            self._refuse(worker, how)
+            self._refuse(how, worker.output.tail())
             return
         now = time.monotonic()
-        self._deaths.append(now)
         self._log.say(f"worker {worker.pid}: {how}")
-        if len(self._deaths) == _DEATHS and now - self._deaths[0] < _WITHIN:
-            lines = "\n".join(f"  {line}" for line in worker.output.tail()[-_QUOTED:])
-            self._give_up(f"it ended {_DEATHS} times within a minute, last: {how}\n{lines}".rstrip())
-            return
-        recent = sum(1 for when in self._deaths if now - when < _WITHIN)
-        self._restarts.append(now + (0.0 if recent == 1 else 0.25 * 2**recent))
-        self._reason = f"{how}; it is started again"
+        self._vacate(worker.place, now, now - (worker.accepting_since or now), how, worker.output.tail())
+
+    def _vacate(self, place: Place, now: float, served: float, how: str, quoted: list[str]) -> None:
+        """Have the place of a worker filled again; the others go on."""
+        pause = place.vacate(now, served)
+        self._vacant.append(place)
+        self._reason = f"{how}; it is started again" + (f" after {pause:g} s" if pause else "")
+        if place.is_failing:
+            lines = "".join(f"\n  {line}" for line in quoted[-_QUOTED:])
+            self._reason = f"it ended {place.deaths} times in a row, last: {self._reason}{lines}"
+
+    def _fill(self, place: Place, wanted: Wanted) -> None:
+        try:
+            worker = self._start(wanted)
+        except OSError as error:
+            self._log.say(f"a worker cannot be started: {error}")
+            self._vacate(
+                place, time.monotonic(), 0.0, f"its process cannot be started ({error.strerror})", []
+            )
+        else:
+            worker.place = place
+            self._serving.append(worker)
 
     def _keep_time(self) -> None:
         """Start again what is due, and end what takes too long."""
         now = time.monotonic()
         if self._current is not None and not self._is_stopping:
-            due = [when for when in self._restarts if when <= now]
-            self._restarts = [when for when in self._restarts if when > now]
-            self._serving += [self._start(self._current) for _ in due]
+            due = [place for place in self._vacant if place.due <= now]
+            self._vacant = [place for place in self._vacant if place.due > now]
+            for place in due:
+                self._fill(place, self._current)
         if now >= self._ask_at:
             self._ask_at = now + _ASKS_EVERY
             orphans.bury([worker.pid for worker in self._everyone()])
@@ -242,13 +275,17 @@ class Supervisor:
         ):
             self._closing_until = None
             if self._current is not None:
-                self._answered = self._current.id
+                self._report.answered = self._current.id
                 self._log.say(f"serving {self._current.model}")
 
     def _pause(self) -> float:
         """Return the seconds until something is due."""
         waiting = [w for w in self._everyone() if w.phase in ("loading", "draining")]
-        times = [self._ask_at, *self._restarts, *(worker.deadline for worker in waiting)]
+        times = [
+            self._ask_at,
+            *(place.due for place in self._vacant),
+            *(worker.deadline for worker in waiting),
+        ]
         if self._closing_until is not None:
             times.append(self._closing_until)
         if self._signals:
@@ -259,40 +296,12 @@ class Supervisor:
         return self._is_stopping and not (self._serving or self._next or self._old)
 
     def _publish(self) -> None:
-        """Write down what is going on, when it is something else than what is written."""
-        model = self._current or self._coming
-        is_serving = any(worker.phase == "accepting" for worker in self._serving)
-        if not is_serving:
-            state = "starting"
-        elif self._coming is not None or self._closing_until is not None:
-            state = "updating"
-        else:
-            state = "running"
-        self._write(state, model.model if model else "", self._reason)
+        is_changing = self._coming is not None or self._closing_until is not None
+        state = state_of(self._serving, self._vacant, is_changing=is_changing)
+        within = max((worker.leaves_within for worker in self._everyone()), default=65.0)
+        self._report.say(state, self._current or self._coming, self._reason, within)
 
     def _finish(self) -> None:
         self._listener.close()
-        model = self._status.model if self._status else ""
         self._log.say(f"failed: {self._failure}" if self._failure else "stopped")
-        self._write("failed" if self._failure else "stopped", model, self._failure)
-
-    def _write(self, state: str, model: str, reason: str) -> None:
-        before, served = self._status, self._current or self._coming
-        status = Status(
-            pid=os.getpid(),
-            boot=self._boot,
-            host=self._host,
-            port=self._port,
-            model=model,
-            state=state,  # type: ignore[arg-type]
-            since=before.since if before and (before.state, before.model) == (state, model) else time.time(),
-            reason=reason,
-            answered=self._answered,
-            refusal=self._refusal,
-            model_dir=served.model_dir if served else "",
-            workers=served.workers if served else 0,
-            max_body=served.max_body if served else 0,
-        )
-        if status != before:
-            write_status(self._folder, status)
-            self._status = status
+        self._report.finish(self._failure)

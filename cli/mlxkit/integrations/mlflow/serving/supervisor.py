@@ -26,11 +26,18 @@ def main(folder: Path) -> int:
     early: list[int] = []
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda number, _frame: early.append(number))
-    token = json.loads(sys.stdin.buffer.readline() or b"{}").get("token")
+    told = sys.stdin.buffer.readline()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     lock = hold(folder)
     wanted = read_wanted(folder)
     if lock is None or wanted is None:
+        return 1
+    # Who started us may have ended before it had said everything: then nobody knows whether there is a token.
+    token = json.loads(told).get("token") if told.endswith(b"\n") else None
+    if not told.endswith(b"\n") or wanted.has_token != (token is not None):
+        _say_failed(
+            folder, wanted, MlxError("the command that started it ended before it had handed over the token")
+        )
         return 1
     try:
         listener = listen(wanted.host, wanted.port)
