@@ -161,10 +161,9 @@ def test_what_was_loaded_when_it_was_withdrawn_does_not_take_over(serve: Serve, 
     assert status is not None and status.answered == before.id
 
 
-def test_it_leaves_as_late_as_a_request_may_take(
-    serve: Serve, models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "200")
-    server = serve(models / "one")
+def test_it_leaves_as_late_as_a_request_may_take(serve: Serve, models: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "200")
+        server = serve(models / "one")
     status = read_status(server.folder)
     assert status is not None and status.leaves_within == 205.0

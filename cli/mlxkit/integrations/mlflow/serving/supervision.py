@@ -15,6 +15,7 @@ from .places import Place
 from .process import Worker
 from .reporting import Report, state_of
 from .state import LOG, Wanted
+from .waking import wake_on
 from .wishes import Wishes
 
 _CLOSES_WITHIN = 2.0
@@ -55,19 +56,14 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve; the exit status says whether it ended because it was told to."""
-        wake_read, wake_write = socket.socketpair()
-        for end in (wake_read, wake_write):
-            end.setblocking(False)
-        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD):
-            signal.signal(number, lambda number, _frame: self._signals.append(number))
-        self._selector.register(wake_read, selectors.EVENT_READ)
+        wake, _kept = wake_on((signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD), self._signals)
+        self._selector.register(wake, selectors.EVENT_READ)
         while not self._is_over():
             self._publish()
             for key, _ in self._selector.select(self._pause()):
-                if key.fileobj is wake_read:
+                if key.fileobj is wake:
                     with contextlib.suppress(BlockingIOError):
-                        wake_read.recv(4096)
+                        wake.recv(4096)
                 else:
                     self._hear(key.data)
             self._handle_signals()
@@ -136,7 +132,7 @@ class Supervisor:
     def _refuse(self, why: str, quoted: list[str] | None = None) -> None:
         """Go on with what is served: the workers that were to take over are not fit to."""
         refused = self._drop(why)
-        said = "\n".join([why, *(f"  {line}" for line in (quoted or [])[-_QUOTED:])])
+        said = "\n  ".join([why, *(quoted or [])[-_QUOTED:]])
         if self._current is None:
             self._give_up(said)
         elif refused is not None:
@@ -168,8 +164,7 @@ class Supervisor:
                 self._is_asked = True
         if self._is_asked and self._current and not (self._closing_until or self._is_stopping):
             self._is_asked = False
-            wanted = self._wishes.new()
-            if wanted is not None:
+            if wanted := self._wishes.new():
                 self._follow(wanted, self._current)
 
     def _follow(self, wanted: Wanted, current: Wanted) -> None:
@@ -234,8 +229,8 @@ class Supervisor:
         self._vacant.append(place)
         self._reason = f"{how}; it is started again" + (f" after {pause:g} s" if pause else "")
         if place.is_failing:
-            lines = "".join(f"\n  {line}" for line in quoted[-_QUOTED:])
-            self._reason = f"it ended {place.deaths} times in a row, last: {self._reason}{lines}"
+            said = [f"it ended {place.deaths} times in a row, last: {self._reason}", *quoted[-_QUOTED:]]
+            self._reason = "\n  ".join(said)
 
     def _fill(self, place: Place, wanted: Wanted) -> None:
         try:
@@ -296,8 +291,7 @@ class Supervisor:
         return self._is_stopping and not (self._serving or self._next or self._old)
 
     def _publish(self) -> None:
-        is_changing = self._coming is not None or self._closing_until is not None
-        state = state_of(self._serving, self._vacant, is_changing=is_changing)
+        state = state_of(self._serving, self._vacant, is_changing=bool(self._coming or self._closing_until))
         within = max((worker.leaves_within for worker in self._everyone()), default=65.0)
         self._report.say(state, self._current or self._coming, self._reason, within)
 
