@@ -44,12 +44,11 @@ class Supervisor:
         self._current: Wanted | None = None  # None until the first workers passed their check
         self._coming: Wanted | None = None
         self._closing_until: float | None = None
-        self._reason = ""
+        self._reason = self._failure = ""
         self._wishes = Wishes(folder, self._log, wanted)
         self._vacant: list[Place] = []
         self._signals = early
         self._is_stopping = self._is_asked = False
-        self._failure = ""
         self._ask_at = 0.0
         orphans.adopt()
         self._begin(wanted)
