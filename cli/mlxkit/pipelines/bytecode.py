@@ -23,7 +23,11 @@ def unsettled_bytecode_left_out() -> Iterator[None]:
     before = SourceFileLoader.set_data
 
     def set_data(self: Any, path: str, data: Any, **options: Any) -> None:
-        if path == self.path or time.time() - Path(self.path).stat().st_mtime > _SETTLED:
+        try:
+            age = time.time() - Path(self.path).stat().st_mtime
+        except OSError:  # the source is gone meanwhile
+            return
+        if age > _SETTLED:
             before(self, path, data, **options)
 
     SourceFileLoader.set_data = set_data  # type: ignore[method-assign]

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import InterruptedRunError, MlxError, NotFoundError, UsageError, did_you_mean
 from ..secrets.masking import mask_text
+from ..stacks.protocols import RUN_FILE
 from .bytecode import unsettled_bytecode_left_out
 from .decorators import PIPELINES, Pipeline
 from .dryrun import UnknownValueError
@@ -199,9 +200,7 @@ def _execute(source: Source, name: str) -> dict[str, Any]:
     module = ModuleType(name)
     module.__file__ = str(source.path)
     module.__dict__["__builtins__"] = __builtins__
-    module.__dict__["__mlx_run_file__"] = (
-        True  # what it defines goes by value into models that are served elsewhere
-    )
+    module.__dict__[RUN_FILE] = True  # what it defines goes by value into models that are served elsewhere
     sys.modules[name] = module
     try:
         exec(source.code, module.__dict__)  # noqa: S102 - running the user's file is the job

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from ..records import Record
 
 T = TypeVar("T")
+RUN_FILE = "__mlx_run_file__"  # set on the module that the file of a run is, whatever its name
 FinalStatus = Literal["completed", "failed", "killed"]
 
 

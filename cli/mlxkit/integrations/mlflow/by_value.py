@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-RUN_FILE = "__mlx_run_file__"  # set on the module by the loader
+from ...stacks.protocols import RUN_FILE
 
 
 def diversions() -> list[tuple[Any, Callable[..., Any]]]:

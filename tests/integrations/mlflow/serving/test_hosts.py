@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlxkit.integrations.mlflow.serving.hosts import is_loopback, is_of_this_machine
+from mlxkit.integrations.mlflow.serving.hosts import is_of_this_machine
+from mlxkit.stacks.addresses import is_loopback
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_included_files_hashes_and_continued_lines_are_read(model: Path) -> None
     (model / "more.txt").write_text("no-such-one==1\n-r more.txt\n")
     with pytest.raises(MissingDependencyError, match="no-such-one"):
         needs(model, "-r more.txt")
-    assert needs(model, "--extra-index-url https://x.example/simple", "-c nothing.txt", "-r gone.txt") == [
+    assert needs(model, "--extra-index-url https://x.example/index", "-c nothing.txt", "-r gone.txt") == [
         "requirements.txt includes gone.txt, which is not there: not examined"
     ]
     assert needs(model, "numpy>=1 \\", "    --hash=sha256:00", "pandas>=1 --hash=sha256:00") == []

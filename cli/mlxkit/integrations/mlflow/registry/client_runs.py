@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..links import run_url
 from .rules import is_id, last_values, no_logged_model, no_run, seconds
 
 
-class ClientRuns:
+class ClientRuns(ABC):
     """Reads runs; what gives the client is the registry's."""
 
     def __init__(self, to: Connection, waiting: Callable[[str], None]) -> None:
@@ -95,8 +96,9 @@ class ClientRuns:
         except NotFoundError as error:
             raise no_logged_model(model_id, self._to.name) from error
 
+    @abstractmethod
     def _client(self, name: str | None = None, version: int | None = None) -> Any:
-        raise NotImplementedError
+        """Return MLflow's client for as long as a `with` block lasts; errors inside name the model and the version."""
 
     @staticmethod
     def _root(client: Any, run_id: str) -> Any:

@@ -10,14 +10,6 @@ import ipaddress
 from functools import lru_cache
 
 
-def is_loopback(address: str) -> bool:
-    """Say whether an address, as a socket gives it, is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
-
-
 @lru_cache(maxsize=64)
 def is_of_this_machine(host: bytes) -> bool:
     """Say whether a `Host` is an address, `localhost`, a name below it, or empty; with a port or without."""

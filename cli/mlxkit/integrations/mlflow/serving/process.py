@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from ....stacks.addresses import is_loopback
 from . import orphans
-from .hosts import is_loopback
 from .log import Log, Output
 from .places import Place
 from .state import Wanted
