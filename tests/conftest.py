@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
+    "tests.fixtures.browser",
     "tests.fixtures.secret_service",
     "tests.fixtures.mlflow_server",
     "tests.fixtures.read_only",
