@@ -24,7 +24,7 @@ SOLE_IMPORTERS = {
     "yaml": "config/",
     "keyring": "secrets/",
     "mlflow": "integrations/mlflow/",
-    "rich": "commands/terminal.py",
+    "rich": "commands/",
     "typer": "commands/",
     "click": "nowhere",
     "cryptography": "secrets/",

@@ -6,9 +6,10 @@ from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from . import terminal
+from .helptext import Command, write_help
 
 
 class Row(NamedTuple):
@@ -59,10 +60,22 @@ class Group(TyperGroup):
         """Return the names of the commands, those that the help hides included."""
         return self.list_commands(ctx)
 
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        write_help(self.help, formatter)
+
+
+class App(typer.Typer):
+    """A group whose commands show their examples first, unless a command brings a class of its own."""
+
+    def command(
+        self, name: str | None = None, *, cls: type[TyperCommand] | None = None, **options: Any
+    ) -> Any:
+        return super().command(name, cls=cls or Command, **options)
+
 
 def new_app(help: str, cls: type[TyperGroup] = Group, **options: Any) -> typer.Typer:
     """Make a group: plain help, no completion flags, no rich tracebacks; Typer passes none of these down."""
-    return typer.Typer(
+    return App(
         cls=cls,
         help=help,
         add_completion=False,
@@ -102,7 +115,20 @@ def load(name: str) -> Any:
     return command
 
 
-app = new_app("Stacks, secrets, tracked runs and models from one YAML file.", cls=LazyGroup)
+_HELP = """Stacks, secrets, tracked runs and models from one YAML file.
+
+Examples:
+
+  mlx init --example && mlx run pipeline.py
+
+  mlx runs compare latest diabetes-1
+
+  mlx tracker register team --flavor=mlflow --tracking_uri=https://mlflow.example.com ...
+
+  mlx help exit-codes
+"""
+
+app = new_app(_HELP, cls=LazyGroup)
 
 
 @app.callback()
@@ -113,14 +139,6 @@ def root(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback for an unexpected error.")] = False,
 ) -> None:
-    """Stacks, secrets, tracked runs and models from one YAML file.
-
-    Examples:
-
-      mlx run pipeline.py
-
-      mlx tracker register team --flavor=mlflow --tracking_uri=https://...
-    """
     terminal.settings.quiet, terminal.settings.verbose, terminal.settings.debug = quiet, verbose, debug
 
 

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from typer.core import TyperCommand
-
 from ..errors import MlxError, UsageError
 from ..stacks.attributes import has_marks, sounds_secret
 from . import terminal
+from .helptext import Command
 
 _KEY = "mlxkit.attributes"
 _TRUTHS = ("true", "false", "yes", "no", "on", "off", "1", "0")
 
 
-class PastedCommand(TyperCommand):
+class PastedCommand(Command):
     """Ignores, and says so, what comes along when commands are pasted from documents: `...` and blanks."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -26,7 +25,7 @@ class PastedCommand(TyperCommand):
         return super().parse_args(ctx, kept)
 
 
-class AttributeCommand(TyperCommand):
+class AttributeCommand(Command):
     """Takes `--attr=value`, `--attr value` and, for a boolean, `--attr` off the line before it is parsed.
 
     The flavors of `kind` say which attributes are booleans.

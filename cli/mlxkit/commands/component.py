@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -26,6 +27,19 @@ Remove = Annotated[
 ]
 
 
+# What comes after `register` and after `update`.
+_EXAMPLES = {
+    "experiment_tracker": (
+        'team --flavor=mlflow --tracking_uri=https://mlflow.example.com --tracking_token="<<mlflow.token>>"',
+        "team --tracking_uri=https://mlflow.example.org",
+    ),
+    "artifact_store": ("big --flavor=local --path=/data/artifacts", "big --path=/data/more"),
+    "orchestrator": ("here --flavor=local", "here --remove OLD_ATTRIBUTE"),
+    "model_registry": ("models --flavor=mlflow", "models --remove OLD_ATTRIBUTE"),
+    "model_deployer": ("serving --flavor=mlflow", "serving --remove OLD_ATTRIBUTE"),
+}
+
+
 def component_app(kind_name: str) -> typer.Typer:
     """Make the group of commands for one kind."""
     kind = KINDS[kind_name]
@@ -40,17 +54,17 @@ def component_app(kind_name: str) -> typer.Typer:
 def _add_changing(app: typer.Typer, kind: Kind, one: str) -> None:
     takes_attributes = attribute_command(kind.name)
     usage = "[OPTIONS] [--ATTRIBUTE=VALUE]..."
-    more = f"""
-
+    rest = f"""
     Any other option is an attribute of the flavor, in snake or kebab case; `mlx flavor list {kind.command}` shows the
     flavors, `mlx flavor describe FLAVOR` their attributes. @FILE stands for what is in a file. Write a reference to a
     secret in quotes: "<<secret.key>>".
     """
+    registering, updating = _EXAMPLES[kind.name]
 
     @app.command(
         "register",
         cls=takes_attributes,
-        help=f"Register {one}.{more}",
+        help=_help(f"Register {one}.", f"{kind.command} register {registering}", rest),
         options_metavar=usage,
         short_help=f"Register {one}.",
     )
@@ -67,7 +81,7 @@ def _add_changing(app: typer.Typer, kind: Kind, one: str) -> None:
     @app.command(
         "update",
         cls=takes_attributes,
-        help=f"Set and remove attributes of {one}.{more}",
+        help=_help(f"Set and remove attributes of {one}.", f"{kind.command} update {updating}", rest),
         options_metavar=usage,
         short_help=f"Set and remove attributes of {one}.",
     )
@@ -114,6 +128,10 @@ def _add_naming(app: typer.Typer, kind: Kind, one: str) -> None:
         terminal.say(
             f"deleted {kind.title} {name!r}" + (f", also from {', '.join(stacks)}" if stacks else "")
         )
+
+
+def _help(summary: str, example: str, rest: str) -> str:
+    return f"{summary}\n\nExamples:\n\n  mlx {example}\n\n{inspect.cleandoc(rest)}"
 
 
 def _report(change: Change) -> None:

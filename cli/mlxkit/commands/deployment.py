@@ -39,7 +39,12 @@ Timeout = Annotated[
 
 @app.command("list")
 def list_(output: Output = Format.table) -> None:
-    """List the deployments, and which alias has moved on."""
+    """List the deployments, and which alias has moved on.
+
+    Examples:
+
+      mlx deployment list
+    """
     terminal.emit(_service().list(), output, _LIST, empty="no deployments; mlx model deploy NAME makes one")
 
 
@@ -61,7 +66,12 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="The last lines.")] = 100,
 ) -> None:
-    """Print what the server of a deployment has written."""
+    """Print what the server of a deployment has written.
+
+    Examples:
+
+      mlx deployment logs live -f
+    """
     from ..config.logfiles import last_lines
     from ..deployments.logs import followed
 
@@ -113,6 +123,10 @@ def update(
     A model that does not load changes nothing.
 
       mlx deployment update iris --model iris:8
+
+    Examples:
+
+      mlx deployment update live --model iris:8
     """
     from ..deployments.sizes import size_of
 

@@ -47,7 +47,12 @@ class FlavorRecord(Record):
 
 @app.command("list")
 def list_(kind: KindName = None, output: Output = Format.table) -> None:
-    """List the flavors."""
+    """List the flavors.
+
+    Examples:
+
+      mlx flavor list tracker
+    """
     found = [_record(flavor) for flavor in _flavors(get_kind(kind).name if kind else None)]
     terminal.emit(found, output, ("kind", "name", "summary"))
 
@@ -58,7 +63,12 @@ def describe(
     kind: KindName = None,
     output: Output = Format.table,
 ) -> None:
-    """Show every attribute of a flavor."""
+    """Show every attribute of a flavor.
+
+    Examples:
+
+      mlx flavor describe mlflow
+    """
     only = get_kind(kind).name if kind else None
     known = built_in(only)
     if all(flavor.name != name for flavor in known):

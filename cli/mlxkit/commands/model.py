@@ -83,6 +83,10 @@ def list_(limit: Limit = 100, output: Output = Format.table, stack: StackOption 
     """List the models.
 
     The metrics are those of the version in production, or of the newest.
+
+    Examples:
+
+      mlx model list -o json
     """
     terminal.emit(
         _service(stack).list(limit=limit),
@@ -94,7 +98,12 @@ def list_(limit: Limit = 100, output: Output = Format.table, stack: StackOption 
 
 @app.command("describe")
 def describe(reference: Reference, output: Output = Format.table, stack: StackOption = None) -> None:
-    """Show a model with its versions, or one version."""
+    """Show a model with its versions, or one version.
+
+    Examples:
+
+      mlx model describe iris@production
+    """
     from ..models.records import ModelDescription
 
     described = _service(stack).describe(reference)
@@ -115,7 +124,12 @@ def versions(
     output: Output = Format.table,
     stack: StackOption = None,
 ) -> None:
-    """List the versions of a model, the newest first."""
+    """List the versions of a model, the newest first.
+
+    Examples:
+
+      mlx model versions iris
+    """
     found = _service(stack).versions(name, limit=limit)
     if output is Format.name:
         for version in found:
@@ -136,7 +150,12 @@ def tag(
     ] = None,
     stack: StackOption = None,
 ) -> None:
-    """Set and remove tags of a model or a version."""
+    """Set and remove tags of a model or a version.
+
+    Examples:
+
+      mlx model tag iris:7 team=search
+    """
     left = _service(stack).tag(reference, _pairs(tags), remove=remove or ())
     shown = ", ".join(f"{key}={value}" for key, value in left.items())
     terminal.say(f"{reference} has {f'the tags {shown}' if shown else 'no tags'}")
@@ -163,7 +182,12 @@ def delete(
     ] = False,
     stack: StackOption = None,
 ) -> None:
-    """Delete a version, or a model with all of them."""
+    """Delete a version, or a model with all of them.
+
+    Examples:
+
+      mlx model delete iris:3
+    """
     service = _service(stack)
     planned = service.plan_deletion(reference, force=force)
     terminal.confirm(f"delete {planned.sentence}?", yes=yes)

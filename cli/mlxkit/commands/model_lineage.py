@@ -60,7 +60,12 @@ def add_lineage(app: typer.Typer, service: Callable[[str | None], ModelService])
         output: Output = Format.table,
         stack: StackOption = None,
     ) -> None:
-        """Draw the way from a model version back to its data, and forward to what serves it."""
+        """Draw the way from a model version back to its data, and forward to what serves it.
+
+        Examples:
+
+          mlx model lineage iris@production
+        """
         from ..models.drawing import mermaid, tree
 
         found = service(stack).lineage(version)

@@ -84,6 +84,10 @@ def deploy(
     The server speaks MLflow's protocol, and goes on when the shell ends.
 
       mlx model deploy iris@production --workers 2
+
+    Examples:
+
+      mlx model deploy iris@production --name live
     """
     from ..deployments.sizes import size_of
 
@@ -121,6 +125,10 @@ def predict(
       mlx model predict iris --data '[[5.1, 3.5, 1.4, 0.2]]'
 
       mlx model predict iris --data @rows.csv
+
+    Examples:
+
+      mlx model predict live --data '[[5.1, 3.5, 1.4, 0.2]]'
     """
     if format not in (None, "json", "csv"):
         raise UsageError(f"--format {format}: it is json or csv")

@@ -75,6 +75,10 @@ def add_stages(app: typer.Typer, service: Callable[[str | None], ModelService]) 
         """Give a stage back to the version that had it before.
 
         A second rollback walks further back: it never returns to a version that was rolled back from.
+
+        Examples:
+
+          mlx model rollback iris --stage production
         """
         done = service(stack).rollback(name, stage, why=why, dry_run=dry_run)
         if output is Format.name:
@@ -98,7 +102,12 @@ def add_stages(app: typer.Typer, service: Callable[[str | None], ModelService]) 
         output: Output = Format.table,
         stack: StackOption = None,
     ) -> None:
-        """Show who moved which stage when, from what to what, and why."""
+        """Show who moved which stage when, from what to what, and why.
+
+        Examples:
+
+          mlx model history iris
+        """
         moves = service(stack).history(name, stage)
         columns = ("at", "kind", "alias", "from", "to", "by", "why", "evidence")
         if output is Format.name:

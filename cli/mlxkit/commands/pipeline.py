@@ -32,7 +32,12 @@ def describe(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The pipeline.")],
     output: Output = Format.table,
 ) -> None:
-    """Show one pipeline."""
+    """Show one pipeline.
+
+    Examples:
+
+      mlx pipeline describe training
+    """
     from ..client import Client
 
     terminal.emit_one(Client().runs.pipeline(name), output)

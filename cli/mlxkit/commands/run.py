@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from ..errors import UsageError
 from . import terminal
 from .app import new_app
+from .helptext import Command
 from .options import Output, StackOption
 from .terminal import Format
 
 app = new_app("Run a pipeline file with the stack's tracker injected.")
 
 
-class RunCommand(TyperCommand):
+class RunCommand(Command):
     """Keeps what stands after `--` apart: the parser would mix it with unknown options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -46,10 +46,12 @@ def create(
 ) -> None:
     """Store a new secret.
 
-    --KEY alone asks for the value and does not show it, --KEY=- takes it from stdin, --KEY=@FILE from a file;
-    --KEY=@@... is a value that begins with an @. A key that is called like an option goes into --values.
+    Examples:
 
       mlx secret create mlflow_secret --username=admin --password
+
+    --KEY alone asks for the value and does not show it, --KEY=- takes it from stdin, --KEY=@FILE from a file;
+    --KEY=@@... is a value that begins with an @. A key that is called like an option goes into --values.
     """
     from .secret_input import read
 
@@ -77,7 +79,14 @@ def get(
     reveal: Reveal = False,
     output: Output = Format.table,
 ) -> None:
-    """Show one secret: its keys, or with --reveal its values."""
+    """Show one secret: its keys, or with --reveal its values.
+
+    Examples:
+
+      mlx secret get mlflow_secret
+
+      mlx secret get mlflow_secret password --reveal
+    """
     secrets = _secrets()
     if key is None:
         terminal.emit_one(secrets.revealed(name) if reveal else secrets.get(name), output)
@@ -99,7 +108,12 @@ def update(
     interactive: Interactive = False,
     allow_empty: AllowEmpty = False,
 ) -> None:
-    """Set or remove keys of a secret; the others stay."""
+    """Set or remove keys of a secret; the others stay.
+
+    Examples:
+
+      mlx secret update mlflow_secret --password
+    """
     from .secret_input import read
 
     given = read(words, values=values, interactive=interactive, allow_empty=allow_empty)

@@ -77,7 +77,14 @@ def set_(
         bool, typer.Option("--default", help="Write it to mlx.yaml, for all who share that file.")
     ] = False,
 ) -> None:
-    """Make a stack the active one."""
+    """Make a stack the active one.
+
+    Examples:
+
+      mlx stack set team
+
+      mlx stack set team --default
+    """
     service = StackService()
     if default:
         service.set_default(name)
@@ -107,7 +114,14 @@ def update(
         list[str] | None, typer.Option("--remove", metavar="KIND", help="Take this kind out; repeatable.")
     ] = None,
 ) -> None:
-    """Put other components into a stack."""
+    """Put other components into a stack.
+
+    Examples:
+
+      mlx stack update team -a lake
+
+      mlx stack update team --remove model_registry
+    """
     kinds = [get_kind(kind).name for kind in remove or ()]
     service = StackService()
     service.update(name, components, remove=kinds)
@@ -145,7 +159,12 @@ def export(
         str | None, typer.Argument(metavar="[FILE]", help="File to write; standard output without it.")
     ] = None,
 ) -> None:
-    """Write a stack with its components, and no credentials."""
+    """Write a stack with its components, and no credentials.
+
+    Examples:
+
+      mlx stack export team stack.yaml
+    """
     exported = StackService().export(name)
     if file in (None, "-"):
         terminal.out(exported.text.rstrip("\n"))
@@ -167,7 +186,12 @@ def import_(
     force: Annotated[bool, typer.Option("--force", help="Replace what is there and differs.")] = False,
     set_: Set = False,
 ) -> None:
-    """Add a stack that was exported."""
+    """Add a stack that was exported.
+
+    Examples:
+
+      mlx stack import stack.yaml --set
+    """
     service = StackService()
     imported = service.import_(_read(file), file, name=name, force=force)
     if set_:
@@ -182,7 +206,12 @@ def import_(
 
 @app.command("validate")
 def validate(name: AnyName = None, output: Output = Format.table) -> None:
-    """Say everything that is wrong with a stack."""
+    """Say everything that is wrong with a stack.
+
+    Examples:
+
+      mlx stack validate team
+    """
     found = StackService().validate(name)
     for warning in found.warnings:
         terminal.warn(warning)

@@ -252,14 +252,27 @@ def _console() -> Console:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows below each other as wide as the terminal; where they do not fit, each as a block of lines."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(cell(column).rpartition(".")[2].upper().replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(for_people(column, _dig(row, column)) for column in columns))
-    _console().print(table)
+    from .folding import GAP, column_widths, fold
+
+    titles = [cell(column).rpartition(".")[2].upper().replace("_", " ") for column in columns]
+    texts = [[for_people(column, _dig(row, column)) for column in columns] for row in rows]
+    console = _console()
+    widths = column_widths([titles, *texts], console.width)
+    if widths is None:
+        for number, row in enumerate(texts):
+            if number:
+                console.print()
+            _pairs([(title.lower(), text) for title, text in zip(titles, row, strict=True) if text])
+        return
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    for title, width in zip(titles, widths, strict=True):
+        table.add_column(title, width=width, no_wrap=True)
+    for row in texts:
+        table.add_row(*(fold(text, width) for text, width in zip(row, widths, strict=True)))
+    console.print(table)
 
 
 def _pairs(pairs: Sequence[tuple[str, Any]]) -> None:

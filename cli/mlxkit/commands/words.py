@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
-
 from ..errors import UsageError
+from .helptext import Command
 
 
-class WordsCommand(TyperCommand):
+class WordsCommand(Command):
     """Refuses a word with one dash that is no option, before the parser takes a letter in it for one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
