@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..errors import StepFailedError, UsageError
+from ..runs.ancestry import AFTER
 from ..runs.records import OutputRecord, StepRecord
 from .context import current_step
 from .decorators import Step
@@ -88,14 +89,14 @@ class Body:
 
     def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Execute one step call and return its handle, or a tuple of them."""
-        name, given, handles = self._sorted(step, args, kwargs)
+        name, given, after, handles = self._sorted(step, args, kwargs)
         broken = [
             item._mlx_source for item in handles if item._mlx_source.status not in ("completed", "cached")
         ]
         if broken:
-            record = self._skip(name, broken[0].name)
+            record = self._skip(name, broken[0].name, handles)
         else:
-            spec = self._spec(step, name, args, given)
+            spec = self._spec(step, name, args, given, after)
             self.is_executing = True
             try:
                 record = self.services.orchestrator.execute(lambda: execute_step(spec, self.services))
@@ -108,14 +109,19 @@ class Body:
 
     def _sorted(
         self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> tuple[str, dict[str, Any], list[Handle]]:
+    ) -> tuple[str, dict[str, Any], list[Handle], list[Handle]]:
         """Take `id` and `after` out of a step call, unless the step has parameters of these names."""
         given = dict(kwargs)
         own = step.function_parameters
         wanted = given.pop("id", None) if "id" not in own else None
         after = given.pop("after", ()) if "after" not in own else ()
-        others = after if isinstance(after, (list, tuple)) else [after]
-        return self._name_of(step, wanted), given, handles_in([*args, *given.values(), *others])
+        others = handles_in(list(after) if isinstance(after, (list, tuple)) else [after])
+        return (
+            self._name_of(step, wanted),
+            given,
+            others,
+            [*handles_in([*args, *given.values()]), *others],
+        )
 
     def _name_of(self, step: Step[Any, Any], wanted: Any) -> str:
         name = str(wanted) if wanted is not None else step.name
@@ -127,7 +133,12 @@ class Body:
         return name
 
     def _spec(
-        self, step: Step[Any, Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        step: Step[Any, Any],
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        after: Sequence[Handle] = (),
     ) -> StepSpec:
         options = self.plan.options_for(name, step.name)
         args, kwargs = override_arguments(
@@ -139,15 +150,15 @@ class Body:
             id=new_id(), name=name, position=len(self.records), function=step.function,
             outputs=step.outputs, arguments=arguments, retries=step.retries, materializers=step.output_materializers,
             use_cache=self.plan.uses_cache(step, options.enable_cache), cache_salt=step.cache_salt, tracker=tracker,
-            is_tracked=self.plan.is_tracked(step), on_success=step.on_success, on_failure=step.on_failure,
+            is_tracked=self.plan.is_tracked(step), after=_waited_for(after), on_success=step.on_success, on_failure=step.on_failure,
             settings=tracker_settings(flavor, self.plan.settings, step.settings, options.settings) if tracker else {},
         )  # fmt: skip
 
-    def _skip(self, name: str, upstream: str) -> StepRecord:
+    def _skip(self, name: str, upstream: str, handles: Sequence[Handle]) -> StepRecord:
         now = time.time()
         record = StepRecord(
             id=new_id(), run_id=self.services.run.run_id, name=name, position=len(self.records), status="skipped",
-            started=now, ended=now, reason=f"step {upstream!r} did not complete",
+            started=now, ended=now, reason=f"step {upstream!r} did not complete", inputs=_waited_for(handles),
         )  # fmt: skip
         self.services.history.record_step(record)
         self.services.reporter.step_ended(name, "skipped", 0.0, record.reason)
@@ -162,6 +173,12 @@ def new_id() -> str:
 def _base32(number: int, width: int) -> str:
     digits = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's alphabet: no i, l, o, u to misread
     return "".join(digits[(number >> (5 * index)) & 31] for index in reversed(range(width)))
+
+
+def _waited_for(handles: Sequence[Handle]) -> dict[str, Any]:
+    """Return, as a step records its inputs, the steps that it got nothing from and yet had to wait for."""
+    names = dict.fromkeys(item._mlx_source.name for item in handles)
+    return {AFTER: [{"from": name, "step": name} for name in names]} if names else {}
 
 
 def _became(record: StepRecord) -> str:

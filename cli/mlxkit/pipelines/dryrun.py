@@ -58,7 +58,7 @@ class DryBody(Body):
     planned: list[PlannedStep]
 
     def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        name, given, handles = self._sorted(step, args, kwargs)
+        name, given, _, handles = self._sorted(step, args, kwargs)
         unknown = [item._mlx_source.name for item in handles if isinstance(item._mlx_source, _Unknown)]
         now = time.time()
         record = StepRecord(

@@ -51,6 +51,7 @@ class StepSpec:
     cache_salt: str = ""
     tracker: str | None = None
     is_tracked: bool = False
+    after: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     on_success: Callable[..., Any] | None = None
     on_failure: Callable[..., Any] | None = None
@@ -88,7 +89,7 @@ def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
     started = time.time()
     blank = StepRecord(
         id=spec.id, run_id=services.run.run_id, name=spec.name, position=spec.position, status="failed", started=started,
-        ended=started, parameters=spec.arguments.parameters, inputs=spec.arguments.described(),
+        ended=started, parameters=spec.arguments.parameters, inputs={**spec.arguments.described(), **spec.after},
     )  # fmt: skip
     answer = ask_cache(spec, services)
     blank = replace(blank, cache_key=answer.key, parts=answer.parts, reason=answer.reason)

@@ -14,6 +14,7 @@ from typing import Any
 from .records import StepRecord
 
 LONGEST = 4_900  # characters: MLflow's tags took 5,000 before they took more
+AFTER = "after"  # in a step's inputs: the steps that it waited for without getting anything from them
 _DIGEST = 16
 
 
