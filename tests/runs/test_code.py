@@ -45,7 +45,7 @@ def test_a_clean_repository_is_its_commit(repository: Path) -> None:
     found = capture_code(repository)
     assert found == {
         "root": str(repository), "commit": git(repository, "rev-parse", "HEAD"), "branch": "main",
-        "dirty": False, "diff": "", "untracked": [], "is_exact": True,
+        "dirty": False, "diff": "", "untracked": [], "is_exact": True, "is_whole": True,
     }  # fmt: skip
     assert json.loads(json.dumps(found)) == found
 

@@ -19,6 +19,7 @@ from ..stacks.protocols import RUN_FILE
 from .bytecode import unsettled_bytecode_left_out
 from .decorators import PIPELINES, Pipeline
 from .dryrun import UnknownValueError
+from .invocation import invocation_of
 from .parameters import parse_flags
 from .session import Session, use_session
 from .tracebacks import is_internal, user_traceback
@@ -101,6 +102,7 @@ def run_file(
     them that are no parameter of a pipeline.
     """
     source = Source.read(target.file)
+    session.invocation = session.invocation or invocation_of(session.options, target, arguments, words)
     is_script = not source.has_pipelines and target.pipeline is None
     if loose and not is_script:
         raise UsageError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..config.yamltext import load_yaml
 from ..errors import ConfigError, NotFoundError, did_you_mean
+from .models import Model, model_of
 from .plan import StepOptions
 from .settings import check_settings
 
@@ -20,10 +21,13 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "tracker": str,
     "settings": dict,
     "steps": dict,
+    "model": dict,
 }
 _STEP_KEYS: dict[str, type | tuple[type, ...]] = {"parameters": dict, "enable_cache": bool, "settings": dict}
 _OF_THE_RUN = {"stack": "--stack", "tracker": "--tracker"}
 _LIMIT = 1_000_000
+
+Translate = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,13 @@ class RunConfig:
     tracker: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     steps: Mapping[str, StepOptions] = field(default_factory=dict)
+    model: Model | None = None
+    text: str = field(default="", repr=False, compare=False)
 
 
-def read_run_config(path: Path, *, for_pipeline: bool = False) -> RunConfig:
+def read_run_config(
+    path: Path, *, for_pipeline: bool = False, translate: Translate | None = None
+) -> RunConfig:
     """Read and check a run.yaml; raises ConfigError with the field path.
 
     The file of one pipeline (`for_pipeline`) cannot choose what is settled before any pipeline is called.
@@ -54,9 +62,18 @@ def read_run_config(path: Path, *, for_pipeline: bool = False) -> RunConfig:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start})") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    data = load_yaml(text, what=str(path))
+    return parse_run_config(text, str(path), for_pipeline=for_pipeline, translate=translate)
+
+
+def parse_run_config(
+    text: str, path: str, *, for_pipeline: bool = False, translate: Translate | None = None
+) -> RunConfig:
+    """Check the text of a run.yaml; `path` is what errors call it."""
+    data = load_yaml(text, what=path)
     data = {} if data is None else data
-    _check(data, _KEYS, str(path), "")
+    if translate is not None and isinstance(data, dict):
+        data = translate(data)
+    _check(data, _KEYS, path, "")
     for key, option in _OF_THE_RUN.items():
         if for_pipeline and data.get(key) is not None:
             raise ConfigError(
@@ -66,16 +83,18 @@ def read_run_config(path: Path, *, for_pipeline: bool = False) -> RunConfig:
     steps = {}
     for name, options in (data.get("steps") or {}).items():
         options = {} if options is None else options
-        _check(options, _STEP_KEYS, str(path), f"steps.{name}.")
+        _check(options, _STEP_KEYS, path, f"steps.{name}.")
         check_settings(options.get("settings") or {}, f"{path}: steps.{name}")
         steps[name] = StepOptions(**options)
-    check_settings(data.get("settings") or {}, str(path))
+    check_settings(data.get("settings") or {}, path)
     return RunConfig(
         **{
             **data,
             "steps": steps,
+            "model": model_of(data.get("model"), path),
             "parameters": data.get("parameters") or {},
             "settings": data.get("settings") or {},
+            "text": text,
         }
     )
 

@@ -18,18 +18,23 @@ from ..runs.code import capture_code
 from ..runs.environment import capture_environment
 from ..runs.liveness import Heartbeat
 from ..runs.records import RunRecord, StepRecord
+from ..runs.sources import SourceKeeper
 from ..runs.sweep import sweep
 from ..runs.views import RunView
 from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
 from ..stacks.tags import CODE_DIGEST, COMMIT
+from ..stacks.tags import RERUN_OF as RERUN_TAG
 from .body import Body, current_body, new_id, running
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline, current_step
 from .decorators import STEPS, Pipeline
 from .execute import TRACKER_LINK, TRACKER_NAME, StepServices
+from .invocation import KEY, RERUN_OF, invocation_of_program
+from .models import RUN_KEY as MODEL
+from .models import Model
 from .parameters import bind, call_arguments
-from .plan import StepPlan
+from .plan import StepDefaults, StepPlan
 from .session import Session, current_session
 from .signals import SignalGuard, Terminated
 from .standalone import say_errors
@@ -65,7 +70,14 @@ class PipelineRunner:
             return show_plan(self.session, self.pipeline, plan, values)
         self.session.check(self._trackers_in_question())
         sweep(self.session.history, self.session.tracker)
-        run = RunScope(self.session, self.pipeline.name, parameters=values, name=self._run_name())
+        run = RunScope(
+            self.session,
+            self.pipeline.name,
+            parameters=values,
+            name=self._run_name(),
+            model=self._config().model or self.pipeline.model,
+            tags=self.pipeline.tags,
+        )
         with run:
             body = Body(run.services, plan, run.records)
             with running(body):
@@ -87,7 +99,9 @@ class PipelineRunner:
         if self.pipeline.config_path:
             from .runconfig import read_run_config
 
-            return read_run_config(Path(self.pipeline.config_path), for_pipeline=True)
+            return read_run_config(
+                Path(self.pipeline.config_path), for_pipeline=True, translate=self.pipeline.read_config
+            )
         return self.session.options.config
 
     def _plan(self) -> StepPlan:
@@ -97,6 +111,7 @@ class PipelineRunner:
             stack_tracker=self.session.stack_tracker, forced_tracker=self.session.forced_tracker, stack=self.session.stack.name,
             flavor_of=lambda name: self.session.tracker_component(name).flavor, use_cache=self.session.options.use_cache,
             enable_cache=enable_cache, settings={**self.pipeline.settings, **config.settings}, steps=config.steps,
+            defaults=StepDefaults(self.pipeline.retries, self.pipeline.on_success, self.pipeline.on_failure),
         )  # fmt: skip
 
     def _trackers_in_question(self) -> list[str]:
@@ -126,6 +141,8 @@ class RunScope:
         parameters: Mapping[str, Any],
         name: str | None = None,
         kind: str = "pipeline",
+        model: Model | None = None,
+        tags: Sequence[str] = (),
     ) -> None:
         now = datetime.now()
         self.session = session
@@ -135,14 +152,25 @@ class RunScope:
         self._stack = ExitStack()
         file = session.options.file
         self.root = project_root(session)
+        repeat = session.options.repeat
+        code = dict(repeat.code) if repeat else _code(self.root, file)
+        told = session.invocation or invocation_of_program()
+        used = Path(told["file"]) if told else file
+        self._sources = None if repeat else SourceKeeper(session.state_dir, self.root, used, code)
         self.record = RunRecord(
             id=new_id(), name=name or f"{pipeline}-{now:%Y_%m_%d-%H_%M_%S_%f}", pipeline=pipeline, stack=session.stack.name,
             status="running", started=time.time(), kind=kind, file=_relative(file, self.root), parameters=plain(dict(parameters)),
-            code=_code(self.root, file),
+            code={**code, **self._sources.keep()} if self._sources else code,
+            metadata=_metadata(session, told, pipeline, self.root),
         )  # fmt: skip
+        if repeat:
+            repeat.made[pipeline, session.calls] = self.record.id
+        if tags:
+            self.record = replace(self.record, tags=tuple(dict.fromkeys([*self.record.tags, *tags])))
         self.context = PipelineContext(
-            pipeline, self.record.id, self.record.name, self.record.stack, parameters
-        )
+            pipeline, self.record.id, self.record.name, self.record.stack, parameters,
+            metadata={MODEL: model.described()} if model else {}, model=model, session=session,
+        )  # fmt: skip
         self.output = RunOutput(session.state_dir / "logs" / self.record.id)
         self.services = StepServices(
             run=self.context, root=self.root, history=session.history, store=session.store, orchestrator=session.orchestrator, reporter=session.reporter,
@@ -200,7 +228,16 @@ class RunScope:
     def _end(self, status: FinalStatus, text: str) -> None:
         """Close every tracker, then history; a tracker that fails to answer leaves its run to the sweep."""
         open_still = False
+        metrics: dict[str, float] = {}
+        params: dict[str, str] = {}
         for name, tracking in self._trackings.items():
+            try:
+                told = tracking.measured()
+                metrics, params = {**metrics, **told[0]}, {**params, **told[1]}
+            except Exception as problem:
+                self.session.reporter.detail(
+                    mask_text(f"tracker {name!r} did not say what was measured: {problem}")
+                )
             try:
                 tracking.finish(status)
             except Exception as problem:
@@ -210,9 +247,18 @@ class RunScope:
                         f"tracker {name!r} could not be closed: {problem}; the next command tries again"
                     )
                 )
-        metadata = plain(self.context.metadata)
+        metadata = plain({**self.record.metadata, **self.context.metadata})
+        late = self._sources.keep() if self._sources else {}
+        if late:
+            self.record = replace(self.record, code={**self.record.code, **late})
+            self.session.history.update_code(self.record.id, self.record.code)
         self.session.history.finish_run(
-            self.record.id, status, error=text, metadata=metadata, close_trackers=not open_still
+            self.record.id,
+            status,
+            error=text,
+            metadata=metadata,
+            measured=(metrics, params),
+            close_trackers=not open_still,
         )
         self.record = replace(self.record, status=status, ended=time.time(), error=text, metadata=metadata)
 
@@ -253,6 +299,7 @@ class RunScope:
             "mlx.version": __version__,
             COMMIT: code.get("commit"),
             CODE_DIGEST: code.get("digest"),
+            RERUN_TAG: self.record.metadata.get(RERUN_OF),
         }
         return RunFacts(
             run_id=self.record.id, run_name=self.record.name, pipeline=self.record.pipeline, stack=self.record.stack, kind=self.record.kind,
@@ -263,12 +310,25 @@ class RunScope:
 
 def project_root(session: Session) -> Path:
     """Return the folder whose functions belong to the project: that of mlx.yaml when the file lies in it, else the file's own."""
+    if session.options.repeat is not None:
+        return session.options.repeat.root
     home = session.project.config_path.parent.resolve()
     file = session.options.file
     folder = file.resolve().parent if file else Path.cwd()
     if session.project.origin != "user" and folder.is_relative_to(home):
         return home
     return folder
+
+
+def _metadata(session: Session, told: Mapping[str, Any] | None, pipeline: str, root: Path) -> dict[str, Any]:
+    """Return what a record says of how its run was started, and of which one it repeats."""
+    repeat = session.options.repeat
+    found: dict[str, Any] = {}
+    if told is not None:
+        found[KEY] = {"root": str(root), **told, "call": session.calls}
+    if repeat is not None and repeat.is_of(pipeline, session.calls):
+        found[RERUN_OF] = repeat.of
+    return found
 
 
 def _relative(file: Path | None, root: Path) -> str:

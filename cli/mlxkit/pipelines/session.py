@@ -14,6 +14,7 @@ from ..records import Record
 from ..runs.history import History
 from ..stacks.protocols import ExperimentTracker, Orchestrator
 from ..stacks.resolve import ResolvedComponent, ResolvedStack
+from .invocation import Repeat
 from .parameters import Text
 from .reporting import LineReporter, Reporter
 from .runconfig import RunConfig
@@ -31,6 +32,7 @@ class RunOptions:
     use_cache: bool = True
     is_dry: bool = False
     file: Path | None = None
+    repeat: Repeat | None = None
 
 
 class Session:
@@ -47,6 +49,7 @@ class Session:
         self.project = project or find_project()
         self.reporter = reporter or LineReporter()
         self.calls = 0
+        self.invocation: Mapping[str, Any] | None = None
         self.planned: list[Record] = []
         self._trackers: dict[str, ExperimentTracker] = {}
         self._extra: dict[str, ResolvedComponent] = {}

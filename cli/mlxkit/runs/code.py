@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ def capture_code(root: Path) -> dict[str, Any]:
     """Return commit, branch and uncommitted changes of the repository around `root`; {} when there is none.
 
     `dirty` counts files that git does not know yet: they are named, their content is not kept.
-    `is_exact` says that commit and diff together are the whole code. Without git, or when git refuses to
+    `is_exact` says that commit and diff together are the whole code, `is_whole` that nothing was cut from the diff.
+    Without git, or when git refuses to
     look at somebody else's repository, the commit is read from the files and `dirty` is None.
     """
     top = next(
@@ -36,6 +37,7 @@ def capture_code(root: Path) -> dict[str, Any]:
             "diff": "",
             "untracked": [],
             "is_exact": False,
+            "is_whole": False,
         }
     commit, branch, is_changed, untracked = _parse(status)
     diff, is_whole = _diff(top, commit) if is_changed else ("", True)
@@ -47,7 +49,14 @@ def capture_code(root: Path) -> dict[str, Any]:
         "diff": diff,
         "untracked": untracked[:_UNTRACKED_LIMIT],
         "is_exact": is_whole and not untracked and commit is not None,
+        "is_whole": is_whole,
     }
+
+
+def tracked_files(top: Path, names: Sequence[str]) -> set[str] | None:
+    """Return which of some files, relative to `top`, git has in its index; None when it does not say."""
+    found = _git(top, "--literal-pathspecs", "ls-files", "-z", "--", *names)
+    return None if found is None else set(found.decode("utf-8", "replace").split("\0")) - {""}
 
 
 def _parse(status: bytes) -> tuple[str | None, str | None, bool, list[str]]:

@@ -8,14 +8,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from sqlite3 import Row
+from sqlite3 import Connection, Row
 from typing import Any
 
-from ..stacks.protocols import FinalStatus, TrackerRun
+from ..stacks.protocols import FinalStatus, Measured, TrackerRun
 from .records import OutputRecord, RunRecord, StepRecord
 from .schema import connect, connect_to_read, transaction
 
 _RUN = "id, name, pipeline, stack, status, started, ended, kind, file, parameters, metadata, code, environment, error"
+# What a run is read with: its columns, and its tags as a JSON list.
+_RUN_READ = f"{_RUN}, (SELECT json_group_array(tag) FROM run_tags WHERE run_id = runs.id) AS tags"
 _STEP = (
     "id, run_id, name, position, status, started, ended, attempts, cache_key, cached_from, reason, "
     "parameters, inputs, metadata, parts, error"
@@ -52,6 +54,9 @@ class History:
         with self._lock, transaction(self.connection) as db:
             db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (digest, _dump(environment)))
             db.execute(f"INSERT INTO runs ({_RUN}) VALUES ({_marks(_RUN)})", _run_row(run))
+            db.executemany(
+                "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(run.id, tag) for tag in run.tags]
+            )
 
     def finish_run(
         self,
@@ -60,6 +65,7 @@ class History:
         *,
         error: str = "",
         metadata: Mapping[str, Any] | None = None,
+        measured: Measured | None = None,
         close_trackers: bool = True,
     ) -> None:
         """Give a run its final status; `close_trackers=False` leaves the tracker's runs to the sweep."""
@@ -70,8 +76,15 @@ class History:
             )
             if metadata:
                 db.execute("UPDATE runs SET metadata = ? WHERE id = ?", (_dump(metadata), run_id))
+            if measured is not None:
+                _write_measures(db, run_id, measured, "REPLACE")
             if close_trackers:
                 db.execute("UPDATE tracker_runs SET is_open = 0 WHERE run_id = ?", (run_id,))
+
+    def update_code(self, run_id: str, code: Mapping[str, Any]) -> None:
+        """Complete what is known of a run's code: modules can be imported until its end."""
+        with self._lock, transaction(self.connection) as db:
+            db.execute("UPDATE runs SET code = ? WHERE id = ?", (_dump(code), run_id))
 
     def record_step(self, step: StepRecord) -> None:
         """Commit one step with its outputs."""
@@ -147,6 +160,11 @@ class History:
                     (time.time() + retry_after, run_id, run.run_id),
                 )
 
+    def add_measures(self, run_id: str, run: TrackerRun, measured: Measured) -> None:
+        """Add what one tracker run holds; a parent's value counts before that of its children."""
+        with self._lock, transaction(self.connection) as db:
+            _write_measures(db, run_id, measured, "REPLACE" if run.parent else "IGNORE")
+
     def mark_interrupted(self, run_id: str) -> None:
         """Say of a running run that its process vanished; leaves `tracker_runs` open for the sweep."""
         with self._lock, transaction(self.connection) as db:
@@ -182,8 +200,21 @@ class History:
 
     def _run(self, row: Row) -> RunRecord:
         return RunRecord(
-            **{**dict(row), **{key: json.loads(row[key]) for key in ("parameters", "metadata", "code")}}
+            **{
+                **dict(row),
+                **{key: json.loads(row[key]) for key in ("parameters", "metadata", "code")},
+                "tags": tuple(json.loads(row["tags"])),
+            }
         )
+
+
+def _write_measures(db: Connection, run_id: str, measured: Measured, on_conflict: str) -> None:
+    metrics, params = measured
+    rows: list[tuple[str, str, str, float | str]] = [
+        (run_id, "metric", key, "nan" if value != value else float(value)) for key, value in metrics.items()
+    ]
+    rows += [(run_id, "param", key, value) for key, value in params.items()]
+    db.executemany(f"INSERT OR {on_conflict} INTO run_measures VALUES (?, ?, ?, ?)", rows)
 
 
 def _run_row(run: RunRecord) -> tuple[Any, ...]:

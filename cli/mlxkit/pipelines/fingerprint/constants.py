@@ -46,6 +46,8 @@ class Constants:
         label = f"constant {module}.{name}"
         parts = self._reach.parts
         if type(value) in ATOMS:
+            if type(value) is str:
+                value = self._reach.parts.places.portable(value)
             digest = sha(f"{type(value).__name__} {hex(value) if type(value) is int else repr(value)}")
             parts.add(label, digest)
             return digest

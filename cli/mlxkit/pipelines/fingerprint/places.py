@@ -41,6 +41,13 @@ class Places:
         is_inside = any(path.startswith(place.rstrip(os.sep) + os.sep) for place in self.roots)
         return "project" if is_inside or root == "__main__" else "package"
 
+    def portable(self, text: str) -> str:
+        """Return a text without the place of the project in a path into it: another checkout counts the same."""
+        for root in self.roots:
+            if text.startswith(root) and text[len(root) : len(root) + 1] in ("", os.sep):
+                return f"<project>{text[len(root) :]}"
+        return text
+
     def find(self, module: str) -> str | None:
         """Return the source file of a module without importing anything; None when there is none."""
         loaded = getattr(sys.modules.get(module), "__file__", None)

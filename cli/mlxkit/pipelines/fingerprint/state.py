@@ -10,6 +10,7 @@ import sys
 from _thread import _local
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from pathlib import PurePath
 from types import (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
@@ -78,6 +79,8 @@ class State:
         """Return a value's state; raises TooMuchError and RecursionError."""
         kind = type(value)
         if kind in ATOMS:
+            if kind is str:
+                value = self._reach.parts.places.portable(value)
             return f"{kind.__name__} {_short(hex(value) if kind is int else repr(value))}"
         key = id(value)
         known = self._done.get(key)
@@ -106,6 +109,8 @@ class State:
             return SECRET
         if self._reach.is_code(value, kind):
             return f"name {self._reach.value(*self._where, value)}"
+        if issubclass(kind, PurePath) and kind.__module__.startswith("pathlib"):
+            return f"{self._class(kind)}({self.text(str(value))})"
         for kinds, view in _VIEWS:
             if issubclass(kind, kinds):
                 return f"{self._class(kind)}({self.text(view(value))})"
