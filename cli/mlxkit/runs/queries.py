@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import NotFoundError, did_you_mean
-from .history import _OUTPUT, _RUN, _STEP, History
+from .history import _OUTPUT, _RUN_READ, _STEP, History
 from .records import ArtifactListing, OutputRecord, PipelineRecord, RunRecord, StepRecord, iso
 
 
@@ -32,7 +32,7 @@ class RunQueries:
         where = f"WHERE {' AND '.join(clauses)} " if clauses else ""
         values: list[Any] = [value for value in wanted.values() if value is not None]
         rows = self._db.execute(
-            f"SELECT {_RUN} FROM runs {where}ORDER BY started DESC LIMIT ?", [*values, limit]
+            f"SELECT {_RUN_READ} FROM runs {where}ORDER BY started DESC LIMIT ?", [*values, limit]
         )
         return [self._history._run(row) for row in rows]
 
@@ -46,24 +46,24 @@ class RunQueries:
 
     def _find(self, reference: str) -> Any:
         if reference == "latest":
-            return self._db.execute(f"SELECT {_RUN} FROM runs ORDER BY started DESC LIMIT 1").fetchone()
-        row = self._db.execute(f"SELECT {_RUN} FROM runs WHERE id = ?", (reference,)).fetchone()
+            return self._db.execute(f"SELECT {_RUN_READ} FROM runs ORDER BY started DESC LIMIT 1").fetchone()
+        row = self._db.execute(f"SELECT {_RUN_READ} FROM runs WHERE id = ?", (reference,)).fetchone()
         row = (
             row
             or self._db.execute(
-                f"SELECT {_RUN} FROM runs WHERE name = ? ORDER BY started DESC LIMIT 1", (reference,)
+                f"SELECT {_RUN_READ} FROM runs WHERE name = ? ORDER BY started DESC LIMIT 1", (reference,)
             ).fetchone()
         )
         row = (
             row
             or self._db.execute(
-                f"SELECT {_RUN} FROM runs WHERE id = (SELECT run_id FROM tracker_runs WHERE tracker_run_id = ? LIMIT 1)",
+                f"SELECT {_RUN_READ} FROM runs WHERE id = (SELECT run_id FROM tracker_runs WHERE tracker_run_id = ? LIMIT 1)",
                 (reference,),
             ).fetchone()
         )
         if row is None and len(reference) >= 4:
             rows = self._db.execute(
-                f"SELECT {_RUN} FROM runs WHERE id >= ? AND id < ? LIMIT 2",
+                f"SELECT {_RUN_READ} FROM runs WHERE id >= ? AND id < ? LIMIT 2",
                 (reference, reference + "\U0010ffff"),
             ).fetchall()
             row = rows[0] if len(rows) == 1 else None
@@ -108,6 +108,25 @@ class RunQueries:
             "SELECT tracker_run_id FROM tracker_runs WHERE run_id = ? ORDER BY parent DESC", (run_id,)
         )
         return [row["tracker_run_id"] for row in rows]
+
+    def metrics(self, run_id: str) -> dict[str, float]:
+        """Return the final values of the metrics that a run logged to its tracker, as history keeps them."""
+        return {key: float(value) for key, value in self._measures(run_id, "metric")}
+
+    def logged_params(self, run_id: str) -> dict[str, str]:
+        """Return the params that a run logged to its tracker."""
+        return {key: str(value) for key, value in self._measures(run_id, "param")}
+
+    def tags(self, run_id: str) -> Sequence[str]:
+        """Return the tags of a run, in order."""
+        rows = self._db.execute("SELECT tag FROM run_tags WHERE run_id = ? ORDER BY tag", (run_id,))
+        return [row["tag"] for row in rows]
+
+    def _measures(self, run_id: str, kind: str) -> Sequence[tuple[str, Any]]:
+        rows = self._db.execute(
+            "SELECT key, value FROM run_measures WHERE run_id = ? AND kind = ? ORDER BY key", (run_id, kind)
+        )
+        return [(row["key"], row["value"]) for row in rows]
 
     def trackers_of(self, tracker_run_ids: Sequence[str]) -> Sequence[str]:
         """Return the names of the trackers that have these runs, as far as history knows."""

@@ -43,6 +43,7 @@ class RunRecord(Record):
     code: Mapping[str, Any] = field(default_factory=dict)
     environment: str = ""
     error: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float | None:

@@ -11,8 +11,9 @@ from ..config.databases import open_for_reading
 from ..config.files import make_private_dir
 from ..config.locks import file_lock
 from ..errors import MlxError
+from .migration import migrate, stand_in
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE runs (
@@ -48,6 +49,19 @@ CREATE TABLE tracker_runs (
 CREATE INDEX tracker_runs_open ON tracker_runs (is_open) WHERE is_open = 1;
 """
 
+# A metric's value is a number (not-a-number is the text `nan`, which SQLite would make NULL of), a param's is text.
+_SINCE_2 = """
+CREATE TABLE run_tags (
+  run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (run_id, tag)
+) WITHOUT ROWID;
+CREATE INDEX run_tags_by_tag ON run_tags (tag, run_id);
+CREATE TABLE run_measures (
+  run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, kind TEXT NOT NULL, key TEXT NOT NULL, value NOT NULL,
+  PRIMARY KEY (run_id, kind, key)
+) WITHOUT ROWID;
+CREATE INDEX run_measures_by_value ON run_measures (kind, key, value, run_id);
+"""
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database, creating it under a lock when it is not there yet.
@@ -68,6 +82,8 @@ def connect(path: Path) -> sqlite3.Connection:
                 with file_lock(path.with_name(path.name + ".lock")):
                     if _version(connection) == 0:
                         _create(connection)
+        if 0 < _version(connection) < VERSION:
+            migrate(connection, path, _SINCE_2, VERSION)
     except sqlite3.DatabaseError as error:
         raise _unusable(path, error) from error
     return _known(connection, path)
@@ -79,7 +95,9 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         connection = open_for_reading(path) if path.exists() else None
         if connection is None or _version(connection) == 0:  # or another process is creating it now
             connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            connection.executescript(f"{_TABLES};PRAGMA user_version = {VERSION};")
+            connection.executescript(f"{_TABLES};{_SINCE_2};PRAGMA user_version = {VERSION};")
+        elif _version(connection) < VERSION:
+            stand_in(connection, _SINCE_2)
     except sqlite3.DatabaseError as error:
         raise _unusable(path, error) from error
     connection.row_factory = sqlite3.Row
@@ -123,7 +141,7 @@ def _create(connection: sqlite3.Connection) -> None:
     path = connection.execute("PRAGMA database_list").fetchone()["file"]
     Path(path).chmod(0o600)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(f"BEGIN IMMEDIATE;{_TABLES};PRAGMA user_version = {VERSION};COMMIT;")
+    connection.executescript(f"BEGIN IMMEDIATE;{_TABLES};{_SINCE_2};PRAGMA user_version = {VERSION};COMMIT;")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..stacks.protocols import ExperimentTracker
 from .history import History
@@ -18,9 +19,10 @@ def sweep(history: History, tracker: Callable[[str], ExperimentTracker]) -> list
     for run_id in gone:
         history.mark_interrupted(run_id)
     for run_id, orphan, status in history.orphaned_tracker_runs():
-        try:
+        closed = False
+        with suppress(Exception):  # whatever is wrong with a tracker must not keep a listing from its answer
             closed = tracker(orphan.tracker).close_orphan(orphan, status)
-        except Exception:  # whatever is wrong with a tracker must not keep a listing from its answer
-            closed = False
+            if closed:
+                history.add_measures(run_id, orphan, tracker(orphan.tracker).measures_of(orphan))
         history.settle_tracker_run(run_id, orphan, closed=closed)
     return gone

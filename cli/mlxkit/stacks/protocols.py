@@ -12,6 +12,7 @@ from ..records import Record
 T = TypeVar("T")
 RUN_FILE = "__mlx_run_file__"  # set on the module that the file of a run is, whatever its name
 FinalStatus = Literal["completed", "failed", "killed"]
+Measured = tuple[Mapping[str, float], Mapping[str, str]]  # final metrics, and params
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ class RunTracking(Protocol):
     def cached(self, step: StepFacts, source: Mapping[str, Any]) -> dict[str, Any]:
         """Leave a trace of a step that was served from the cache; `source` is the metadata of its origin."""
 
+    def measured(self) -> Measured:
+        """Return what the run's tracker runs hold now, children included; at most one call a tracker run.
+
+        Raises when the tracker does not answer within seconds: then nothing is known.
+        """
+
     def finish(self, status: FinalStatus) -> None:
         """End everything that is open on the tracker with the run's own status."""
 
@@ -88,6 +95,9 @@ class ExperimentTracker(Protocol):
 
     def close_orphan(self, run: TrackerRun, status: FinalStatus) -> bool:
         """Close the tracker's run of a process that died; False when the server does not answer now."""
+
+    def measures_of(self, run: TrackerRun) -> Measured:
+        """Return what one tracker run holds; raises when the server does not answer within seconds."""
 
 
 class Orchestrator(Protocol):

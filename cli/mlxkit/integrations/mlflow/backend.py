@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ...errors import ConfigError, MlxError
-from ...stacks.protocols import FinalStatus
+from ...stacks.protocols import FinalStatus, Measured
 from ...stacks.tags import RUN_ID
 from .connection import Connection
 
@@ -38,6 +38,9 @@ class Backend(Protocol):
 
     def close_orphan(self, run_id: str, status: str) -> None:
         """End a run of a vanished process; one that was deleted meanwhile is well closed."""
+
+    def measures(self, run_ids: Sequence[str]) -> Mapping[str, Measured]:
+        """Return final metrics and params of runs, those that are gone left out; a server is asked at most once a run."""
 
     def find(self, run: str) -> tuple[str, str] | None:
         """Return experiment and run id for an MLflow run id, or for the id of one of our runs."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from ...stacks.protocols import Measured
 from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, of_our_run
 from .connection import Connection
 
@@ -70,6 +72,16 @@ class ClientBackend:
                 "INVALID_STATE",
             ):
                 raise
+
+    def measures(self, run_ids: Sequence[str]) -> Mapping[str, Measured]:
+        from mlflow.exceptions import MlflowException
+
+        found: dict[str, Measured] = {}
+        for run_id in run_ids:
+            with suppress(MlflowException):  # deleted meanwhile
+                data = self._client.get_run(run_id).data
+                found[run_id] = (dict(data.metrics), dict(data.params))
+        return found
 
     def find(self, run: str) -> tuple[str, str] | None:
         from mlflow.exceptions import MlflowException

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...stacks.protocols import Measured
 from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, now_ms, of_our_run
 from .connection import Connection
 from .rest import PROBE_TIMEOUT, TIMEOUT, Rest, TrackerApiError
 
+_MEASURING = 5.0  # seconds: what was measured is told for convenience, and a run should not hang for it
 _GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")
 
 
@@ -71,6 +73,37 @@ class RestBackend:
             ):
                 raise
 
+    def measures(self, run_ids: Sequence[str]) -> Mapping[str, Measured]:
+        found: dict[str, Measured] = {}
+        for run_id in run_ids:
+            if run_id in found:
+                continue
+            try:
+                run = self._rest.call("GET", "/runs/get", {"run_id": run_id}, timeout=_MEASURING)["run"]
+            except TrackerApiError:  # deleted meanwhile
+                continue
+            found[run_id] = _measured(run)
+            others = [other for other in run_ids if other not in found]
+            if len(others) > 1:  # the runs of one experiment come together
+                found |= self._measures_in(str(run["info"]["experiment_id"]), others)
+        return found
+
+    def _measures_in(self, experiment_id: str, run_ids: Sequence[str]) -> dict[str, Measured]:
+        found: dict[str, Measured] = {}
+        for start in range(0, len(run_ids), MAX_BATCH):
+            listed = ", ".join(f"'{run_id}'" for run_id in run_ids[start : start + MAX_BATCH])
+            query = {
+                "experiment_ids": [experiment_id],
+                "filter": f"attributes.run_id IN ({listed})",
+                "max_results": MAX_BATCH,
+            }
+            try:
+                told = self._rest.call("POST", "/runs/search", query, timeout=_MEASURING)
+            except TrackerApiError:  # a server that takes no such filter
+                break
+            found |= {str(run["info"]["run_id"]): _measured(run) for run in told.get("runs", [])}
+        return found
+
     def find(self, run: str) -> tuple[str, str] | None:
         try:
             info = self._rest.call("GET", "/runs/get", {"run_id": run})["run"]["info"]
@@ -107,3 +140,11 @@ class RestBackend:
                 raise
             return None
         return found
+
+
+def _measured(run: Mapping[str, Any]) -> Measured:
+    data = run.get("data") or {}
+    return (
+        {str(item["key"]): float(item["value"]) for item in data.get("metrics") or ()},
+        {str(item["key"]): str(item["value"]) for item in data.get("params") or ()},
+    )

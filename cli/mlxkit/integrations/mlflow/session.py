@@ -14,7 +14,7 @@ from typing import Any
 
 from ...errors import MlxError
 from ...secrets.masking import mask_text
-from ...stacks.protocols import FinalStatus, RunFacts, StepFacts, TrackerRun
+from ...stacks.protocols import FinalStatus, Measured, RunFacts, StepFacts, TrackerRun
 from ...stacks.tags import COMMIT, OURS, PIPELINE, RUN_ID, RUN_NAME, STACK, STEP, STEP_RUN_ID
 from . import active
 from .backend import Backend, status_of
@@ -41,6 +41,7 @@ class MlflowRunTracking:
         self._shared: dict[str, OpenRun] = {}
         self._experiments: dict[str, str] = {}
         self._not_ended: dict[str, FinalStatus] = {}
+        self._noted: dict[str, bool] = {}  # every run that was opened, and whether it is a parent
         self._lock = threading.RLock()
 
     @property
@@ -102,6 +103,20 @@ class MlflowRunTracking:
         link = source.get("mlflow_source_url") or source.get("experiment_tracker_url")
         traced = {"mlflow_source_run_id": origin, "mlflow_source_url": link} if origin else {}
         return {**self.metadata(run), **traced}
+
+    def measured(self) -> Measured:
+        """Return the final metrics and params of all its runs: a parent's count before those of its children."""
+        if not self._noted:
+            return {}, {}
+        found = self._backend().measures(list(self._noted))
+        metrics: dict[str, float] = {}
+        params: dict[str, str] = {}
+        for run_id in sorted(self._noted, key=lambda run_id: self._noted[run_id]):
+            if run_id not in found:
+                continue
+            metrics.update(found[run_id][0])
+            params.update((key, mask_text(value)) for key, value in found[run_id][1].items())
+        return metrics, params
 
     def finish(self, status: FinalStatus) -> None:
         """End every run that is open; raises when the tracker could not be told, after trying all of them."""
@@ -166,6 +181,7 @@ class MlflowRunTracking:
 
     def note(self, run_id: str, *, parent: bool = False) -> None:
         """Tell history of a run, so that the sweep can close it after a crash."""
+        self._noted[run_id] = parent or self._noted.get(run_id, False)
         self._on_open(TrackerRun(self._to.name, self._to.shown_uri, run_id, parent=parent))
 
     def metadata(self, run: OpenRun) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from ...stacks.protocols import Measured
 from ...stacks.tags import RUN_ID
 from .backend import MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, now_ms
 from .connection import Connection
@@ -92,6 +93,17 @@ class SqliteBackend:
 
     def close_orphan(self, run_id: str, status: str) -> None:
         self.end(run_id, status)
+
+    def measures(self, run_ids: Sequence[str]) -> Mapping[str, Measured]:
+        found: dict[str, tuple[dict[str, float], dict[str, str]]] = {run_id: ({}, {}) for run_id in run_ids}
+        with self._store.connection() as db:
+            for run_id, (metrics, params) in found.items():
+                for key, value, is_nan in db.execute(
+                    "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,)
+                ):
+                    metrics[key] = float("nan") if is_nan else float(value)
+                params.update(db.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run_id,)))
+        return found
 
     def find(self, run: str) -> tuple[str, str] | None:
         with self._store.connection() as db:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import MlxError
+from ...secrets.masking import mask_text
 from ...stacks.addresses import bare_address
-from ...stacks.protocols import FinalStatus, RunFacts, TrackerRun
+from ...stacks.protocols import FinalStatus, Measured, RunFacts, TrackerRun
 from ...stacks.resolve import ResolvedComponent
 from .backend import Backend
 from .connection import Connection, connect
@@ -71,6 +72,14 @@ class MlflowTracker:
             return within(PROBE_TIMEOUT, lambda: self._close(run.run_id, status), self.connection)
         except MlxError:
             return False
+
+    def measures_of(self, run: TrackerRun) -> Measured:
+        """Return the final metrics and params of one MLflow run; raises when there is no answer in time."""
+        from .probe import PROBE_TIMEOUT, within
+
+        found = within(PROBE_TIMEOUT, lambda: self._backend_as_it_is.measures([run.run_id]), self.connection)
+        metrics, params = found.get(run.run_id, ({}, {}))
+        return metrics, {key: mask_text(value) for key, value in params.items()}
 
     def url(self, run: str | None = None) -> str | None:
         """Return the UI's address: of a run, by MLflow's id or ours (None when there is none), or of all experiments."""
