@@ -5,15 +5,18 @@ Names are imported when they are first used, so that `import mlxkit` costs nothi
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from ._version import __version__
 
+TYPE_CHECKING = False  # of our own: importing `typing` costs a third of what a TAB may cost
 if TYPE_CHECKING:
+    from typing import Any
+
     from .client import Client
     from .pipelines.context import get_pipeline_context, get_step_context, log_metadata
     from .pipelines.decorators import pipeline, step
+    from .pipelines.models import Model
+    from .pipelines.named import load_artifact, save_artifact
+    from .pipelines.outputs import ArtifactConfig
     from .pipelines.settings import StepRetryConfig
 
 _HOMES = {
@@ -24,16 +27,24 @@ _HOMES = {
     "get_pipeline_context": "pipelines.context",
     "log_metadata": "pipelines.context",
     "StepRetryConfig": "pipelines.settings",
+    "ArtifactConfig": "pipelines.outputs",
+    "Model": "pipelines.models",
+    "load_artifact": "pipelines.named",
+    "save_artifact": "pipelines.named",
 }
 
 __all__ = [
+    "ArtifactConfig",
     "Client",
+    "Model",
     "StepRetryConfig",
     "__version__",
     "get_pipeline_context",
     "get_step_context",
+    "load_artifact",
     "log_metadata",
     "pipeline",
+    "save_artifact",
     "step",
 ]
 
@@ -42,6 +53,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'mlxkit' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f".{home}", __name__), name)
 
 

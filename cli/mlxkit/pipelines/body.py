@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from ..errors import StepFailedError, UsageError
+from ..errors import StepFailedError, UsageError, did_you_mean
 from ..runs.ancestry import AFTER
 from ..runs.records import OutputRecord, StepRecord
 from .context import current_step
@@ -85,11 +85,12 @@ class Body:
         self.records = records
         self.thread = threading.get_ident()
         self.is_executing = False
+        self.sources: dict[str, StepSource] = {}
         self._names: dict[str, int] = {}
 
     def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Execute one step call and return its handle, or a tuple of them."""
-        name, given, after, handles = self._sorted(step, args, kwargs)
+        name, given, after, handles = self._sorted(step, args, step.with_parameters(args, kwargs))
         broken = [
             item._mlx_source for item in handles if item._mlx_source.status not in ("completed", "cached")
         ]
@@ -104,6 +105,7 @@ class Body:
                 self.is_executing = False
         self.records.append(record)
         source = StepSource(record, self, {output.name: output.type for output in step.outputs})
+        self.sources[name] = source
         made = tuple(Handle(source, output.name) for output in step.outputs)
         return made if len(made) > 1 else made[0]
 
@@ -115,13 +117,24 @@ class Body:
         own = step.function_parameters
         wanted = given.pop("id", None) if "id" not in own else None
         after = given.pop("after", ()) if "after" not in own else ()
-        others = handles_in(list(after) if isinstance(after, (list, tuple)) else [after])
+        others = [
+            self._called(step, item) if isinstance(item, str) else item
+            for item in (after if isinstance(after, (list, tuple)) else [after])
+        ]
+        others = handles_in(others)
         return (
             self._name_of(step, wanted),
             given,
             others,
             [*handles_in([*args, *given.values()]), *others],
         )
+
+    def _called(self, step: Step[Any, Any], name: str) -> Handle:
+        """Return a step of this run that `after` gives by its name, as its outputs would."""
+        if name not in self.sources:
+            near = did_you_mean(name, self.sources)
+            raise UsageError(f"step {step.name!r}: after={name!r}: no step was called so before it{near}")
+        return Handle(self.sources[name], "")
 
     def _name_of(self, step: Step[Any, Any], wanted: Any) -> str:
         name = str(wanted) if wanted is not None else step.name
@@ -148,9 +161,11 @@ class Body:
         tracker, flavor = self.plan.tracker_for(step)
         return StepSpec(
             id=new_id(), name=name, position=len(self.records), function=step.function,
-            outputs=step.outputs, arguments=arguments, retries=step.retries, materializers=step.output_materializers,
+            outputs=step.outputs, arguments=arguments, retries=step.retries_or(self.plan.defaults.retries),
+            materializers=step.output_materializers, model=step.model,
             use_cache=self.plan.uses_cache(step, options.enable_cache), cache_salt=step.cache_salt, tracker=tracker,
-            is_tracked=self.plan.is_tracked(step), after=_waited_for(after), on_success=step.on_success, on_failure=step.on_failure,
+            is_tracked=self.plan.is_tracked(step), after=_waited_for(after), on_success=step.on_success or self.plan.defaults.on_success,
+            on_failure=step.on_failure or self.plan.defaults.on_failure,
             settings=tracker_settings(flavor, self.plan.settings, step.settings, options.settings) if tracker else {},
         )  # fmt: skip
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from ..errors import ConfigError
+from .models import Model, model_of
 from .outputs import Output, outputs_of
 from .settings import StepRetryConfig, check_settings
 
@@ -35,17 +36,21 @@ class Step(Generic[P, R]):
         on_failure: Hook | None = None,
         output_materializers: Any = None,
         cache_salt: str = "",
+        model: Model | str | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.function: Callable[P, R] = _runnable(function, "@step")
         self.name = _checked_name(name or _name_of(function), "step")
         self.experiment_tracker = experiment_tracker
         self.enable_cache = enable_cache
         self.settings = dict(settings or {})
-        self.retries = StepRetryConfig.of(retries)
+        self.retries = None if retries is None else StepRetryConfig.of(retries)
         self.on_success = on_success
         self.on_failure = on_failure
         self.output_materializers = output_materializers
         self.cache_salt = cache_salt
+        self.model = model_of(model, f"step {self.name!r}")
+        self.parameters = dict(parameters or {})
         check_settings(self.settings, f"step {self.name!r}")
         update_wrapper(self, function)
         STEPS.append(self)
@@ -73,6 +78,19 @@ class Step(Generic[P, R]):
             return self.function(*args, **kwargs)
         return body.call_step(self, args, kwargs)
 
+    def retries_or(self, default: StepRetryConfig | None) -> StepRetryConfig:
+        """Return how often it is tried again, by its own word, else that of its pipeline."""
+        return self.retries or default or StepRetryConfig(max_retries=0)
+
+    def with_parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the named arguments of a call, with the parameters of `with_options` for what it leaves out."""
+        if not self.parameters:
+            return dict(kwargs)
+        names = list(inspect.signature(self.function).parameters)
+        _refuse_unknown(self.parameters, dict.fromkeys(names), f"step {self.name!r}: parameters")
+        left = {key: value for key, value in self.parameters.items() if key not in names[: len(args)]}
+        return {**left, **kwargs}
+
     def with_options(self, **options: Any) -> Step[P, R]:
         """Return a copy with other options; the names are those of `@step`."""
         current: dict[str, Any] = {
@@ -85,9 +103,11 @@ class Step(Generic[P, R]):
             "on_failure": self.on_failure,
             "output_materializers": self.output_materializers,
             "cache_salt": self.cache_salt,
+            "model": self.model,
+            "parameters": self.parameters,
         }
         _refuse_unknown(options, current, "with_options")
-        return Step(self.function, **{**current, **options})
+        return type(self)(self.function, **{**current, **options})
 
     def __repr__(self) -> str:
         return f"<step {self.name}>"
@@ -104,12 +124,22 @@ class Pipeline(Generic[P, R]):
         enable_cache: bool | None = None,
         settings: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
+        model: Model | str | None = None,
+        tags: Sequence[str] | None = None,
+        retries: int | Mapping[str, Any] | StepRetryConfig | None = None,
+        on_success: Hook | None = None,
+        on_failure: Hook | None = None,
     ) -> None:
         self.function: Callable[P, R] = _runnable(function, "@pipeline")
         self.name = _checked_name(name or _name_of(function), "pipeline")
         self.enable_cache = enable_cache
         self.settings = dict(settings or {})
         self.parameters = dict(parameters or {})
+        self.model = model_of(model, f"pipeline {self.name!r}")
+        self.tags = tuple(str(tag) for tag in tags or ())
+        self.retries = None if retries is None else StepRetryConfig.of(retries)
+        self.on_success = on_success
+        self.on_failure = on_failure
         self.run_name: str | None = None
         self.config_path: str | None = None
         check_settings(self.settings, f"pipeline {self.name!r}")
@@ -135,13 +165,22 @@ class Pipeline(Generic[P, R]):
             "enable_cache": self.enable_cache,
             "settings": self.settings,
             "parameters": self.parameters,
+            "model": self.model,
+            "tags": self.tags,
+            "retries": self.retries,
+            "on_success": self.on_success,
+            "on_failure": self.on_failure,
         }
         _refuse_unknown(options, current, "with_options")
-        copy = Pipeline(self.function, **{**current, **options})
+        copy = type(self)(self.function, **{**current, **options})
         PIPELINES.remove(copy)  # a variant of one that is known already
         copy.run_name = run_name if run_name is not None else self.run_name
         copy.config_path = config_path if config_path is not None else self.config_path
         return copy
+
+    def read_config(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what its own run.yaml says in the words of `mlx`; those of another SDK override this."""
+        return data
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
@@ -200,13 +239,15 @@ def step(
     on_failure: Hook | None = None,
     output_materializers: Any = None,
     cache_salt: str = "",
+    model: Model | str | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a step.
 
     `experiment_tracker` is a tracker's name, or True for the active stack's. `retries` counts further attempts.
     `on_success()` and `on_failure(exception)` are called after the last attempt, once outputs are stored.
-    `cache_salt` is any text that takes part in the cache key.
+    `cache_salt` is any text that takes part in the cache key. `model` says what the step is about.
     """
     if function is not None:
         return Step(function)
@@ -222,9 +263,17 @@ def pipeline(
     enable_cache: bool | None = None,
     settings: Mapping[str, Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    model: Model | str | None = None,
+    tags: Sequence[str] | None = None,
+    retries: int | Mapping[str, Any] | StepRetryConfig | None = None,
+    on_success: Hook | None = None,
+    on_failure: Hook | None = None,
 ) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
 def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a function a pipeline: its body is ordinary Python that runs, and the steps it calls are recorded."""
+    """Make a function a pipeline: its body is ordinary Python that runs, and the steps it calls are recorded.
+
+    `retries`, `on_success` and `on_failure` are those of every step that has none of its own.
+    """
     if function is not None:
         return Pipeline(function)
     return lambda decorated: Pipeline(decorated, **options)

@@ -58,7 +58,7 @@ class DryBody(Body):
     planned: list[PlannedStep]
 
     def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        name, given, _, handles = self._sorted(step, args, kwargs)
+        name, given, _, handles = self._sorted(step, args, step.with_parameters(args, kwargs))
         unknown = [item._mlx_source.name for item in handles if isinstance(item._mlx_source, _Unknown)]
         now = time.time()
         record = StepRecord(
@@ -81,6 +81,7 @@ class DryBody(Body):
             else:
                 served = replace(record, status="cached", outputs=answer.source.outputs)
                 source = StepSource(served, self, {output.name: output.type for output in step.outputs})
+        self.sources[name] = source
         made = tuple(Handle(source, output.name) for output in step.outputs)
         return made if len(made) > 1 else made[0]
 

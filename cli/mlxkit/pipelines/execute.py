@@ -25,7 +25,10 @@ from .capture import RunOutput
 from .context import PipelineContext, StepContext, current_step
 from .fingerprint import cache_key, code_parts, explain
 from .inputs import Arguments
-from .outputs import Output, split
+from .linked import NOTES
+from .models import NOTES_KEY, Model
+from .named import stale
+from .outputs import Output, notes_of_outputs, split
 from .parameters import annotations_of
 from .reporting import Reporter
 from .settings import StepRetryConfig
@@ -55,6 +58,7 @@ class StepSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     on_success: Callable[..., Any] | None = None
     on_failure: Callable[..., Any] | None = None
+    model: Model | None = None
 
 
 @dataclass
@@ -140,6 +144,9 @@ def ask_cache(spec: StepSpec, services: StepServices) -> CacheAnswer:
     for kept in source.outputs:
         if not services.store.exists(artifact_of(kept)):
             return CacheAnswer(key, parts, None, f"its output {kept.name!r} is gone from the artifact store")
+    changed = stale(services.history, source.metadata)
+    if changed is not None:
+        return CacheAnswer(key, parts, None, f"artifact {changed!r}, which it loaded, is another one now")
     return CacheAnswer(key, parts, source, f"same code, inputs and parameters as in run {source.run_id}")
 
 
@@ -152,6 +159,8 @@ def materializer_for(materializers: Any, output: str) -> Any:
 
 def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: StepRecord) -> StepRecord:
     metadata = dict(source.metadata)
+    if services.run.model is not None and metadata.get(NOTES_KEY):
+        services.run.metadata.setdefault(NOTES_KEY, {}).update(metadata[NOTES_KEY])
     if spec.tracker is not None and source.metadata.get(TRACKER_LINK):
         metadata.update(
             services.tracking(spec.tracker).cached(_facts(spec, 1, services, blank), source.metadata)
@@ -170,7 +179,10 @@ def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: St
 def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> tuple[StepRecord, Exception | None]:
     """Try a step as often as it may be tried; returns its record and what it raised in the end."""
     delay = spec.retries.delay
-    context = StepContext(spec.name, spec.id, 1, spec.arguments.parameters, services.run, inputs=blank.inputs)
+    context = StepContext(
+        spec.name, spec.id, 1, spec.arguments.parameters, services.run, inputs=blank.inputs, metadata=_notes(spec),
+        own_model=spec.model, output_names=tuple(output.name for output in spec.outputs),
+    )  # fmt: skip
     try:
         while True:
             try:
@@ -184,12 +196,18 @@ def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> tuple[Ste
                 return _ended(blank, "completed", context, outputs=outputs), None
             time.sleep(delay)
             delay *= spec.retries.backoff
-            context = replace(context, attempt=context.attempt + 1, metadata={})
+            context = replace(context, attempt=context.attempt + 1, metadata=_notes(spec), saved=[])
     except BaseException:  # Ctrl-C, SIGTERM: recorded, then on its way
         killed = _ended(blank, "killed", context, error="ended by a signal")
         services.history.record_step(killed)
         services.reporter.step_ended(spec.name, "killed", killed.duration)
         raise
+
+
+def _notes(spec: StepSpec) -> dict[str, Any]:
+    """Return the metadata that a step begins with: what its annotations say of its outputs."""
+    said = notes_of_outputs(spec.outputs)
+    return {NOTES: said} if said else {}
 
 
 def _ended(blank: StepRecord, status: str, context: StepContext, **fields: Any) -> StepRecord:
@@ -220,7 +238,7 @@ def _attempt(
             ) as stop:  # inside the tracker's scope, which must not take exit status 0 for success
                 raise StepFailedError(f"step {spec.name!r} called sys.exit({stop.code!r})") from None
             del values  # a step's inputs need not stay in memory while its outputs are written
-            return _store(spec, services, returned)
+            return (*_store(spec, services, returned), *context.saved)
     finally:
         current_step.reset(token)
         links = tracked.metadata() if tracked is not None else {}

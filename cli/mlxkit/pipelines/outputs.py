@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from ..errors import StepFailedError
+from ..records import plain
 
 ANY = Any
 DEFAULT = "output"
 
 
+@dataclass(frozen=True, eq=False)
+class ArtifactConfig:
+    """What a step says of an output beside its type: `Annotated[T, ArtifactConfig(name="model", tags=["iris"])]`.
+
+    `version` is a label to find this one by; it and everything else but the name is kept with the step that made it.
+    """
+
+    name: str | None = None
+    version: str | int | None = None
+    tags: Sequence[str] = ()
+    run_metadata: Mapping[str, Any] = field(default_factory=dict)
+    artifact_type: Any = None
+
+    def notes(self) -> dict[str, Any]:
+        """Return what is to be remembered of the output, as plain data."""
+        said = {
+            "version": None if self.version is None else str(self.version),
+            "tags": list(self.tags or ()),
+            "metadata": plain(dict(self.run_metadata or {})),
+            "artifact_type": None if self.artifact_type is None else str(self.artifact_type),
+        }
+        return {key: value for key, value in said.items() if value}
+
+
 @dataclass(frozen=True)
 class Output:
-    """One declared output: its name and its type (`ANY` when nothing was said)."""
+    """One declared output: its name, its type (`ANY` when nothing was said), and what else was said of it."""
 
     name: str
     type: Any = ANY
+    config: ArtifactConfig | None = None
 
 
 def outputs_of(function: Callable[..., Any]) -> tuple[Output, ...]:
@@ -70,11 +96,18 @@ def _return_annotation(function: Callable[..., Any]) -> Any:
 def _one(annotation: Any, default: str) -> Output:
     if typing.get_origin(annotation) is Annotated:
         base, *extras = typing.get_args(annotation)
+        config = next((extra for extra in extras if isinstance(extra, ArtifactConfig)), None)
         for extra in extras:
             name = (
                 extra if isinstance(extra, str) else getattr(extra, "name", None)
             )  # ArtifactConfig(name=...)
             if isinstance(name, str) and name:
-                return Output(name, base)
-        return Output(default, base)
+                return Output(name, base, config)
+        return Output(default, base, config)
     return Output(default, annotation)
+
+
+def notes_of_outputs(outputs: tuple[Output, ...]) -> dict[str, Any]:
+    """Return what the annotations of a step say of its outputs, by name."""
+    said = {item.name: item.config.notes() for item in outputs if item.config is not None}
+    return {name: notes for name, notes in said.items() if notes}

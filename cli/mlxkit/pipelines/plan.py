@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from .decorators import Step
+    from .settings import StepRetryConfig
 
 
 class StepPlan:
@@ -25,6 +27,7 @@ class StepPlan:
         settings: Mapping[str, Any],
         steps: Mapping[str, StepOptions],
         stack: str,
+        defaults: StepDefaults | None = None,
     ) -> None:
         self._stack_tracker = stack_tracker
         self._forced_tracker = forced_tracker
@@ -35,6 +38,7 @@ class StepPlan:
         self._stack = stack
         self._seen: dict[str, None] = {}
         self.settings = settings
+        self.defaults = defaults or StepDefaults()
 
     def options_for(self, name: str, step_name: str) -> StepOptions:
         """Return what run.yaml says of a step, by its name in the run or its own."""
@@ -84,6 +88,15 @@ class StepPlan:
             if setting is not None:
                 return setting
         return True
+
+
+@dataclass(frozen=True)
+class StepDefaults:
+    """What a pipeline gives to those of its steps that say nothing themselves."""
+
+    retries: StepRetryConfig | None = None
+    on_success: Callable[..., Any] | None = None
+    on_failure: Callable[..., Any] | None = None
 
 
 class StepOptions:

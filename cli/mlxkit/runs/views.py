@@ -72,14 +72,47 @@ class Metadata(Mapping[str, Any]):
 class ArtifactView:
     """One output of a step: what is known of it, and its value by `load()`."""
 
-    def __init__(self, record: OutputRecord, store: ArtifactStore) -> None:
+    def __init__(
+        self, record: OutputRecord, store: ArtifactStore, notes: Mapping[str, Any] | None = None
+    ) -> None:
         self.record = record
         self._store = store
+        self._notes = notes or {}
 
     @property
     def name(self) -> str:
         """The output's name."""
         return self.record.name
+
+    @property
+    def id(self) -> str:
+        """What `load_artifact` finds it by whatever its name: the digest."""
+        return self.record.digest
+
+    @property
+    def version(self) -> str | None:
+        """The label that it was saved under, if any."""
+        return self._notes.get("version")
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags that its step gave it."""
+        return list(self._notes.get("tags", ()))
+
+    @property
+    def run_metadata(self) -> Metadata:
+        """What its step logged about it."""
+        return Metadata(self._notes.get("metadata", {}), f"artifact {self.name!r}")
+
+    @property
+    def uri(self) -> str:
+        """The key in the artifact store; empty for a small value that history holds."""
+        return self.record.uri
+
+    def __getitem__(self, position: int) -> ArtifactView:
+        if position not in (0, -1):
+            raise IndexError("an output of a step run is one artifact: [0]")
+        return self
 
     @property
     def digest(self) -> str:
@@ -143,17 +176,23 @@ class StepView:
 
     @property
     def outputs(self) -> dict[str, ArtifactView]:
-        """The outputs by name."""
-        return {item.name: ArtifactView(item, self._store) for item in self.record.outputs}
+        """The outputs by name, and what `save_artifact` added to them."""
+        return {item.name: self._view(item) for item in self.record.outputs}
+
+    def _view(self, output: OutputRecord) -> ArtifactView:
+        notes = self.record.metadata.get("artifacts", {})
+        return ArtifactView(output, self._store, notes.get(output.name))
 
     @property
     def output(self) -> ArtifactView:
         """The only output; raises NotFoundError when there are several or none."""
-        if len(self.record.outputs) != 1:
+        notes = self.record.metadata.get("artifacts", {})
+        own = [item for item in self.record.outputs if not notes.get(item.name, {}).get("saved")]
+        if len(own) != 1:
             raise NotFoundError(
-                f"step {self.name!r} has {len(self.record.outputs)} outputs: {', '.join(self.outputs) or 'none'}"
+                f"step {self.name!r} has {len(own)} outputs: {', '.join(self.outputs) or 'none'}"
             )
-        return ArtifactView(self.record.outputs[0], self._store)
+        return self._view(own[0])
 
     def __repr__(self) -> str:
         return f"<step {self.name} {self.status}>"
