@@ -9,6 +9,7 @@ import typer
 from . import terminal
 from .app import new_app
 from .options import Output
+from .runs_graph import add_graph
 from .terminal import Format
 
 app = new_app("Look at what was run.")
@@ -82,3 +83,6 @@ def logs(
         if step is None:
             terminal.say(f"--- {name}")
         terminal.out(text.rstrip("\n"))
+
+
+add_graph(app)
