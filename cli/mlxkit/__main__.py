@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
 def main() -> int:
     """Run `mlx` and return its exit status."""
+    shell = os.environ.get("_MLX_COMPLETE")
+    if shell:
+        from .completion.answer import main as complete
+
+        complete(shell)
     if sys.argv[1:] == ["--version"]:
         from ._version import __version__
 

@@ -107,6 +107,11 @@ class LazyGroup(Group):
             formatter.write_dl([(name, row.help) for name, row in COMMANDS.items() if not row.is_hidden])
 
 
+def root_command() -> Any:
+    """Return the command that `mlx` itself is."""
+    return typer.main.get_command(app)
+
+
 def load(name: str) -> Any:
     """Import one command's module and return its command."""
     row = COMMANDS[name]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..config.paths import Project, find_project
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..stacks.registries import ModelRegistry, ModelVersion, open_registry
+from . import known
 from .deletion import Deletion, keep_moves, plan_deletion
 from .metrics import Measured, measured, measured_wholly
 from .moves import Move
@@ -50,6 +51,8 @@ class ModelService:
     def list(self, *, limit: int = 100) -> Sequence[ModelRecord]:
         """Return the models by name, each with the metrics of its version in production, or of its newest."""
         models = self.registry.models(limit=limit)
+        if self.stack is None and self.tracker is None and len(models) < limit:
+            known.listed(self.project.state_dir, models)
         shown = [held_by(model).get("production", model.latest) for model in models]
         versions = []
         for model, number in zip(models, shown, strict=True):
@@ -83,6 +86,7 @@ class ModelService:
     def versions(self, name: str, *, limit: int = 1000) -> Sequence[VersionRecord]:
         """Return the versions of a model, the newest first."""
         found = versions_of(self.registry, model_name(name, self.registry), limit=limit)
+        known.seen(self.project.state_dir, found[::-1])
         return [version_record(*pair) for pair in zip(found, measured(self.registry, found), strict=True)]
 
     def register(
@@ -98,7 +102,7 @@ class ModelService:
         queries: RunQueries | None = None,
     ) -> Registration:
         """Make a version from the model that a run logged."""
-        return register(
+        done = register(
             self.registry,
             queries or self._queries(),
             model_name(name),
@@ -110,6 +114,8 @@ class ModelService:
             tags=tags,
             lock=register_lock(self.project.state_dir),
         )
+        known.seen(self.project.state_dir, [done.version])
+        return done
 
     def tag(
         self, reference: str, tags: Mapping[str, str] | None = None, *, remove: Sequence[str] = ()
@@ -156,13 +162,17 @@ class ModelService:
         if found.version is not None:
             keep_moves(self.registry, found.name, found.version)
         self.registry.delete(found.name, version=found.version)
+        known.deleted(self.project.state_dir, found.name, found.version)
         return found
 
     def promote(
         self, reference: str, to: str, *, why: str = "", conditions: Sequence[str] = (), dry_run: bool = False
     ) -> Promotion:
         """Give a version a stage or an alias, if every condition (`val_rmse < @production.val_rmse`) holds."""
-        return self._promotions.promote(reference, to, why=why, conditions=conditions, dry_run=dry_run)
+        done = self._promotions.promote(reference, to, why=why, conditions=conditions, dry_run=dry_run)
+        if done.is_changed:
+            known.named(self.project.state_dir, done.name, done.alias)
+        return done
 
     def rollback(self, name: str, stage: str, *, why: str = "", dry_run: bool = False) -> Promotion:
         """Give a stage or an alias back to the version that had it before; again, and it walks further back."""

@@ -12,6 +12,7 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from ..stacks.protocols import FinalStatus, Measured, TrackerRun
+from . import known
 from .records import OutputRecord, RunRecord, StepRecord
 from .schema import connect, connect_to_read, transaction
 
@@ -57,6 +58,7 @@ class History:
             db.executemany(
                 "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(run.id, tag) for tag in run.tags]
             )
+        known.begun(self.state_dir, run)
 
     def finish_run(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import NotFoundError, did_you_mean
+from . import known
 from .history import _OUTPUT, _RUN_READ, _STEP, History
 from .records import ArtifactListing, OutputRecord, PipelineRecord, RunRecord, StepRecord, iso
 
@@ -34,7 +35,10 @@ class RunQueries:
         rows = self._db.execute(
             f"SELECT {_RUN_READ} FROM runs {where}ORDER BY started DESC LIMIT ?", [*values, limit]
         )
-        return [self._history._run(row) for row in rows]
+        runs = [self._history._run(row) for row in rows]
+        if not values:
+            known.listed(self._history.state_dir, runs, limit)
+        return runs
 
     def get(self, reference: str) -> RunRecord:
         """Find a run by id, a unique start of an id, name, tracker run id, or `latest`."""
@@ -148,6 +152,7 @@ class RunQueries:
             records.append(
                 PipelineRecord(row["pipeline"], row["total"], run.id, run.status, iso(run.started))
             )
+        known.pipelines(self._history.state_dir, records)
         return records
 
     def pipeline(self, name: str) -> PipelineRecord:
@@ -176,13 +181,16 @@ class RunQueries:
             "ORDER BY r.started DESC, s.position, o.position LIMIT ?",
             [*values, limit],
         )
-        return [
+        found = [
             ArtifactListing(
                 name=f"{row['pipeline']}::{row['step']}::{row['name']}", run=row["run"], digest=row["digest"], type=row["type"],
                 materializer=row["materializer"], size=row["size"], created=iso(row["ended"]), summary=json.loads(row["summary"]),
             )
             for row in rows
         ]  # fmt: skip
+        if not values:
+            known.artifacts(self._history.state_dir, found)
+        return found
 
     def artifact(self, reference: str, run: str | None = None) -> tuple[ArtifactListing, OutputRecord]:
         """Find an artifact by digest (or its start), `pipeline::step::output`, `step::output` or `output`; the newest wins."""

@@ -31,7 +31,8 @@ class Flavor:
     """An implementation of a kind: its attributes, and the import strings of its class and of its rules.
 
     The rules are a function `validate(name, attributes, *, anonymous) -> list of warnings` that gets the
-    attributes with their references unresolved and raises ConfigError.
+    attributes with their references unresolved and raises ConfigError. `servers` is the class, a `TrackerServers`,
+    that runs a server of the flavor's own, where there is one.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Flavor:
     summary: str
     extra: str | None = None
     validator: str | None = None
+    servers: str | None = None
 
     def attribute(self, name: str) -> Attribute | None:
         """Return the attribute of that name, or None."""
@@ -125,7 +127,18 @@ def _third_party(kind: str | None, problems: list[str]) -> Iterable[Flavor]:
         except Exception as error:  # anything at all may go wrong in a stranger's module
             problems.append(f"the flavors of {point.name!r} ({point.value}) are left out: {error}")
         else:
-            found += [
-                row for row in rows if kind in (None, row.kind) and (row.kind, row.name) not in _BUILT_IN
-            ]
-    return found
+            found += [row for row in rows if (row.kind, row.name) not in _BUILT_IN]
+    _tell_completion(found)
+    return [row for row in found if kind in (None, row.kind)]
+
+
+def _tell_completion(rows: list[Flavor]) -> None:
+    """Leave what others have registered to completion, which imports nothing of theirs."""
+    from ..config.nameindex import remember
+    from ..config.paths import user_data_dir
+
+    lines = [
+        " ".join((row.kind, row.name, *(f"{a.name}={a.type}={'secret' if a.secret else ''}" for a in row.attributes)))
+        for row in rows
+    ]
+    remember(user_data_dir(), "flavors", lines)
