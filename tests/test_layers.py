@@ -14,9 +14,10 @@ ROOT = Path(mlxkit.__file__).parent
 LAYERS = [
     {"commands", "reference", "__main__"},
     {"client", "mlflow", "compat"},
+    {"checkup"},
     {"models", "deployments"},
     {"runs", "pipelines"},
-    {"artifacts", "stacks", "secrets"},
+    {"artifacts", "stacks", "secrets", "completion"},
     {"config"},
     {"records", "errors", "_version", "__init__"},
 ]

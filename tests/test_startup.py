@@ -32,6 +32,7 @@ CHEAP = [
     ["tracker", "list"],
     ["secret", "list"],
     ["runs", "list"],
+    ["status"],
     ["pipeline", "list"],
     ["artifact", "list"],
     ["flavor", "describe", "mlflow"],

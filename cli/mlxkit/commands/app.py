@@ -22,6 +22,8 @@ class Row(NamedTuple):
 
 COMMANDS: dict[str, Row] = {
     "init": Row("init", "Write a commented mlx.yaml here, with --example also a pipeline."),
+    "status": Row("status", "Say where this project stands: its stack, tracker and last run."),
+    "doctor": Row("doctor", "Check that everything this project needs is in order."),
     "run": Row("run", "Run a pipeline file with the stack's tracker injected."),
     "runs": Row("runs", "Look at what was run."),
     "pipeline": Row("pipeline", "Look at pipelines and their last runs."),

@@ -77,11 +77,15 @@ def emit_one(record: Printable, fmt: Format) -> None:
     elif fmt is Format.name:
         _lines([str(data["name"] if "name" in data else data["id"])])
     else:
-        pairs = [(key, value) for key, value in _flatten(data) if key != "schema_version"]
-        if is_terminal(sys.stdout):
-            _pairs(pairs)
-        else:
-            _lines(f"{cell(key)}\t{cell(value)}" for key, value in pairs)
+        pairs([(key, value) for key, value in _flatten(data) if key != "schema_version"])
+
+
+def pairs(rows: Sequence[tuple[str, Any]]) -> None:
+    """Print a word and a value a line: below each other on a terminal, by tab on a pipe."""
+    if is_terminal(sys.stdout):
+        _pairs(rows)
+    else:
+        _lines(f"{cell(key)}\t{cell(value)}" for key, value in rows)
 
 
 def out(text: str) -> None:

@@ -1,0 +1,1 @@
+"""Where a project stands, and whether everything it needs is in order."""

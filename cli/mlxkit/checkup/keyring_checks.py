@@ -1,0 +1,73 @@
+"""Secrets: a store takes a value, gives it back and forgets it, and every reference stands for something."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..config.model import ComponentEntry, Config
+from ..errors import CredentialsError
+from ..secrets.selection import Stores
+from ..secrets.stores.master_key import NAME
+from ..secrets.stores.protocol import SecretStore, StoreUnusableError
+from ..stacks.attributes import has_marks, texts
+from ..stacks.credentials import missing_secrets
+from .findings import Finding, failed
+
+
+def check_secrets(config: Config | None) -> Iterator[Finding]:
+    """Probe the store that a new secret would go to, and hold the references against the index."""
+    is_needed = config is None or _has_references(config)
+    try:
+        store, passed_over = Stores().for_new()
+    except CredentialsError as error:
+        said = error.message.partition("\n")[0]
+        yield Finding("keyring", "fail" if is_needed else "warn", said, error.hint or "mlx secret where")
+    else:
+        for problem in passed_over:
+            yield Finding("keyring", "warn", problem.message, problem.hint or "mlx secret where")
+        yield _probed(store)
+    if config is not None:
+        yield from _references(config)
+
+
+def _probed(store: SecretStore) -> Finding:
+    """Write, read and delete an entry of our own; whatever happens it is not left behind."""
+    if store.name == NAME and not Path(store.location).exists():
+        return Finding("keyring", "ok", f"{store.name} {store.location} would be made for the first secret")
+    name, value = f"doctor-{os.urandom(6).hex()}", os.urandom(12).hex()
+    try:
+        try:
+            store.write(name, {"probe": value})
+            given = store.read(name)
+        finally:
+            is_gone = store.delete(name)
+    except StoreUnusableError as error:
+        return failed("keyring", error, fix="mlx secret where")
+    if given != {"probe": value} or not is_gone or store.read(name) is not None:
+        return Finding(
+            "keyring",
+            "fail",
+            f"{store.name} ({store.location}) does not keep what it is given",
+            "mlx secret where",
+        )
+    return Finding("keyring", "ok", f"{store.name} ({store.location}) keeps, gives back and deletes")
+
+
+def _references(config: Config) -> Iterator[Finding]:
+    missing = [warning for entry in _entries(config) for warning in missing_secrets(entry.attributes)]
+    for warning in dict.fromkeys(missing):
+        said, _, fix = warning.rpartition(": ")
+        yield Finding("references", "fail", said, fix)
+    if not missing:
+        yield Finding("references", "ok", "every reference stands for a secret")
+
+
+def _has_references(config: Config) -> bool:
+    return any(has_marks(text) for entry in _entries(config) for _, text in texts(entry.attributes))
+
+
+def _entries(config: Config) -> Iterator[ComponentEntry]:
+    for components in config.components.values():
+        yield from components.values()
