@@ -58,22 +58,23 @@ def _placed(picture: Drawing, width: float, height: float, gap: float, between: 
     up: list[list[int]] = [[] for _ in range(count)]
     down: list[list[int]] = [[] for _ in range(count)]
     ways: dict[tuple[int, int], list[int]] = {}
-    spare = _MOST_BENDS
+    bends: dict[tuple[int, int], int] = {}  # edges from one node go together as far as they can
     for source, target in picture.edges:
         way = [source]
-        length = layer_of[target] - layer_of[source] - 1
-        if length <= spare:
-            spare -= length
-            for layer in range(layer_of[source] + 1, layer_of[target]):
-                bend = len(up)
-                up.append([])
-                down.append([])
-                layers[layer].append(bend)
-                way.append(bend)
+        passed = range(layer_of[source] + 1, layer_of[target])
+        if len(bends) + len(passed) <= _MOST_BENDS:
+            for layer in passed:
+                if (source, layer) not in bends:
+                    bends[source, layer] = len(up)
+                    layers[layer].append(len(up))
+                    up.append([])
+                    down.append([])
+                way.append(bends[source, layer])
         way.append(target)
         for before, after in itertools.pairwise(way):
-            down[before].append(after)
-            up[after].append(before)
+            if after not in down[before]:
+                down[before].append(after)
+                up[after].append(before)
         ways[source, target] = way
     layers = _ordered(layers, up, down)
     sizes = [width if node < count else _BEND_WIDTH for node in range(len(up))]
@@ -88,8 +89,13 @@ def _placed(picture: Drawing, width: float, height: float, gap: float, between: 
     edges: dict[tuple[int, int], tuple[Point, ...]] = {}
     for pair, way in ways.items():
         first, last = places[way[0]], places[way[-1]]
-        bends = [places[node] for node in way[1:-1]]
-        edges[pair] = ((first[0], first[1] + height / 2), *bends, (last[0], last[1] - height / 2))
+        # An edge goes straight along the boxes that it passes by, and bends between the layers only.
+        turns = [
+            (places[node][0], places[node][1] + half)
+            for node in way[1:-1]
+            for half in (-height / 2, height / 2)
+        ]
+        edges[pair] = ((first[0], first[1] + height / 2), *turns, (last[0], last[1] - height / 2))
     return Layout(tuple(places[:count]), edges, right, max(len(layers) * (height + between) - between, 0.0))
 
 
@@ -177,7 +183,8 @@ def _across(
             layer, offset = layers[number], offsets[number]
             wanted, weights = [], []
             for node in layer:
-                near = (up[node] if is_downward else down[node]) or (down[node] if is_downward else up[node])
+                before, after = (up[node], down[node]) if is_downward else (down[node], up[node])
+                near = [*before, *after] if sweep >= _SWEEPS - 2 else before or after
                 goal = sum(middle[item] for item in near) / len(near) if near else middle[node]
                 wanted.append(goal)
                 weights.append(

@@ -59,7 +59,7 @@ window.addEventListener('hashchange',mark);mark();
 svg.addEventListener('keydown',function(e){var at=links.indexOf(document.activeElement),to={ArrowDown:1,ArrowRight:1,ArrowUp:-1,ArrowLeft:-1}[e.key];
 if(at<0||!to)return;e.preventDefault();var next=links[at+to];if(next)next.focus();});
 document.addEventListener('keydown',function(e){if(e.ctrlKey||e.metaKey||e.altKey)return;if(e.key==='+')zoom(scale*1.25);else if(e.key==='-')zoom(scale/1.25);else if(e.key==='0')fit();else if(e.key==='Escape')location.hash='#';});
-if(w>box.clientWidth-20&&w<(box.clientWidth-20)*1.6)zoom((box.clientWidth-20)/w);
+var all=Math.min((box.clientWidth-20)/w,(box.clientHeight-20)/h);if(all<1)zoom(Math.max(all,Math.min(1,(box.clientWidth-20)/w),.6));
 })();
 """
 
@@ -78,7 +78,7 @@ def page(graph: RunGraph, *, logs: Mapping[str, str] | None = None) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">',
         f"<title>{clean(graph.run.name)}</title><style>{look}</style></head><body>",
-        *_header(graph),
+        *_header(graph, picture),
         '<main><div class="view"><div class="canvas" tabindex="0" aria-label="Graph of the run">',
         f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">',
         *body,
@@ -97,7 +97,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _header(graph: RunGraph) -> Iterator[str]:
+def _header(graph: RunGraph, picture: Drawing) -> Iterator[str]:
     run = graph.run
     began = str(run.to_dict()["started"] or "").replace("T", " ")[:19]
     took = f", {seconds(run.duration)}" if run.duration is not None else ""
@@ -108,7 +108,14 @@ def _header(graph: RunGraph) -> Iterator[str]:
         counts[step.status] = counts.get(step.status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
     yield f"<p>{len(graph.steps)} step{'s' * (len(graph.steps) != 1)}: {clean(told or 'none')}</p>"
-    if run.error:
+    failed = [
+        f'<a href="#s{position}">{clean(node.label)}</a>'
+        for position, node in enumerate(picture.nodes)
+        if node.step.status == "failed"
+    ]
+    if failed:
+        yield f'<p class="bad">failed: {", ".join(failed)}</p>'
+    elif run.error:
         yield f'<p class="bad">{clean(_cut(run.error, _TEXT))}</p>'
     yield "</header>"
 
@@ -182,6 +189,7 @@ def _one(step: GraphStep, log: str) -> Iterator[str]:
         yield "<h3>Parameters</h3>" + _table((key, _value(value)) for key, value in step.parameters.items())
     if step.artifacts:
         yield "<h3>Artifacts</h3>" + _table((item.name, _artifact(item)) for item in step.artifacts)
+    log = log.rstrip().removesuffix(step.error.rstrip()).rstrip()  # where an error is written to, too
     if log:
         yield f'<h3>Last lines printed</h3><pre tabindex="0">{clean(_tail(mask_text(log)))}</pre>'
 

@@ -13,7 +13,7 @@ from .graph_layout import Layout, Point, layout
 from .graph_text import COLOURS, seconds
 
 _HEIGHT = 46.0
-_CHAR = 7.3  # pixels that a letter takes at 13 px, on average
+_CHAR, _SMALL = 7.8, 6.7  # pixels that a letter takes at 13 and at 11 px in a wide typeface
 _LONGEST = 30  # letters
 _MARGIN = 12.0
 _LEFT, _RIGHT = 36.0, 12.0
@@ -69,8 +69,9 @@ def svg(graph: RunGraph) -> Iterator[str]:
 
 def parts(picture: Drawing, *, link: str = "") -> tuple[list[str], float, float]:
     """Return the elements of a picture, its width and height; a node leads to `#link` and its position where that is given."""
-    longest = max((_letters(node.label) for node in picture.nodes), default=0)
-    width = _LEFT + _RIGHT + _CHAR * min(max(longest, 10), _LONGEST)
+    longest = max((_letters(_short(_name(node))) * _CHAR for node in picture.nodes), default=0.0)
+    under = max((_letters(_short(_sub(node))) * _SMALL for node in picture.nodes), default=0.0)
+    width = _LEFT + _RIGHT + max(longest, under, 80.0)
     placed = layout(picture, width, _HEIGHT, 22.0, 42.0)
     elements = [
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
@@ -102,12 +103,17 @@ def _box(node: Node, centre: Point, width: float) -> Iterator[str]:
         )
     yield f'<rect width="{width:.0f}" height="{_HEIGHT:.0f}" rx="8"/>'
     yield f'<path class="mark" transform="translate(19 {_HEIGHT / 2:.0f})" d="{_SHAPES.get(status, _SHAPES["skipped"])}"/>'
-    yield f'<text x="{_LEFT:.0f}" y="20">{clean(_short(node.label))}</text>'
+    yield f'<text x="{_LEFT:.0f}" y="20">{clean(_short(_name(node)))}</text>'
     yield f'<text class="sub" x="{_LEFT:.0f}" y="36">{clean(_short(_sub(node)))}</text></g>'
 
 
+def _name(node: Node) -> str:
+    first, last = node.members[0].name, node.members[-1].name
+    return first if len(node.members) == 1 else f"{_short(first, 14)} … {_short(last, 14)}"
+
+
 def _sub(node: Node) -> str:
-    told = node.step.status
+    told = node.step.status if len(node.members) == 1 else f"{len(node.members)} more · {node.step.status}"
     if told not in ("skipped", "cached"):
         told += f" · {seconds(node.duration)}"
     if len(node.members) == 1 and node.step.attempts > 1:
@@ -130,10 +136,10 @@ def _curve(points: Sequence[Point], placed: Layout) -> str:
     """Return a path that leaves and enters boxes at a right angle."""
     drawn = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
     for (x1, y1), (x2, y2) in itertools.pairwise(points):
-        if placed.is_sideways:
+        if placed.is_sideways and abs(y1 - y2) >= 0.5:
             half = (x1 + x2) / 2
             drawn.append(f"C{half:.1f} {y1:.1f} {half:.1f} {y2:.1f} {x2:.1f} {y2:.1f}")
-        elif abs(x1 - x2) < 0.5:
+        elif abs(x1 - x2) < 0.5 or y1 == y2:
             drawn.append(f"L{x2:.1f} {y2:.1f}")
         else:
             half = (y1 + y2) / 2
@@ -154,9 +160,9 @@ def _wide(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _short(text: str) -> str:
-    """Return a text that fits into a box; the end of a name says more than its middle."""
-    if _letters(text) <= _LONGEST:
+def _short(text: str, longest: int = _LONGEST) -> str:
+    """Return a text that fits into a box; its beginning and its end say more than its middle."""
+    if _letters(text) <= longest:
         return text
-    kept = _LONGEST // sum(_wide(char) for char in text[:1])
-    return f"{text[: kept - 12]}…{text[-11:]}"
+    kept = longest // max(map(_wide, text)) - 1
+    return f"{text[: kept - kept * 2 // 5]}…{text[-(kept * 2 // 5) :]}"
