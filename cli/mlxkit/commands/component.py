@@ -13,7 +13,7 @@ from ..stacks.kinds import KINDS, Kind
 from . import terminal
 from .app import new_app
 from .attributes import attribute_command, attributes_of
-from .options import AllowEmpty, Force, Output, Yes
+from .options import AllowEmpty, DryRun, Force, Output, Yes
 from .terminal import Format
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the component.")]
@@ -120,9 +120,13 @@ def _add_naming(app: typer.Typer, kind: Kind, one: str) -> None:
         terminal.say(f"copied {kind.title} {name!r} to {new!r}")
 
     @app.command("delete", help=f"Delete {one}.")
-    def delete(name: Name, yes: Yes = False, force: Force = False) -> None:
+    def delete(name: Name, yes: Yes = False, force: Force = False, dry_run: DryRun = False) -> None:
         service = ComponentService()
-        service.get(kind.name, name)
+        users = service.check_deletable(kind.name, name, force=force)
+        if dry_run:
+            also = f", also from {', '.join(users)}" if users else ""
+            terminal.say(f"would delete {kind.title} {name!r}{also}")
+            return
         terminal.confirm(f"delete {kind.title} {name!r}?", yes=yes)
         stacks = service.delete(kind.name, name, force=force)
         terminal.say(

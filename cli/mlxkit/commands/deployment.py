@@ -9,7 +9,7 @@ import typer
 
 from . import terminal
 from .app import new_app
-from .options import Output, Yes
+from .options import DryRun, Output, Yes
 from .streams import put
 from .terminal import Format
 
@@ -146,10 +146,13 @@ def update(
 
 
 @app.command("delete")
-def delete(name: Name, yes: Yes = False) -> None:
+def delete(name: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Stop a deployment and remove it with its files."""
     service = _service()
     service.store.check_exists(name)
+    if dry_run:
+        terminal.say(f"would stop and delete deployment {name!r} with its files")
+        return
     terminal.confirm(f"stop and delete deployment {name!r}?", yes=yes)
     service.delete(name)
     terminal.say(f"deployment {name!r} is deleted")

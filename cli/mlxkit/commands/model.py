@@ -12,7 +12,7 @@ from .app import new_app
 from .model_lineage import add_lineage
 from .model_serving import add_serving
 from .model_stages import add_stages
-from .options import Output, StackOption, Yes
+from .options import DryRun, Output, StackOption, Yes
 from .terminal import Format
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ def delete(
     force: Annotated[
         bool, typer.Option("--force", help="Do it although it is deployed or holds an alias.")
     ] = False,
+    dry_run: DryRun = False,
     stack: StackOption = None,
 ) -> None:
     """Delete a version, or a model with all of them.
@@ -190,6 +191,9 @@ def delete(
     """
     service = _service(stack)
     planned = service.plan_deletion(reference, force=force)
+    if dry_run:
+        terminal.say(f"would delete {planned.sentence}")
+        return
     terminal.confirm(f"delete {planned.sentence}?", yes=yes)
     service.delete(planned.reference, force=force)
     terminal.say(f"deleted {planned.sentence}")

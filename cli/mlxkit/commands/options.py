@@ -28,6 +28,7 @@ Output = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Force = Annotated[bool, typer.Option("--force", help="Do it although something still refers to it.")]
 AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Take an empty value for what was meant.")]
 StackOption = Annotated[

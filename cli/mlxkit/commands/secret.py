@@ -9,7 +9,7 @@ import typer
 from ..errors import UsageError
 from . import terminal
 from .app import new_app
-from .options import AllowEmpty, Output, Yes
+from .options import AllowEmpty, DryRun, Output, Yes
 from .terminal import Format
 from .words import WordsCommand
 
@@ -152,11 +152,17 @@ def delete(
     force: Annotated[
         bool, typer.Option("--force", help="Forget it even when its store cannot be asked.")
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Delete a secret."""
     secrets = _secrets()
     secrets.get(name)
     users = [*secrets.used_by(name), *_deployed(name)]
+    if dry_run:
+        terminal.say(
+            f"would delete secret {name!r}" + (f", which is used by{_bullets(users)}" if users else "")
+        )
+        return
     used = f"; it is used by{_bullets(users)}\ndelete it" if users else ""
     terminal.confirm(f"delete secret {name!r}{used}?", yes=yes)
     secrets.delete(name, force=force)

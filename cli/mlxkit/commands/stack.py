@@ -16,7 +16,7 @@ from ..stacks.service import StackService
 from . import terminal
 from .app import new_app
 from .attributes import PastedCommand
-from .options import Force, Output, Yes
+from .options import DryRun, Force, Output, Yes
 from .stack_options import with_components
 from .terminal import Format
 
@@ -143,10 +143,13 @@ def copy(name: Name, new: New) -> None:
 
 
 @app.command("delete")
-def delete(name: Name, yes: Yes = False, force: Force = False) -> None:
+def delete(name: Name, yes: Yes = False, force: Force = False, dry_run: DryRun = False) -> None:
     """Delete a stack; its components stay."""
     service = StackService()
-    service.get(name)
+    service.check_deletable(name, force=force)
+    if dry_run:
+        terminal.say(f"would delete stack {name!r}")
+        return
     terminal.confirm(f"delete stack {name!r}?", yes=yes)
     service.delete(name, force=force)
     terminal.say(f"deleted stack {name!r}")

@@ -122,18 +122,15 @@ class ComponentService:
         Stacks that use it without naming it then have the built-in one.
         """
         with edit(self.project) as editor:
-            _own(editor.config, kind, name)
-            users = [*_users(editor.config, kind, name), *_unwritten(editor.config, kind, name)]
-            if users and not force:
-                raise InUseError(
-                    f"{KINDS[kind].title} {name!r} is used by {_stacks(users)}",
-                    hint=f"mlx {KINDS[kind].command} delete {name} --force, which takes it out of there too",
-                )
-            naming = [stack for stack in users if _names(editor.config, stack, kind) == name]
+            naming = _deletable(editor.config, kind, name, force=force)
             for stack in naming:
                 editor.remove(("stacks", stack, kind))
             editor.remove((KINDS[kind].section, name))
-        return tuple(naming)
+        return naming
+
+    def check_deletable(self, kind: str, name: str, *, force: bool = False) -> tuple[str, ...]:
+        """Return the stacks that `delete` would take a component out of, or raise what is against it."""
+        return _deletable(read_config(self.project), kind, name, force=force)
 
     def _change(
         self, kind: str, name: str, flavor: Flavor, attributes: Mapping[str, Any], warnings: Sequence[str]
@@ -211,6 +208,18 @@ def _check_removable(entry: ComponentEntry, gone: list[str], new: Mapping[str, A
             )
         if key in new:
             raise ConfigError(f"{key} is set and removed at once")
+
+
+def _deletable(config: Config, kind: str, name: str, *, force: bool) -> tuple[str, ...]:
+    """Return the stacks that name a component; one that is used is not to be deleted but with `force`."""
+    _own(config, kind, name)
+    users = [*_users(config, kind, name), *_unwritten(config, kind, name)]
+    if users and not force:
+        raise InUseError(
+            f"{KINDS[kind].title} {name!r} is used by {_stacks(users)}",
+            hint=f"mlx {KINDS[kind].command} delete {name} --force, which takes it out of there too",
+        )
+    return tuple(stack for stack in users if _names(config, stack, kind) == name)
 
 
 def _users(config: Config, kind: str, name: str) -> list[str]:

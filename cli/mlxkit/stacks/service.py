@@ -199,18 +199,16 @@ class StackService:
         """Remove a stack; one that is active or the default only with `force`."""
         active = choice.read_active(self.project)
         with edit(self.project) as editor:
-            _own(editor.config, name)
-            role = self._role(editor.config, name)
-            if role and not force:
-                raise InUseError(
-                    f"stack {name!r} is {role}",
-                    hint=f"mlx stack set OTHER, or mlx stack delete {name} --force",
-                )
+            self._check_deletable(editor.config, name, force=force)
             if editor.config.default_stack == name:
                 editor.remove(("default_stack",))
             editor.remove(("stacks", name))
         if active == name:
             choice.clear_active(self.project)
+
+    def check_deletable(self, name: str, *, force: bool = False) -> None:
+        """Raise what keeps a stack from being deleted, and change nothing."""
+        self._check_deletable(read_config(self.project), name, force=force)
 
     def set_active(self, name: str) -> StackRecord:
         """Choose the stack that this checkout uses."""
@@ -247,6 +245,14 @@ class StackService:
             return choice.choose_stack(self.project, config).name
         except MlxError:
             return ""
+
+    def _check_deletable(self, config: Config, name: str, *, force: bool) -> None:
+        _own(config, name)
+        role = self._role(config, name)
+        if role and not force:
+            raise InUseError(
+                f"stack {name!r} is {role}", hint=f"mlx stack set OTHER, or mlx stack delete {name} --force"
+            )
 
     def _role(self, config: Config, name: str) -> str:
         if self._active_name(config) == name:
