@@ -10,6 +10,7 @@ from . import terminal
 from .app import new_app
 from .options import Output
 from .runs_graph import add_graph
+from .runs_rerun import add_rerun
 from .terminal import Format
 
 app = new_app("Look at what was run.")
@@ -86,3 +87,4 @@ def logs(
 
 
 add_graph(app)
+add_rerun(app)

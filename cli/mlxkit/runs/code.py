@@ -23,9 +23,7 @@ def capture_code(root: Path) -> dict[str, Any]:
     Without git, or when git refuses to
     look at somebody else's repository, the commit is read from the files and `dirty` is None.
     """
-    top = next(
-        (folder for folder in (root.resolve(), *root.resolve().parents) if (folder / ".git").exists()), None
-    )
+    top = top_of(root)
     if top is None:
         return {}
     status = _git(top, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal")
@@ -51,6 +49,37 @@ def capture_code(root: Path) -> dict[str, Any]:
         "is_exact": is_whole and not untracked and commit is not None,
         "is_whole": is_whole,
     }
+
+
+def top_of(folder: Path) -> Path | None:
+    """Return the top of the repository or worktree around a folder; None when there is none."""
+    return next(
+        (item for item in (folder.resolve(), *folder.resolve().parents) if (item / ".git").exists()), None
+    )
+
+
+def git_output(folder: Path, *arguments: str) -> bytes | None:
+    """Return what git prints in a repository; None when it fails, is not there or takes too long."""
+    return _git(folder, *arguments)
+
+
+def git_failure(folder: Path, *arguments: str, given: bytes = b"") -> str | None:
+    """Run git where it may take its time, out of reach of a Ctrl-C; returns None, or the first line of its complaint."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            input=given, capture_output=True, env=_environment(os.environ), start_new_session=True, check=False,
+        )  # fmt: skip
+    except OSError as error:
+        return f"git cannot be run: {error.strerror}"
+    if done.returncode == 0:
+        return None
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [
+        f"git ended with {done.returncode}"
+    ]
+    return next((line for line in lines if line.startswith(("fatal", "error"))), lines[0])
 
 
 def tracked_files(top: Path, names: Sequence[str]) -> set[str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ def capture_environment() -> dict[str, Any]:
         "machine": machine,
         "distributions": dict(_distributions(tuple(sys.path))),
     }
+
+
+def flat(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return Python, implementation, platform and every distribution by name, as they are compared."""
+    named = {
+        key: str(environment[key]) for key in ("python", "implementation", "platform") if key in environment
+    }
+    return {**named, **dict(environment.get("distributions") or {})}
 
 
 def version_of_module(name: str) -> str | None:

@@ -30,7 +30,7 @@ class SourceKeeper:
 
     def __init__(self, state_dir: Path, root: Path, file: Path | None, code: Mapping[str, Any]) -> None:
         self._store = state_dir / "sources"
-        self._skipped = str(state_dir.resolve()) + os.sep
+        self._skipped = str(state_dir.resolve())
         self._base = Path(str(code.get("root") or root)).resolve()
         self._file = file
         self._code = code
@@ -61,21 +61,8 @@ class SourceKeeper:
 
     def _used(self) -> list[str]:
         """Return the run's file and the imported modules under the base, relative to it."""
-        start = str(self._base).rstrip(os.sep) + os.sep
-        paths = [str(self._file.resolve())] if self._file is not None else []
-        for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None)
-            if type(path) is str and path.endswith(".py"):
-                if not os.path.isabs(path):
-                    path = str(Path(path).resolve())
-                paths.append(path)
-        return [path[len(start) :] for path in dict.fromkeys(paths) if self._is_own(path, start)]
-
-    def _is_own(self, path: str, start: str) -> bool:
-        if not path.startswith(start) or path.startswith((_OURS, self._skipped)):
-            return False
-        inner = os.sep + path[len(start) :]
-        return not any(part in inner for part in _INSTALLED) and not path.startswith(_PYTHON)
+        own = _under(self._base, self._skipped, [str(self._file.resolve())] if self._file is not None else [])
+        return list(dict.fromkeys([*own, *own_modules(self._base, Path(self._skipped))]))
 
     def _without_git(self, names: list[str]) -> list[str]:
         """Leave out what git gives as it was: in an exact state everything that git does not ignore."""
@@ -94,6 +81,27 @@ class SourceKeeper:
             return put(self._store, content)
         except OSError:
             return None
+
+
+def own_modules(base: Path, skipped: Path) -> list[str]:
+    """Return the files of imported modules that lie under a folder, relative to it; installed packages do not count."""
+    paths = []
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if type(path) is str and path.endswith(".py"):
+            paths.append(path if path[0] in "/\\" or Path(path).is_absolute() else str(Path(path).resolve()))
+    return _under(base, str(skipped), paths)
+
+
+def _under(base: Path, skipped: str, paths: Iterable[str]) -> list[str]:
+    start = str(base).rstrip(os.sep) + os.sep
+    mine = [path for path in dict.fromkeys(paths) if path.startswith(start)]
+    own = [path for path in mine if not path.startswith((_OURS, _PYTHON, skipped + os.sep))]
+    return [
+        path[len(start) :]
+        for path in own
+        if not any(part in os.sep + path[len(start) :] for part in _INSTALLED)
+    ]
 
 
 def put(store: Path, content: bytes) -> str:

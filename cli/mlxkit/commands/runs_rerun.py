@@ -1,0 +1,92 @@
+"""`mlx runs rerun`: a run done again as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import terminal
+from .options import Output, StackOption
+from .terminal import Format
+
+if TYPE_CHECKING:
+    from ..runs.rerun_result import RerunResult
+
+
+def add_rerun(app: typer.Typer) -> None:
+    """Add the command to the group of runs."""
+
+    @app.command("rerun")
+    def rerun(
+        run: Annotated[
+            str,
+            typer.Argument(metavar="RUN", help="A run's id (or its start), name, MLflow run id, or latest."),
+        ],
+        stack: StackOption = None,
+        no_cache: Annotated[
+            bool, typer.Option("--no-cache", help="Compute every step again, and compare the outputs.")
+        ] = False,
+        same_env: Annotated[
+            bool, typer.Option("--same-env", help="Refuse when the environment is not as it was.")
+        ] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+        ] = False,
+        output: Output = Format.table,
+    ) -> None:
+        """Do a run again as it was, with the code of then.
+
+        The recorded commit and diff (or the sources that were kept) are laid out in a private folder that is removed
+        afterwards; the checkout is not touched. It is a new run in the same history, on the recorded stack. Steps with
+        the same cache key are served from the cache, which proves that they are the same. What the code writes beside
+        itself goes away with the folder.
+
+        Examples:
+
+          mlx runs rerun latest --dry-run
+
+          mlx runs rerun 3f2a --no-cache
+
+          mlx runs rerun 3f2a --same-env -o json
+        """
+        from ..client import Client
+        from ..pipelines.reporting import LineReporter
+        from ..runs.rerun import Rerun, said
+
+        client = Client()
+        again = Rerun.of(client.project, client.runs, run)
+        if dry_run:
+            terminal.emit_one(again.plan(stack), output)
+            return
+        if same_env:
+            again.check_environment()
+        for change in again.changed:
+            terminal.warn(f"the environment is another: {said(change)}")
+        for note in again.code.notes:
+            terminal.warn(note)
+        terminal.let_person_unlock()
+        result, failure = again.execute(
+            stack=stack,
+            use_cache=not no_cache,
+            reporter=LineReporter(is_quiet=terminal.settings.quiet),
+            say=terminal.warn,
+        )
+        _show(result, output)
+        if failure is not None:
+            raise failure
+
+
+def _show(result: RerunResult, output: Format) -> None:
+    if output is not Format.table:
+        terminal.emit_one(result, output)
+        return
+    for name in result.parameters:
+        terminal.say(f"parameter {name} is not what it was")
+    different = result.different()
+    if not different:
+        terminal.say(
+            f"same cache keys as run {result.rerun_of}: {len(result.steps)} of {len(result.steps)} steps"
+        )
+        return
+    terminal.emit(different, output, ["name", "status", "same_key", "same_outputs", "why"])
