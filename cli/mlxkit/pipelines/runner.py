@@ -25,6 +25,7 @@ from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
 from ..stacks.tags import CODE_DIGEST, COMMIT
 from ..stacks.tags import RERUN_OF as RERUN_TAG
+from .attaching import attach_graph
 from .body import Body, current_body, new_id, running
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline, current_step
@@ -147,6 +148,7 @@ class RunScope:
         now = datetime.now()
         self.session = session
         self.records: list[StepRecord] = []
+        self.verdict: tuple[FinalStatus, str] | None = None  # of what ends without an exception
         self.parameters = parameters
         self._trackings: dict[str, RunTracking] = {}
         self._stack = ExitStack()
@@ -213,6 +215,8 @@ class RunScope:
         self._raise(error)
 
     def _verdict(self, error: BaseException | None) -> tuple[FinalStatus, str]:
+        if self.verdict is not None and error is None:
+            return self.verdict
         if isinstance(error, (KeyboardInterrupt, Terminated)):
             return "killed", "Ctrl-C" if isinstance(error, KeyboardInterrupt) else "SIGTERM"
         if isinstance(error, SystemExit) and error.code in (None, 0) and not self.failed:
@@ -230,6 +234,11 @@ class RunScope:
         open_still = False
         metrics: dict[str, float] = {}
         params: dict[str, str] = {}
+        if self._trackings:
+            ending = replace(self.record, status=status, ended=time.time(), error=text)
+            attach_graph(
+                ending, self.records, self._trackings, self.session.state_dir, self.session.reporter.detail
+            )
         for name, tracking in self._trackings.items():
             try:
                 told = tracking.measured()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from ..records import Record
+
+if TYPE_CHECKING:
+    from ..secrets.value import SecretValue
 
 T = TypeVar("T")
 RUN_FILE = "__mlx_run_file__"  # set on the module that the file of a run is, whatever its name
@@ -58,6 +61,15 @@ class TrackerRun:
     parent: bool = True
 
 
+@dataclass(frozen=True)
+class ClientEnvironment:
+    """What another program needs to reach a tracker: variables, those that are secret, and those that must not be set."""
+
+    variables: Mapping[str, str]
+    secrets: Mapping[str, SecretValue]
+    unset: tuple[str, ...] = ()
+
+
 class TrackedStep(Protocol):
     """One attempt at a step, seen from the tracker."""
 
@@ -79,6 +91,9 @@ class RunTracking(Protocol):
 
         Raises when the tracker does not answer within seconds: then nothing is known.
         """
+
+    def attach(self, name: str, content: bytes) -> None:
+        """Put a small file among the run's artifacts on the tracker; raises what keeps it from being there."""
 
     def finish(self, status: FinalStatus) -> None:
         """End everything that is open on the tracker with the run's own status."""
@@ -118,3 +133,10 @@ class TrackerWithUi(ExperimentTracker, Protocol):
 
     def show_ui(self, port: int | None, ready: Callable[[str], None]) -> None:
         """Call `ready` with the UI's address; one that has to be served is served until Ctrl-C."""
+
+
+class TrackerWithEnvironment(ExperimentTracker, Protocol):
+    """A tracker that other programs can log to."""
+
+    def environment(self) -> ClientEnvironment:
+        """Return what another program needs in its environment to reach the tracker by itself."""

@@ -30,6 +30,9 @@ class Backend(Protocol):
     ) -> None:
         """Write params and tags in one batch."""
 
+    def attach(self, run_id: str, name: str, content: bytes) -> None:
+        """Put a small file among the artifacts of a run."""
+
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name."""
 

@@ -54,6 +54,11 @@ class ClientBackend:
             self._client.log_batch(run_id, params=left[:MAX_BATCH], tags=other[:MAX_BATCH])
             left, other = left[MAX_BATCH:], other[MAX_BATCH:]
 
+    def attach(self, run_id: str, name: str, content: bytes) -> None:
+        from .attachments import attach
+
+        attach(self._to, None, str(self._client.get_run(run_id).info.artifact_uri), name, content)
+
     def rename(self, run_id: str, name: str) -> None:
         self._client.update_run(run_id, name=name)
 

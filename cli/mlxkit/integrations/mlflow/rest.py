@@ -101,6 +101,15 @@ class Rest:
         except _BROKEN as error:
             raise unreachable(error, self._to, timeout) from error
 
+    def upload(self, path: str, content: bytes, kind: str, *, timeout: float = TIMEOUT) -> Answer:
+        """Put a file of the given content type at a path; raises what `request` does."""
+        try:
+            with self._lock:
+                headers = {"Content-Type": kind, **self._headers(timeout, anonymous=False)}
+                return self._send("PUT", self._prefix + path, content, headers, timeout)
+        except _BROKEN as error:
+            raise unreachable(error, self._to, timeout) from error
+
     def signed(self, path: str, timeout: float) -> tuple[str, dict[str, str]]:
         """Return the whole path and the headers of a request that somebody else sends; raises what `request` does."""
         try:

@@ -20,6 +20,7 @@ class RestBackend:
     def __init__(self, rest: Rest, to: Connection) -> None:
         self._rest = rest
         self._to = to
+        self._folders: dict[str, str] = {}
 
     def experiment(self, name: str) -> str:
         found = self._lookup(name)
@@ -46,7 +47,9 @@ class RestBackend:
                 "tags": [{"key": key, "value": value} for key, value in cut(tags, MAX_TAG)],
             },
         )
-        return str(run["run"]["info"]["run_id"])
+        info = run["run"]["info"]
+        self._folders[str(info["run_id"])] = str(info.get("artifact_uri") or "")
+        return str(info["run_id"])
 
     def log(
         self, run_id: str, *, params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
@@ -57,6 +60,14 @@ class RestBackend:
             batch = {"run_id": run_id, "params": left[:MAX_BATCH], "tags": other[:MAX_BATCH]}
             self._rest.call("POST", "/runs/log-batch", batch)
             left, other = left[MAX_BATCH:], other[MAX_BATCH:]
+
+    def attach(self, run_id: str, name: str, content: bytes) -> None:
+        from .attachments import attach
+
+        if not self._folders.get(run_id):
+            run = self._rest.call("GET", "/runs/get", {"run_id": run_id})["run"]
+            self._folders[run_id] = str(run["info"]["artifact_uri"])
+        attach(self._to, self._rest, self._folders[run_id], name, content)
 
     def rename(self, run_id: str, name: str) -> None:
         self._rest.call("POST", "/runs/update", {"run_id": run_id, "run_name": name})

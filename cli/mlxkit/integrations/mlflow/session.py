@@ -118,6 +118,11 @@ class MlflowRunTracking:
             params.update((key, mask_text(value)) for key, value in found[run_id][1].items())
         return metrics, params
 
+    def attach(self, name: str, content: bytes) -> None:
+        """Put a small file among the artifacts of every run that the steps share."""
+        for run in list(self._shared.values()):
+            self._backend().attach(run.run_id, name, content)
+
     def finish(self, status: FinalStatus) -> None:
         """End every run that is open; raises when the tracker could not be told, after trying all of them."""
         open_still = {**self._not_ended, **{run.run_id: status for run in self._shared.values()}}

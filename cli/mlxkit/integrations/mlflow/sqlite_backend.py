@@ -79,6 +79,13 @@ class SqliteBackend:
             _set(db, "params", run_id, cut(params, MAX_PARAM))
             _set(db, "tags", run_id, cut(tags, MAX_TAG))
 
+    def attach(self, run_id: str, name: str, content: bytes) -> None:
+        from .attachments import attach
+
+        with self._store.connection() as db:
+            row = db.execute("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+        attach(self._to, None, str(row[0]), name, content)
+
     def rename(self, run_id: str, name: str) -> None:
         with self._store.connection() as db:
             db.execute("UPDATE runs SET name = ? WHERE run_uuid = ?", (name[:250], run_id))

@@ -1,0 +1,98 @@
+"""Small files of ours among a run's artifacts, put where MLflow looks for them without importing it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import url2pathname
+
+from ...config.files import make_private_dir
+from ...errors import MlxError
+from ...stacks.addresses import shown_address
+from .connection import Connection
+
+if TYPE_CHECKING:  # a local store does without http.client and ssl
+    from .rest import Answer, Rest
+
+_API = "/api/2.0/mlflow-artifacts/artifacts"
+_TIMEOUT = 5.0  # seconds: a run should not hang for its picture
+_TYPE = "text/html; charset=utf-8"
+
+
+class NotAttachedError(MlxError):
+    """A file could not be put among a run's artifacts."""
+
+
+def attach(to: Connection, rest: Rest | None, folder: str, name: str, content: bytes) -> None:
+    """Put a file into the artifact folder of a run; `name` may have folders in it.
+
+    A place that only MLflow's own client reaches is written to when MLflow is loaded already. Raises an MlxError.
+    """
+    parts = urlsplit(folder)
+    if parts.scheme in ("", "file") or _has_drive(folder):
+        _write(to, _local(folder), name, content)
+    elif rest is not None and (path := _path_in(folder, to)) is not None:
+        answer = rest.upload(f"{_API}/{quote(f'{path}/{name}')}", content, _TYPE, timeout=_TIMEOUT)
+        if answer.status not in (200, 201, 204):
+            raise _refused(rest, answer)
+    elif "mlflow" in sys.modules:
+        _with_library(to, folder, name, content)
+    else:
+        raise NotAttachedError(
+            f"only MLflow itself can write to {shown_address(folder)}, and it is not loaded"
+        )
+
+
+def _write(to: Connection, folder: Path, name: str, content: bytes) -> None:
+    # Of a server's own disk we know nothing; where its root is not on this machine, its folders must not be made up here.
+    if to.scenario != "local" and not any(parent.is_dir() for parent in list(folder.parents)[:3]):
+        raise NotAttachedError(f"{folder} is not on this machine")
+    target = folder / name
+    try:
+        make_private_dir(target.parent)
+        target.write_bytes(content)
+        target.chmod(0o600)
+    except OSError as error:
+        raise NotAttachedError(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _local(folder: str) -> Path:
+    return Path(url2pathname(urlsplit(folder).path) if folder.startswith("file:") else folder)
+
+
+def _has_drive(folder: str) -> bool:
+    return len(folder) > 2 and folder[1] == ":" and folder[2] in "\\/"
+
+
+def _path_in(folder: str, to: Connection) -> str | None:
+    """Return the path below the server's own artifacts, or None for an address that is not this server's."""
+    parts = urlsplit(folder)
+    if to.scenario != "server" or parts.scheme != "mlflow-artifacts":
+        return None
+    if parts.netloc and parts.netloc != urlsplit(to.api_url).netloc:
+        return None
+    path = unquote(parts.path).strip("/")
+    return path if ".." not in path.split("/") else None
+
+
+def _refused(rest: Rest, answer: Answer) -> MlxError:
+    if answer.status in (404, 405, 501):
+        return NotAttachedError("the server does not take artifacts")
+    return rest.refusal(answer)
+
+
+def _with_library(to: Connection, folder: str, name: str, content: bytes) -> None:
+    from .registry.library_use import library
+
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(library(to, lambda _: None))
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        inside, _, last = name.rpartition("/")
+        (scratch / last).write_bytes(content)
+        get_artifact_repository(folder).log_artifact(str(scratch / last), inside or None)
