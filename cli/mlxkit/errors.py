@@ -16,6 +16,8 @@ class ExitCode(IntEnum):
     configuration = 4
     credentials = 5
     step_failed = 6
+    not_executable = 126
+    command_not_found = 127
     interrupted = 130
     broken_pipe = 141
     terminated = 143

@@ -25,6 +25,7 @@ COMMANDS: dict[str, Row] = {
     "status": Row("status", "Say where this project stands: its stack, tracker and last run."),
     "doctor": Row("doctor", "Check that everything this project needs is in order."),
     "run": Row("run", "Run a pipeline file with the stack's tracker injected."),
+    "exec": Row("exec", "Run any program as one tracked run."),
     "runs": Row("runs", "Look at what was run."),
     "pipeline": Row("pipeline", "Look at pipelines and their last runs."),
     "artifact": Row("artifact", "Look at what steps produced, and get it."),

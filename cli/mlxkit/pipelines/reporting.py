@@ -92,6 +92,13 @@ class LineReporter:
                     self._line(f"step {step} still running, {_seconds(time.monotonic() - since)}")
 
 
+class EndReporter(LineReporter):
+    """Say only how the run ended and where it is: what goes before it on the screen is the program's."""
+
+    def run_started(self, name: str, stack: str, tracker: str | None) -> None:
+        """Say nothing."""
+
+
 def _seconds(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.2f}s"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ...stacks.addresses import is_loopback
+from .client_environment import client_environment
 from .connection import Connection
 
 AUTH_PROVIDER = "mlx"
@@ -62,6 +62,8 @@ def apply(to: Connection, experiment_name: str) -> None:
         os.environ["MLFLOW_REGISTRY_URI"] = to.registry_uri
     if to.insecure_tls:
         os.environ["MLFLOW_TRACKING_INSECURE_TLS"] = "true"
+    if to.server_cert is not None:
+        os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(to.server_cert.absolute())
     if to.scenario in ("local", "database"):
         # Where MLflow keeps artifacts of experiments that user code makes; its default is ./mlruns.
         os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"] = (to.folder / "artifacts").absolute().as_uri()
@@ -83,17 +85,9 @@ def _apply_databricks(to: Connection) -> None:
     """Databricks' client library reads credentials from the environment and from nowhere else that we could fill."""
     for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
         del os.environ[name]
-    given = to.credentials
-    values: Mapping[str, object] = {
-        "DATABRICKS_HOST": to.api_url,
-        "DATABRICKS_TOKEN": given.token and given.token.reveal(),
-        "DATABRICKS_USERNAME": given.username and given.username.reveal(),
-        "DATABRICKS_PASSWORD": given.password and given.password.reveal(),
-        "DATABRICKS_CLIENT_ID": given.client_id and given.client_id.reveal(),
-        "DATABRICKS_CLIENT_SECRET": given.client_secret and given.client_secret.reveal(),
-        "DATABRICKS_AUTH_TYPE": {"token": "pat", "basic": "basic", "oauth": "oauth-m2m"}.get(given.way),
-    }
-    os.environ.update({name: str(value) for name, value in values.items() if value})
+    found = client_environment(to)
+    os.environ.update({name: value for name, value in found.variables.items() if name.startswith("DATABRICKS_")})
+    os.environ.update({name: value.reveal() for name, value in found.secrets.items() if name.startswith("DATABRICKS_")})
 
 
 def _remember_configuration() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...errors import MlxError
 from ...secrets.masking import mask_text
 from ...stacks.addresses import bare_address
-from ...stacks.protocols import FinalStatus, Measured, RunFacts, TrackerRun
+from ...stacks.protocols import ClientEnvironment, FinalStatus, Measured, RunFacts, TrackerRun
 from ...stacks.resolve import ResolvedComponent
 from .backend import Backend
 from .connection import Connection, connect
@@ -89,6 +89,12 @@ class MlflowTracker:
             return None
         found = self._backend_as_it_is.find(run)
         return run_url(self.connection, *found) if found else None
+
+    def environment(self) -> ClientEnvironment:
+        """Return what another program needs in its environment to log here by itself."""
+        from .client_environment import client_environment
+
+        return client_environment(self.connection)
 
     def show_ui(self, port: int | None, ready: Callable[[str], None]) -> None:
         """Call `ready` with the UI's address; a store without a server gets one until Ctrl-C."""
