@@ -55,9 +55,9 @@ def describe(name: Name, output: Output = Format.table) -> None:
 
 
 @app.command("url")
-def url(name: Name) -> None:
+def url(name: Name, output: Output = Format.table) -> None:
     """Print the address that predictions are asked from."""
-    terminal.out(_service().reachable(name).prediction_url)
+    terminal.emit_address(_service().reachable(name).prediction_url, output)
 
 
 @app.command("logs")

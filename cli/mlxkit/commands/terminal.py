@@ -7,14 +7,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from ..errors import MlxError, UsageError
+from ..records import Record
 from .cells import cell, for_people, harmless
 from .streams import put
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 class Format(str, Enum):
@@ -33,6 +31,13 @@ class Printable(Protocol):
     """What `emit` needs of a record."""
 
     def to_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Address(Record):
+    """A URL, for `-o json`."""
+
+    url: str
 
 
 @dataclass
@@ -62,7 +67,11 @@ def emit(
     elif not rows:
         say(empty)
     elif is_terminal(sys.stdout):
-        _table(rows, columns)
+        from .tables import draw_table
+
+        titles = [cell(column).rpartition(".")[2].upper().replace("_", " ") for column in columns]
+        texts = [[for_people(column, _dig(row, column)) for column in columns] for row in rows]
+        draw_table(titles, texts, has_colour=has_colour(sys.stdout))
     else:
         _lines("\t".join(cell(_dig(row, column)) for column in columns) for row in rows)
 
@@ -83,7 +92,9 @@ def emit_one(record: Printable, fmt: Format) -> None:
 def pairs(rows: Sequence[tuple[str, Any]]) -> None:
     """Print a word and a value a line: below each other on a terminal, by tab on a pipe."""
     if is_terminal(sys.stdout):
-        _pairs(rows)
+        from .tables import draw_pairs
+
+        draw_pairs(rows, has_colour=has_colour(sys.stdout))
     else:
         _lines(f"{cell(key)}\t{cell(value)}" for key, value in rows)
 
@@ -91,6 +102,14 @@ def pairs(rows: Sequence[tuple[str, Any]]) -> None:
 def out(text: str) -> None:
     """Print one piece of data as it is (a URL, a path, a revealed value)."""
     put(text + "\n")
+
+
+def emit_address(address: str, fmt: Format) -> None:
+    """Print a URL: alone, so that it can be pasted and piped, or as `{"url": ...}`."""
+    if fmt in (Format.json, Format.yaml):
+        emit_one(Address(address), fmt)
+    else:
+        out(address)
 
 
 def lines(texts: Iterable[str]) -> None:
@@ -246,45 +265,3 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
 
 def _styled(text: str, code: str, stream: TextIO) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if has_colour(stream) else text
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    system: Any = "auto" if has_colour(sys.stdout) else None
-    return Console(file=sys.stdout, color_system=system, highlight=False, markup=False)
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Print rows below each other as wide as the terminal; where they do not fit, each as a block of lines."""
-    from rich.table import Table
-
-    from .folding import GAP, column_widths, fold
-
-    titles = [cell(column).rpartition(".")[2].upper().replace("_", " ") for column in columns]
-    texts = [[for_people(column, _dig(row, column)) for column in columns] for row in rows]
-    console = _console()
-    widths = column_widths([titles, *texts], console.width)
-    if widths is None:
-        for number, row in enumerate(texts):
-            if number:
-                console.print()
-            _pairs([(title.lower(), text) for title, text in zip(titles, row, strict=True) if text])
-        return
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-    for title, width in zip(titles, widths, strict=True):
-        table.add_column(title, width=width, no_wrap=True)
-    for row in texts:
-        table.add_row(*(fold(text, width) for text, width in zip(row, widths, strict=True)))
-    console.print(table)
-
-
-def _pairs(pairs: Sequence[tuple[str, Any]]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in pairs:
-        table.add_row(cell(key), cell(value))
-    _console().print(table)

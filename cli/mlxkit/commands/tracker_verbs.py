@@ -34,12 +34,12 @@ def add_verbs(app: typer.Typer) -> None:
         terminal.say(f"tracker {found.to_dict()['name']!r} answers")
 
     @app.command("url")
-    def url(name: Tracker = None, run: Run = None) -> None:
+    def url(name: Tracker = None, run: Run = None, output: Output = Format.table) -> None:
         """Print the address of a tracker's UI, or of a run in it."""
         address = _tracker(name).url(run)
         if address is None:
             raise NotFoundError(f"the tracker has no run {run!r}", hint="mlx runs list")
-        terminal.out(address)
+        terminal.emit_address(address, output)
 
     @app.command("ui")
     def ui(name: Tracker = None, port: Port = None, no_open: NoOpen = False) -> None:
