@@ -31,6 +31,7 @@ class Connection:
     api_url: str = field(default="", repr=False)
     credentials: Credentials = field(default_factory=Credentials)
     insecure_tls: bool = False
+    server_cert: Path | None = None
     is_hidden: bool = False
     registry_uri: str | None = None
     experiment_name: str | None = None
@@ -87,6 +88,7 @@ def connect(component: ResolvedComponent, state_dir: Path) -> Connection:
         "state_dir": state_dir,
         "credentials": credentials_of(component.name, attributes),
         "insecure_tls": bool(attributes.get("tracking_insecure_tls", False)),
+        "server_cert": _certificate(attributes, state_dir),
         "experiment_name": _text(attributes.get("experiment_name")),
         "nested": bool(attributes.get("nested", False)),
         "tags": {str(key): str(_text(value)) for key, value in (attributes.get("tags") or {}).items()},
@@ -138,6 +140,12 @@ def _checked(component: ResolvedComponent, attribute: str) -> str:
         message += " once its references are replaced"
         hint = 'correct the secret; a value inside of an address is encoded by "<<secret.key|url>>"'
     raise ConfigError(f"tracker {component.name!r}: {message}", hint=hint)
+
+
+def _certificate(attributes: Mapping[str, Any], state_dir: Path) -> Path | None:
+    """Return the file with the certificate to trust; a relative one is meant from the project's folder."""
+    given = _text(attributes.get("tracking_server_cert"))
+    return _project_folder(state_dir) / Path(given).expanduser() if given else None
 
 
 def sqlite_uri(path: Path) -> str:

@@ -86,8 +86,12 @@ def _apply_databricks(to: Connection) -> None:
     for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
         del os.environ[name]
     found = client_environment(to)
-    os.environ.update({name: value for name, value in found.variables.items() if name.startswith("DATABRICKS_")})
-    os.environ.update({name: value.reveal() for name, value in found.secrets.items() if name.startswith("DATABRICKS_")})
+    os.environ.update(
+        {name: value for name, value in found.variables.items() if name.startswith("DATABRICKS_")}
+    )
+    os.environ.update(
+        {name: value.reveal() for name, value in found.secrets.items() if name.startswith("DATABRICKS_")}
+    )
 
 
 def _remember_configuration() -> None:

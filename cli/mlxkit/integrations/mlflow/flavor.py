@@ -27,6 +27,11 @@ TRACKER = Flavor(
         Attribute(
             "tracking_insecure_tls", "bool", "Do not check the server's TLS certificate.", default=False
         ),
+        Attribute(
+            "tracking_server_cert",
+            "str",
+            "PEM file with the only certificate to trust, beside mlx.yaml where it is relative.",
+        ),
         Attribute("anonymous", "bool", "Say that the server takes no credentials.", default=False),
         Attribute("databricks_host", "str", "Workspace URL; needed when tracking_uri is databricks."),
         Attribute("databricks_client_id", "str", "Service principal for OAuth on Databricks.", secret=True),
@@ -43,6 +48,7 @@ TRACKER = Flavor(
     implementation="mlxkit.integrations.mlflow.tracker:MlflowTracker",
     summary="MLflow tracking: a local SQLite store, a server, or Databricks.",
     validator="mlxkit.integrations.mlflow.flavor:validate_tracker",
+    servers="mlxkit.integrations.mlflow.server.service:MlflowServers",
 )
 
 REGISTRY = Flavor(
@@ -79,6 +85,7 @@ def validate_tracker(name: str, attributes: Mapping[str, Any], *, anonymous: boo
         if (one in attributes) != (other in attributes):
             missing = other if one in attributes else one
             raise InvalidAttributeError(missing, f"missing: {method} needs both {one} and {other}")
+    _check_trust(attributes)
     uri, host = attributes.get("tracking_uri"), attributes.get("databricks_host")
     if host:
         check_written("databricks_host", host)
@@ -97,6 +104,19 @@ def validate_tracker(name: str, attributes: Mapping[str, Any], *, anonymous: boo
             raise InvalidAttributeError(option, "is for Databricks only, and needs tracking_uri=databricks")
     address = check_address("tracking_uri", uri)
     return _check_server(address, attributes, anonymous) if address.scheme in HTTP else []
+
+
+def _check_trust(attributes: Mapping[str, Any]) -> None:
+    """Refuse a certificate where none is looked at."""
+    if not attributes.get("tracking_server_cert"):
+        return
+    if attributes.get("tracking_insecure_tls"):
+        raise InvalidAttributeError(
+            "tracking_server_cert", "contradicts tracking_insecure_tls: leave one out"
+        )
+    uri = attributes.get("tracking_uri") or ""
+    if not is_by_reference(uri) and not uri.lower().startswith("https://"):
+        raise InvalidAttributeError("tracking_server_cert", "is for a tracking_uri that begins with https://")
 
 
 def _check_local(name: str, attributes: Mapping[str, Any]) -> list[str]:

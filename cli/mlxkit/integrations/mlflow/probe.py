@@ -103,7 +103,7 @@ def explain(error: BaseException, to: Connection, seconds: float) -> tuple[str, 
             why = why.replace(to.host, "***")
         return (
             f"the certificate of {url} is not trusted: {why}",
-            f"set MLFLOW_TRACKING_SERVER_CERT_PATH to its certificate, or mlx tracker update {to.name} --tracking_insecure_tls=true",
+            f"mlx tracker update {to.name} --tracking_server_cert=FILE, with its certificate, or --tracking_insecure_tls=true",
         )
     if isinstance(error, ssl.SSLError):
         return (

@@ -15,6 +15,7 @@ from ...stacks.addresses import is_loopback
 from .connection import Connection
 
 _BUNDLES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_ATTRIBUTE = "tracking_server_cert"
 _CLIENT = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
 _PROXY_PORT = 3128
 
@@ -33,7 +34,7 @@ def open_link(to: Connection, timeout: float) -> http.client.HTTPConnection:
     port = address.port or (443 if is_tls else 80)
     proxy = _proxy_for(address.scheme, host)
     if is_tls:
-        context = tls_context(to.insecure_tls)
+        context = tls_context(to.insecure_tls, to.server_cert)
         if proxy is None:
             return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
         tunnel = http.client.HTTPSConnection(
@@ -53,15 +54,17 @@ def target_of(link: http.client.HTTPConnection, path: str) -> tuple[str, dict[st
     return (link.prefix + path, link.extra) if isinstance(link, _ProxiedLink) else (path, {})
 
 
-def tls_context(insecure: bool) -> ssl.SSLContext:
-    """Trust what MLflow's own client trusts, so that a check that passes here passes there."""
+def tls_context(insecure: bool, server_cert: Path | None = None) -> ssl.SSLContext:
+    """Trust the tracker's own certificate, or what MLflow's client trusts: a check that passes here passes there."""
     if insecure:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
     variable = next((key for key in _BUNDLES if os.environ.get(key)), None)
-    if variable is None:
+    if server_cert is not None:
+        context = _trusting(_ATTRIBUTE, server_cert)
+    elif variable is None:
         import certifi
 
         context = ssl.create_default_context(cafile=certifi.where())
@@ -92,7 +95,9 @@ def _trusting(variable: str, trusted: Path) -> ssl.SSLContext:
 def _unusable(variable: str, path: object, why: str) -> ConfigError:
     return ConfigError(
         f"{variable} is set to {str(path)!r}, which {why}",
-        hint=f"set it to a PEM file, or: unset {variable}",
+        hint="mlx tracker update NAME --tracking_server_cert=FILE"
+        if variable == _ATTRIBUTE
+        else f"set it to a PEM file, or: unset {variable}",
     )
 
 

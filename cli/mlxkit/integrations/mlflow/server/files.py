@@ -1,0 +1,202 @@
+"""Servers that are written down for Docker and Kubernetes: files, checked after they were read again, and a secret."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ....config.files import write_atomic
+from ....config.yamltext import dump_yaml, load_yaml
+from ....errors import CredentialsError, MlxError, UsageError
+from ....secrets.service import SecretService
+from ....secrets.value import SecretValue
+from ....stacks.servers import DeployRecord, Provider
+from .checking import problems
+from .compose import compose_project, variable
+from .entry import ADMIN
+from .environment import auth_file
+from .image import DATABASE, SECRET_ENVIRONMENT, Served, dockerfile, image_name, label_of
+from .kubernetes import kubernetes_secret, manifests
+from .options import port_number
+from .places import check_bucket
+from .planning import secret_name
+from .undo import Undo
+
+_KEYS = tuple(SECRET_ENVIRONMENT.values())
+_PUBLIC = 0o644  # nothing in it is secret, and the user inside of a container reads it
+
+
+def serve_by_files(
+    name: str,
+    provider: Provider,
+    options: Mapping[str, str],
+    *,
+    dry_run: bool,
+    confirm: Callable[[str], None],
+) -> DeployRecord:
+    """Write a Compose project or manifests; with `dry_run` only say what they would be."""
+    served = _served(name, provider, options)
+    folder = Path(options.get("folder", served.label)).expanduser()
+    content = compose_files(served) if provider == "docker" else kubernetes_files(served)
+    for file, text in content.items():
+        check_written(file, text)
+    vault = SecretService()
+    has_secret = served.secret in vault.names()
+    if has_secret:
+        _check_secret(vault, served.secret)
+    if not dry_run:
+        replaced = [
+            file for file in content if (folder / file).exists() and _differs(folder / file, content[file])
+        ]
+        if replaced:
+            confirm(f"replace {', '.join(replaced)} in {folder}?")
+        _write(folder, content, vault, served.secret, has_secret=has_secret)
+    url = f"http://127.0.0.1:{served.port}"
+    attributes = {
+        "tracking_uri": url,
+        "tracking_username": f"<<{served.secret}.username>>",
+        "tracking_password": f"<<{served.secret}.password>>",
+    }
+    commands = _docker_next(served, folder) if provider == "docker" else _kubernetes_next(served, folder)
+    flags = " ".join(f"--{key}={shlex.quote(value)}" for key, value in attributes.items())
+    return DeployRecord(
+        name, "mlflow", provider, dry_run, url=url, secret=served.secret, backend="postgresql",
+        artifacts=served.artifacts or "a volume", files=tuple(str(folder / file) for file in content),
+        attributes=attributes,
+        next=(*commands, f"mlx tracker register {name} --flavor=mlflow {flags}", f"mlx tracker test {name}"),
+        notes=_notes(served, has_secret),
+    )  # fmt: skip
+
+
+def compose_files(served: Served) -> dict[str, str]:
+    """Return the files of a Compose project by name."""
+    return {
+        "compose.yaml": dump_yaml(compose_project(served)),
+        "Dockerfile": dockerfile(served.artifacts),
+        "auth.ini": auth_file(_auth_database("database")),
+    }
+
+
+def kubernetes_files(served: Served) -> dict[str, str]:
+    """Return the manifests, all in one file, and the Dockerfile of the image."""
+    objects = manifests(served, auth_file(_auth_database(f"{served.label}-database")))
+    return {
+        "mlflow.yaml": "---\n".join(dump_yaml(item) for item in objects),
+        "Dockerfile": dockerfile(served.artifacts),
+    }
+
+
+def check_written(file: str, text: str) -> None:
+    """Read a text again and hold it against its schema; raises MlxError for what Docker or Kubernetes would refuse."""
+    wrong: list[str] = []
+    if file == "compose.yaml":
+        wrong = problems(load_yaml(text, what=file), "compose")
+    elif file.endswith(".yaml"):
+        for part in text.split("---\n"):
+            item: Any = load_yaml(part, what=file)
+            kind = item.get("kind") if isinstance(item, dict) else None
+            wrong += problems(item, "kubernetes", str(kind))
+    if wrong:
+        raise MlxError(f"{file} is not what it has to be: {'; '.join(wrong)}")
+
+
+def _served(name: str, provider: Provider, options: Mapping[str, str]) -> Served:
+    label = label_of(name)
+    if not label:
+        raise UsageError(f"tracker name {name!r} holds no letter or digit that {provider} takes")
+    artifacts = options.get("artifacts", "")
+    if artifacts and "://" not in artifacts:
+        raise UsageError(
+            f"-x artifacts={artifacts}: a folder of this machine is not one of the container",
+            hint="-x artifacts=s3://BUCKET/PATH, or leave it out for a volume",
+        )
+    if artifacts:
+        check_bucket(artifacts)
+    namespace = options.get("namespace", "")
+    if namespace and label_of(namespace) != namespace:
+        raise UsageError(f"-x namespace={namespace}: small letters, digits and hyphens")
+    hosts = tuple(part.strip() for part in options.get("allowed_hosts", "").split(",") if part.strip())
+    return Served(
+        name, secret_name(name), image_name(options.get("image"), f"mlflow-{label}"), artifacts, hosts,
+        port_number(options["port"]) if "port" in options else 5000, namespace, options.get("storage", "10Gi"),
+    )  # fmt: skip
+
+
+def _write(
+    folder: Path, content: Mapping[str, str], vault: SecretService, secret: str, *, has_secret: bool
+) -> None:
+    with Undo() as undo:
+        if not folder.exists():
+            undo.note(f"the folder {folder}", folder.rmdir)
+            folder.mkdir(parents=True)
+        if not has_secret:
+            values = {key: secrets.token_urlsafe(24) for key in _KEYS}
+            for value in values.values():
+                SecretValue(value)  # known from now on to everything that masks output
+            vault.create(secret, {"username": ADMIN, **values})
+            undo.note(f"secret {secret}", lambda: vault.delete(secret))
+        for file, text in content.items():
+            before = (folder / file).read_bytes() if (folder / file).exists() else None
+            undo.note(f"{folder / file}", lambda path=folder / file, before=before: _put_back(path, before))  # type: ignore[misc]
+            write_atomic(folder / file, text.encode(), mode=_PUBLIC)
+        undo.keep()
+
+
+def _put_back(path: Path, before: bytes | None) -> None:
+    if before is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_atomic(path, before, mode=_PUBLIC)
+
+
+def _check_secret(vault: SecretService, secret: str) -> None:
+    """Take a secret of that name that is there already, when it has all the keys."""
+    missing = [key for key in ("username", *_KEYS) if key not in vault.get(secret).keys]
+    if missing:
+        raise CredentialsError(
+            f"secret {secret!r} exists and has no {', '.join(missing)}",
+            hint=f"mlx secret delete {secret}, or choose another name",
+        )
+
+
+def _differs(path: Path, text: str) -> bool:
+    return path.read_bytes() != text.encode()
+
+
+def _auth_database(host: str) -> str:
+    return f"postgresql://{DATABASE}@{host}:5432/{DATABASE}"
+
+
+def _docker_next(served: Served, folder: Path) -> tuple[str, ...]:
+    given = " ".join(f'{variable(key)}="$(mlx secret get {served.secret} {key} --reveal)"' for key in _KEYS)
+    return (f"cd {shlex.quote(str(folder))} && {given} docker compose up -d --wait",)
+
+
+def _kubernetes_next(served: Served, folder: Path) -> tuple[str, ...]:
+    where = f" -n {served.namespace}" if served.namespace else ""
+    read = f'"$(mlx secret get {served.secret} "$key" --reveal)"'
+    values = f"for key in {' '.join(_KEYS)}; do printf '%s=%s\\n' \"$key\" {read}; done"
+    create = f"kubectl create secret generic {kubernetes_secret(served)}{where} --from-env-file=/dev/stdin"
+    quoted = shlex.quote(str(folder))
+    return (
+        f"docker build -t {served.image} {quoted} && docker push {served.image}",
+        *((f"kubectl create namespace {served.namespace}",) if served.namespace else ()),
+        f"{{ {values}; }} | {create}",
+        f"kubectl apply -f {shlex.quote(str(folder / 'mlflow.yaml'))}",
+        f"kubectl port-forward service/{served.label}{where} {served.port}:5000",
+    )
+
+
+def _notes(served: Served, has_secret: bool) -> tuple[str, ...]:
+    notes = []
+    if has_secret:
+        notes.append(f"secret {served.secret!r} was there already and is used as it is")
+    if served.artifacts:
+        scheme = served.artifacts.partition("://")[0]
+        notes.append(
+            f"the Dockerfile installs what {scheme}:// needs; give the container a role or credentials for the bucket"
+        )
+    return tuple(notes)

@@ -1,0 +1,201 @@
+"""Servers on this machine: made as a whole or not at all, started again, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ....config.files import make_private_dir, write_atomic
+from ....errors import AlreadyExistsError, ConfigError, CredentialsError, UnreachableError
+from ....secrets.service import SecretService
+from ....secrets.value import SecretValue
+from ....stacks.components import ComponentService
+from ....stacks.servers import ServerRecord
+from ....stacks.trackers import open_tracker
+from ..connection import sqlite_uri
+from ..serving.state import holder
+from . import process
+from .entry import ADMIN, FILE, ServerEntry, read_entry
+from .environment import AUTH_FILE, auth_file
+from .places import is_bucket, need_driver, need_store, shown_backend
+from .planning import Plan, check_port, need_auth
+from .store import UNFINISHED, ServerStore
+from .tls import make
+from .undo import Undo
+
+_KIND = "experiment_tracker"
+_AUTH_DATABASE = "auth.db"
+_ATTEMPTS = 5  # at a first call that a busy machine answers late
+
+
+def check_free(store: ServerStore, name: str, secret: str) -> None:
+    """Raise AlreadyExistsError for a tracker, a secret or a server of that name; clear away what was never finished."""
+    folder = store.folder(name)
+    if (folder / UNFINISHED).exists():
+        _clear(store, name)
+    if name in store.names():
+        raise AlreadyExistsError(
+            f"a server of tracker {name!r} is deployed already; its data is in {folder}",
+            hint=f"mlx tracker start {name}",
+        )
+    if folder.exists():
+        raise AlreadyExistsError(
+            f"{folder} is in the way", hint=f"move {folder} away, or choose another name"
+        )
+    if any(found.name == name for found in ComponentService(store.project).list(_KIND)):
+        raise AlreadyExistsError(
+            f"experiment tracker {name!r} already exists", hint="choose another name, or: mlx tracker list"
+        )
+    if secret in SecretService().names():
+        raise AlreadyExistsError(
+            f"secret {secret!r}, which would hold the password, already exists",
+            hint=f"mlx secret delete {secret}, or choose another name",
+        )
+
+
+def deploy(store: ServerStore, plan: Plan, waiting: Callable[[str], None]) -> tuple[str, ...]:
+    """Make the server, its secret and its tracker, and test them; return notes. The caller holds the lock."""
+    entry, folder = plan.entry, plan.folder
+    vault, components = SecretService(), ComponentService(store.project)
+    password, secret_key = secrets.token_urlsafe(24), secrets.token_hex(32)
+    SecretValue(password), SecretValue(secret_key)  # known from now on to everything that masks output
+    with Undo() as undo:
+        undo.note(f"the folder {folder}", lambda: store.remove(entry.name))
+        make_private_dir(folder)
+        mark = {"secret": entry.secret, "proof": _proof(secret_key), "url": entry.url}
+        write_atomic(folder / UNFINISHED, json.dumps(mark).encode())
+        vault.create(entry.secret, {"username": ADMIN, "password": password, "secret_key": secret_key})
+        undo.note(f"secret {entry.secret}", lambda: vault.delete(entry.secret))
+        if plan.tls is not None and plan.tls.is_made:
+            make(plan.tls, entry.host, entry.allowed_hosts)
+        write_atomic(folder / FILE, entry.dumped())
+        undo.note("its process", lambda: process.stop(folder))
+        waiting(f"starting the server of {entry.name}")
+        _launch(entry, folder, {**_told(entry), "password": password})
+        warnings = components.register(_KIND, entry.name, "mlflow", plan.attributes).warnings
+        undo.note(f"tracker {entry.name}", lambda: components.delete(_KIND, entry.name))
+        _test(store, entry.name)
+        (folder / UNFINISHED).unlink()
+        undo.keep()
+    passed_over = [f"the secret is not in the {problem.message}" for problem in vault.passed_over]
+    return (*plan.notes, *warnings, *passed_over)
+
+
+def start(store: ServerStore, name: str, waiting: Callable[[str], None]) -> None:
+    """Serve again what was stopped or has died; one that runs is left alone."""
+    folder = store.folder(name)
+    entry = _entry(folder)
+    with store.changing(name):
+        state, _, pid, _ = process.look(entry, folder)
+        if state == "running":
+            waiting(f"{name} is running already (process {pid})")
+            return
+        if pid is not None:
+            process.wait_for_other(entry, folder)
+            return
+        need_auth()
+        need_driver(entry.backend)
+        need_store(entry.artifacts)
+        for path in filter(None, (entry.certificate, entry.key)):
+            if not Path(path).is_file():
+                raise ConfigError(f"the file {path}, which the server of {name!r} needs, is gone")
+        told = _told(entry)
+        if not (folder / _AUTH_DATABASE).exists():  # the administrator is made anew
+            told["password"] = _revealed({"password": f"<<{entry.secret}.password>>"})["password"]
+        check_port(entry)
+        waiting(f"starting the server of {name}")
+        _launch(entry, folder, told)
+
+
+def stop(store: ServerStore, name: str) -> bool:
+    """End a server, one that is just starting too; False when none was running."""
+    return process.stop(store.folder(name))
+
+
+def status(store: ServerStore, name: str) -> ServerRecord:
+    """Look how a server is; one whose record is damaged is `failed` and says why."""
+    folder = store.folder(name)
+    try:
+        entry = read_entry(folder)
+    except ConfigError as error:
+        pid = holder(folder)
+        goes_on = f"; process {pid} goes on: mlx tracker stop {name}" if pid else ""
+        return ServerRecord(
+            name, "mlflow", "failed", "", pid=pid, folder=str(folder), reason=f"{error.message}{goes_on}"
+        )
+    state, said, pid, reason = process.look(entry, folder)
+    return ServerRecord(
+        name, "mlflow", state, entry.url, pid,
+        since=datetime.fromtimestamp(said.since, timezone.utc).isoformat(timespec="seconds") if said else "",
+        backend=shown_backend(entry.backend), artifacts=entry.artifacts, version=said.version if said else "",
+        memory=process.memory_of(pid) if pid else None, folder=str(folder), reason=reason,
+    )  # fmt: skip
+
+
+def _launch(entry: ServerEntry, folder: Path, told: dict[str, str]) -> None:
+    """Start the process and wait until it answers; when it does not, it is gone."""
+    write_atomic(folder / AUTH_FILE, auth_file(sqlite_uri(folder / _AUTH_DATABASE)).encode())
+    if not is_bucket(entry.artifacts):
+        make_private_dir(Path(entry.artifacts))
+    started = process.launch(folder, told)
+    try:
+        process.wait_until_ready(entry, folder, started)
+    except BaseException:
+        process.end(started)
+        raise
+
+
+def _told(entry: ServerEntry) -> dict[str, str]:
+    """Return what the process has to know and nobody else may see."""
+    return _revealed({"secret_key": f"<<{entry.secret}.secret_key>>", "backend": entry.backend})
+
+
+def _revealed(fields: dict[str, str]) -> dict[str, str]:
+    found = SecretService().resolve(fields)
+    return {key: value.reveal() if isinstance(value, SecretValue) else value for key, value in found.items()}
+
+
+def _entry(folder: Path) -> ServerEntry:
+    try:
+        return read_entry(folder)
+    except ConfigError as error:
+        raise ConfigError(error.message, hint=f"mend the file, or move {folder} away") from error
+
+
+def _test(store: ServerStore, name: str) -> None:
+    """Log in as the tracker does; raises when the server takes no password, or another one."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            found = open_tracker(name, store.project).check().to_dict()  # type: ignore[attr-defined]
+            break
+        except UnreachableError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    if found["credentials"] != "accepted":
+        raise CredentialsError(f"the server of {name!r} lets in anybody")
+
+
+def _clear(store: ServerStore, name: str) -> None:
+    """Take away what a deployment that was killed has made: its process, its secret, its tracker, its folder."""
+    folder = store.folder(name)
+    process.stop(folder)
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        mark = json.loads((folder / UNFINISHED).read_bytes())
+        vault, components = SecretService(), ComponentService(store.project)
+        if mark["secret"] in vault.names():
+            held = vault.lookup(mark["secret"]) or {}
+            if _proof(held.get("secret_key", "")) == mark["proof"]:  # ours, and not one of the same name
+                vault.delete(mark["secret"])
+        for found in components.list(_KIND):
+            if found.name == name and found.attributes.get("tracking_uri") == mark["url"]:
+                components.delete(_KIND, name)
+    store.remove(name)
+
+
+def _proof(secret_key: str) -> str:
+    return hashlib.sha256(secret_key.encode()).hexdigest()

@@ -1,0 +1,79 @@
+"""The servers of a project on disk: one folder each under `.mlx/servers`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ....config.files import make_private_dir
+from ....config.locks import LockTimeoutError, file_lock
+from ....config.names import name_problem
+from ....config.paths import Project, ensure_state_dir
+from ....errors import ConfigError, InUseError, MlxError
+from .entry import FILE, read_entry
+
+UNFINISHED = "deploying.json"
+_LOCKS = ".locks"
+_PATIENCE = 240.0  # seconds: another command may be starting the same server
+
+
+class ServerStore:
+    """Finds the folders of servers, and lets one command at a time change one."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root = project.state_dir / "servers"
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a server, which need not exist."""
+        return (self.root / name).absolute()
+
+    def names(self) -> list[str]:
+        """Return the names of all servers that were finished."""
+        try:
+            inside = sorted(path.name for path in self.root.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return [name for name in inside if not name_problem(name) and self._is_finished(self.root / name)]
+
+    def ports(self) -> set[int]:
+        """Return the ports of all servers, of those that do not run too."""
+        found = set()
+        for name in self.names():
+            with suppress(ConfigError, FileNotFoundError):
+                found.add(read_entry(self.root / name).port)
+        return found
+
+    @contextmanager
+    def changing(self, name: str, *, patience: float = _PATIENCE) -> Iterator[None]:
+        """Hold the lock of one server; raises InUseError when another command does for longer."""
+        ensure_state_dir(self.project)
+        held = file_lock(make_private_dir(self.root / _LOCKS) / f"{name}.lock", timeout=patience)
+        try:
+            held.__enter__()
+        except LockTimeoutError:
+            raise InUseError(
+                f"another command is changing the server of {name!r} right now", hint="mlx tracker status"
+            ) from None
+        try:
+            yield
+        finally:
+            held.__exit__(None, None, None)
+
+    @staticmethod
+    def _is_finished(folder: Path) -> bool:
+        return os.path.lexists(folder / FILE) and not os.path.lexists(folder / UNFINISHED)
+
+    def remove(self, name: str) -> None:
+        """Remove the folder of a server; first what says that it is there."""
+        folder = self.folder(name)
+        (folder / FILE).unlink(missing_ok=True)
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise MlxError(f"cannot remove {folder}: {error.strerror}") from error

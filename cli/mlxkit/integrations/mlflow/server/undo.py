@@ -1,0 +1,39 @@
+"""What was done so far, so that it can be undone when the rest fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from ....errors import MlxError
+
+
+class Undo:
+    """Undo what was noted, the last first, unless `keep` was called; what cannot be undone is named in the error."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[str, Callable[[], object]]] = []
+
+    def note(self, what: str, step: Callable[[], object]) -> None:
+        """Remember how something that is about to be made is taken away; `what` names it."""
+        self._steps.append((what, step))
+
+    def keep(self) -> None:
+        """Leave everything as it is."""
+        self._steps.clear()
+
+    def __enter__(self) -> Undo:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        left = []
+        for what, step in reversed(self._steps):
+            try:
+                step()
+            except Exception as problem:
+                left.append(f"{what} ({getattr(problem, 'message', problem)})")
+        self._steps.clear()
+        if left and isinstance(error, MlxError):
+            error.message += f"\nwhat remains: {'; '.join(left)}"
