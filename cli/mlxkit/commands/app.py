@@ -39,6 +39,8 @@ COMMANDS: dict[str, Row] = {
     "deployer": Row("deployer", "Model deployers: what serves a model."),
     "flavor": Row("flavor", "Flavors: the implementations to choose from, and their attributes."),
     "secret": Row("secret", "Secrets: credentials in the OS keyring, used by reference."),
+    "completion": Row("completion", "Completion for your shell, and the manual pages."),
+    "help": Row("help", "Show a page of the manual."),
     "version": Row("version", "Print the version."),
     # ZenML's words that have another home here: they work, and say where it is.
     "integration": Row("integration", "Say whether an integration's libraries are there.", is_hidden=True),

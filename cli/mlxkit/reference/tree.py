@@ -85,7 +85,8 @@ def _choices(item: Any) -> list[str]:
 def _type_name(item: Any, choices: list[str]) -> str:
     if choices:
         return "|".join(choices)
-    return _TYPES.get(item.type.name.removesuffix(" range"), item.type.name.upper())
+    name = str(item.type.name)
+    return _TYPES.get(name.removesuffix(" range"), name.upper())
 
 
 def _default(item: Any) -> str:

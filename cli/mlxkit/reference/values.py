@@ -35,7 +35,12 @@ _BY_OPTION = {
     "--secret": "secret",
     "--deployment": "deployment",
 }
-_OF_KIND = {kind.command: f"component:{kind.name}" for kind in KINDS.values()}
+# By our command and by ZenML's.
+_OF_KIND = {
+    command: f"component:{kind.name}"
+    for kind in KINDS.values()
+    for command in (kind.command, kind.name.replace("_", "-"))
+}
 _STACK_FLAGS = {flag: f"component:{kind.name}" for kind in KINDS.values() for flag in kind.stack_flag}
 # What NAME is in each group; it is a new name, which nothing can complete, to the commands of `_NEW`.
 _OF_GROUP = {

@@ -1,0 +1,1 @@
+"""Other SDKs' names for what `mlx` does: ZenML's modules, served from one table."""

@@ -1,0 +1,179 @@
+"""`@step` and `@pipeline` with ZenML's options, each of which means something here, is said to mean nothing, or is refused."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import UsageError
+from ..pipelines.decorators import Pipeline, Step
+from ..pipelines.parameters import annotations_of
+from .notes import note
+from .settings import with_effect
+
+_NO_EFFECT = {
+    "enable_artifact_metadata": "facts about artifacts are always kept",
+    "enable_artifact_visualization": "pictures of artifacts are made when they are looked at",
+    "enable_step_logs": "the output of a step is always kept",
+    "enable_pipeline_logs": "the output of a run is always kept",
+    "enable_heartbeat": "a process that vanished is noticed without one",
+    "heartbeat_healthy_threshold": "a process that vanished is noticed without one",
+    "step_type": "a step is a step",
+    "extra": "it is for ZenML's own records",
+    "runtime": "steps run in the process that was started",
+    "group": "it is for ZenML's dashboard",
+    "dynamic": "a pipeline body is always run as it is written",
+}
+_REFUSED = {
+    "step_operator": "steps run on this machine",
+    "secrets": "no secret goes into the environment of a step by itself; Client().get_secret(NAME).secret_values",
+    "environment": "set variables in the step, or where mlx is started",
+    "cache_policy": "enable_cache and cache_salt say what is cached",
+    "substitutions": "name an output by a plain name",
+    "schedule": "nothing here runs by the clock; let cron or CI call `mlx run`",
+    "execution_mode": "a run goes on past a failed step with all that does not need it",
+    "depends_on": "call the steps in order",
+    "build": "no image is built",
+    "on_start": "there are on_success and on_failure",
+    "on_end": "there are on_success and on_failure",
+    "on_init": "there are on_success and on_failure",
+    "on_cleanup": "there are on_success and on_failure",
+    "on_pause": "there are on_success and on_failure",
+    "on_resume": "there are on_success and on_failure",
+    "required_integrations": "install what the file imports into this Python",
+    "requirements": "install what the file imports into this Python",
+}
+_CONFIG_NO_EFFECT = ("extra", "build", "name")
+
+
+def translated(options: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Return ZenML's options in the words of `mlx`; one that cannot be kept is refused unless it says nothing."""
+    kept: dict[str, Any] = {}
+    for key, value in options.items():
+        if key in _NO_EFFECT:
+            if value is not None:
+                note(f"{owner}: {key} has no effect: {_NO_EFFECT[key]}")
+        elif key in _REFUSED:
+            if value not in (None, False, [], {}, ()):
+                raise UsageError(f"{owner}: {key} is not supported by mlx: {_REFUSED[key]}")
+        elif key == "settings":
+            kept[key] = with_effect(value)
+        elif key == "retry":
+            kept["retries"] = value
+        else:
+            kept[key] = value
+    return kept
+
+
+class ZenStep(Step[Any, Any]):
+    """A step of a ZenML file."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*args, **self._with_classes(args, kwargs))
+
+    def with_options(self, **options: Any) -> ZenStep:
+        """Return a copy with other options; the names are those of ZenML's `@step`."""
+        made = super().with_options(**translated(options, f"step {self.name!r}"))
+        return made  # type: ignore[return-value]
+
+    configure = with_options
+
+    def after(self, *_: Any) -> None:
+        """Refuse: a call says what it comes after."""
+        raise UsageError(
+            f"step {self.name!r}: .after() is not supported by mlx", hint=f"{self.name}(..., after=[OTHER])"
+        )
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the step; it runs at once, and what comes back can be loaded."""
+        note("submit() runs a step at once: steps do not run side by side")
+        return self(*args, **kwargs)
+
+    def map(self, *_: Any, **__: Any) -> None:
+        """Refuse: a loop does it."""
+        raise UsageError(f"step {self.name!r}: .map() is not supported by mlx: call it in a loop")
+
+    product = map
+
+    def _with_classes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Add parameters that are given as a class (`config: TrainConfig`) and that the call leaves to its defaults."""
+        signature = inspect.signature(self.function)
+        passed = {*list(signature.parameters)[: len(args)], *kwargs, *self.parameters}
+        left = [
+            name for name, item in signature.parameters.items() if name not in passed and item.default is item.empty
+        ]
+        if not left:
+            return kwargs
+        kinds = annotations_of(self.function)
+        return {**kwargs, **{name: kinds[name]() for name in left if _is_parameters(kinds.get(name))}}
+
+
+class ZenPipeline(Pipeline[Any, Any]):
+    """A pipeline of a ZenML file."""
+
+    def with_options(self, **options: Any) -> ZenPipeline:  # type: ignore[override]
+        """Return a copy with other options: those of ZenML's `@pipeline`, `run_name` and `config_path`."""
+        owner = f"pipeline {self.name!r}"
+        named = {key: options.pop(key) for key in ("run_name", "config_path") if key in options}
+        if options.get("steps"):
+            raise UsageError(f"{owner}: steps is not supported in with_options", hint="config_path=FILE")
+        options.pop("steps", None)
+        made = super().with_options(**named, **translated(options, owner))
+        return made  # type: ignore[return-value]
+
+    configure = with_options
+
+    def read_config(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what a configuration file of ZenML says in the words of `mlx`."""
+        owner = "the configuration file"
+        said = dict(data)
+        for key in _CONFIG_NO_EFFECT:
+            if said.pop(key, None) is not None:
+                note(f"{owner}: {key} has no effect")
+        if said.pop("tags", None):
+            note(f"{owner}: tags have no effect; @pipeline(tags=[...]) has")
+        if isinstance(said.get("model"), Mapping):
+            said["model"] = {key: value for key, value in said["model"].items() if value is not None}
+        said = translated(said, owner)
+        steps = said.get("steps")
+        if isinstance(steps, Mapping):
+            said["steps"] = {
+                name: translated(options, f"{owner}: steps.{name}") if isinstance(options, Mapping) else options
+                for name, options in steps.items()
+            }
+        return said
+
+    def get_runs(self) -> list[Any]:
+        """Return the last runs of this pipeline, the newest first."""
+        from .client import Client
+
+        return Client().get_pipeline(self.name).runs
+
+    @property
+    def last_run(self) -> Any:
+        """The newest run of this pipeline."""
+        return self.get_runs()[0]
+
+
+def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a step; the options are those of ZenML's decorator."""
+    if function is not None:
+        return ZenStep(function)
+    return lambda decorated: ZenStep(decorated, **translated(options, f"step {decorated.__name__!r}"))
+
+
+def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a pipeline; the options are those of ZenML's decorator."""
+    if function is not None:
+        return ZenPipeline(function)
+    return lambda decorated: ZenPipeline(
+        decorated, **translated(options, f"pipeline {decorated.__name__!r}")
+    )
+
+
+def _is_parameters(kind: Any) -> bool:
+    """Say whether a class is one of parameters, without importing what those are made of."""
+    return isinstance(kind, type) and any(
+        base.__module__ == "pydantic.main" and base.__name__ == "BaseModel" for base in kind.__mro__
+    )
