@@ -123,6 +123,7 @@ def _add_naming(app: typer.Typer, kind: Kind, one: str) -> None:
     def delete(name: Name, yes: Yes = False, force: Force = False, dry_run: DryRun = False) -> None:
         service = ComponentService()
         users = service.check_deletable(kind.name, name, force=force)
+        stays = _of_server(kind, name)
         if dry_run:
             also = f", also from {', '.join(users)}" if users else ""
             terminal.say(f"would delete {kind.title} {name!r}{also}")
@@ -132,10 +133,22 @@ def _add_naming(app: typer.Typer, kind: Kind, one: str) -> None:
         terminal.say(
             f"deleted {kind.title} {name!r}" + (f", also from {', '.join(stacks)}" if stacks else "")
         )
+        for words in stays:
+            terminal.say(f"  {words}")
 
 
 def _help(summary: str, example: str, rest: str) -> str:
     return f"{summary}\n\nExamples:\n\n  mlx {example}\n\n{inspect.cleandoc(rest)}"
+
+
+def _of_server(kind: Kind, name: str) -> tuple[str, ...]:
+    """Return what stays of a server that was deployed for a component; one that runs keeps it from being deleted."""
+    if kind.name != "experiment_tracker":
+        return ()
+    from ..config.paths import find_project
+    from ..stacks.servers import check_not_running
+
+    return check_not_running(name, find_project())
 
 
 def _report(change: Change) -> None:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from ..config.paths import Project, find_project
 from ..errors import InUseError, MlxError, NotFoundError, UsageError, did_you_mean
 from ..records import Record
+from .components import ComponentService
 from .flavors import flavors, get_flavor, imported
 from .service import StackService
 
@@ -34,6 +35,7 @@ class ServerRecord(Record):
     version: str = ""
     memory: int | None = None
     folder: str = ""
+    secret: str = ""
     reason: str = ""
 
 
@@ -126,26 +128,42 @@ def find_server(
     known = dict(every_server(project, waiting))
     if name is None:
         name = _meant(project, known)
-    if name not in known:
+    found = _server_of(name, project, known)
+    if found is None:
         raise NotFoundError(
             f"no server of a tracker {name!r} was deployed here{did_you_mean(name, known)}",
             hint="mlx tracker status" if known else "mlx tracker deploy NAME",
         )
-    return name, known[name]
+    return found, known[found]
 
 
 def check_not_running(name: str, project: Project) -> tuple[str, ...]:
-    """Refuse to delete a tracker whose server runs; return what stays of a stopped one and how to remove it."""
-    servers = dict(every_server(project)).get(name)
-    if servers is None:
+    """Refuse to delete a tracker whose server runs; return what stays of one that is stopped."""
+    known = dict(every_server(project))
+    found = _server_of(name, project, known)
+    if found is None:
         return ()
-    found = servers.status(name)
-    if found.pid is not None:
+    server = known[found].status(found)
+    if server.pid is not None:
         raise InUseError(
-            f"the server of tracker {name!r} is running (process {found.pid})",
-            hint=f"mlx tracker stop {name}",
+            f"the server of tracker {name!r} is running (process {server.pid})",
+            hint=f"mlx tracker stop {found}",
         )
-    return (f"the data of its server stays in {found.folder}",)
+    stays = [f"the data of its server stays in {server.folder}"]
+    if server.secret:
+        stays.append(f"its password stays in secret {server.secret!r}: mlx secret delete {server.secret}")
+    return tuple(stays)
+
+
+def _server_of(name: str, project: Project, known: Mapping[str, TrackerServers]) -> str | None:
+    """Return the server that goes by a tracker's name, or that a tracker points at which was renamed since."""
+    if name in known or not known:
+        return name if name in known else None
+    try:
+        address = ComponentService(project).get(_KIND, name).attributes.get("tracking_uri")
+    except MlxError:
+        return None
+    return next((other for other, servers in known.items() if servers.status(other).url == address), None)
 
 
 def _silent(_: str) -> None:
@@ -158,7 +176,7 @@ def _meant(project: Project, known: Mapping[str, TrackerServers]) -> str:
         tracker = stack.components.get(_KIND)
     except MlxError:  # no stack yet: a server needs none
         tracker = None
-    if tracker is not None and tracker in known:
+    if tracker is not None and _server_of(tracker, project, known):
         return tracker
     if len(known) == 1:
         return next(iter(known))

@@ -35,7 +35,7 @@ def compose_project(served: Served) -> dict[str, Any]:
 
 def variable(key: str) -> str:
     """Return the variable that `docker compose up` takes a secret from."""
-    return f"MLX_{key.upper()}"
+    return f"SERVER_{key.upper()}"
 
 
 def _database() -> dict[str, Any]:

@@ -172,7 +172,7 @@ def _auth_database(host: str) -> str:
 
 def _docker_next(served: Served, folder: Path) -> tuple[str, ...]:
     given = " ".join(f'{variable(key)}="$(mlx secret get {served.secret} {key} --reveal)"' for key in _KEYS)
-    return (f"cd {shlex.quote(str(folder))} && {given} docker compose up -d --wait",)
+    return (f"{given} docker compose -f {shlex.quote(str(folder / 'compose.yaml'))} up -d --wait",)
 
 
 def _kubernetes_next(served: Served, folder: Path) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ def status(store: ServerStore, name: str) -> ServerRecord:
         name, "mlflow", state, entry.url, pid,
         since=datetime.fromtimestamp(said.since, timezone.utc).isoformat(timespec="seconds") if said else "",
         backend=shown_backend(entry.backend), artifacts=entry.artifacts, version=said.version if said else "",
-        memory=process.memory_of(pid) if pid else None, folder=str(folder), reason=reason,
+        memory=process.memory_of(pid) if pid else None, folder=str(folder), secret=entry.secret, reason=reason,
     )  # fmt: skip
 
 
