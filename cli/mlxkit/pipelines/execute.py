@@ -17,7 +17,7 @@ from ..errors import MlxError, StepFailedError
 from ..runs.ancestry import document, inputs_document
 from ..runs.history import History
 from ..runs.queries import RunQueries
-from ..runs.records import OutputRecord, StepRecord, artifact_of, output_of
+from ..runs.records import TRACKER_LINK, TRACKER_NAME, OutputRecord, StepRecord, artifact_of, output_of
 from ..secrets.masking import mask_text
 from ..stacks.protocols import Orchestrator, RunTracking, StepFacts
 from ..stacks.tags import INPUTS, LINEAGE
@@ -34,8 +34,6 @@ from .reporting import Reporter
 from .settings import StepRetryConfig
 from .tracebacks import user_traceback
 
-TRACKER_LINK = "experiment_tracker_url"
-TRACKER_NAME = "experiment_tracker"
 
 
 @dataclass(frozen=True)

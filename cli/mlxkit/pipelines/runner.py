@@ -17,7 +17,7 @@ from ..records import plain
 from ..runs.code import capture_code
 from ..runs.environment import capture_environment
 from ..runs.liveness import Heartbeat
-from ..runs.records import RunRecord, StepRecord
+from ..runs.records import TRACKER_LINK, TRACKER_NAME, RunRecord, StepRecord
 from ..runs.sources import SourceKeeper
 from ..runs.sweep import sweep
 from ..runs.views import RunView
@@ -30,7 +30,7 @@ from .body import Body, current_body, new_id, running
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline, current_step
 from .decorators import STEPS, Pipeline
-from .execute import TRACKER_LINK, TRACKER_NAME, StepServices
+from .execute import StepServices
 from .invocation import KEY, RERUN_OF, invocation_of_program
 from .models import RUN_KEY as MODEL
 from .models import Model

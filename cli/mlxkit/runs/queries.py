@@ -113,6 +113,14 @@ class RunQueries:
         )
         return [row["tracker_run_id"] for row in rows]
 
+    def tracking_uri(self, run_id: str, tracker: str) -> str | None:
+        """Return the address that a tracker had when it logged a run."""
+        row = self._db.execute(
+            "SELECT tracking_uri FROM tracker_runs WHERE run_id = ? AND tracker = ? LIMIT 1",
+            (run_id, tracker),
+        ).fetchone()
+        return str(row["tracking_uri"]) if row else None
+
     def metrics(self, run_id: str) -> dict[str, float]:
         """Return the final values of the metrics that a run logged to its tracker, as history keeps them."""
         return {key: float(value) for key, value in self._measures(run_id, "metric")}

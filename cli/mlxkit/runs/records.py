@@ -10,6 +10,8 @@ from typing import Any
 from ..artifacts.records import ArtifactRecord
 from ..records import Record, plain
 
+# Keys of a step's metadata: its page on the tracker, and which one that is.
+TRACKER_LINK, TRACKER_NAME = "experiment_tracker_url", "experiment_tracker"
 FINISHED = ("completed", "failed", "killed", "interrupted")
 
 

@@ -1,0 +1,123 @@
+"""`mlx runs list`: which runs there are, filtered and sorted."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import terminal
+from .options import Output
+from .terminal import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..runs.search import RunListing
+    from ..runs.where import Field
+
+SHORT = 10  # characters of an id that tell runs apart unless they began in the same millisecond
+
+_COLUMNS = ["id", "name", "status", "stack", "started", "duration"]
+Pipeline = Annotated[
+    str | None, typer.Option("--pipeline", metavar="NAME", help="Only runs of this pipeline.")
+]
+Status = Annotated[
+    str | None,
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        help="Only runs that are running, completed, failed, killed or interrupted.",
+    ),
+]
+
+
+def add_list(app: typer.Typer) -> None:
+    """Add the command to the group of runs."""
+
+    @app.command("list")
+    def list_(
+        pipeline: Pipeline = None,
+        status: Status = None,
+        stack: Annotated[
+            str | None, typer.Option("--stack", metavar="NAME", help="Only runs on this stack.")
+        ] = None,
+        since: Annotated[
+            str | None,
+            typer.Option(
+                "--since",
+                metavar="TIME",
+                help="Only runs begun since a date, an ISO time, or an age: 2h, 7d, 3w.",
+            ),
+        ] = None,
+        until: Annotated[
+            str | None,
+            typer.Option("--until", metavar="TIME", help="Only runs begun before then; a date counts whole."),
+        ] = None,
+        tag: Annotated[
+            list[str] | None, typer.Option("--tag", metavar="TAG", help="Only runs with this tag.")
+        ] = None,
+        where: Annotated[
+            list[str] | None,
+            typer.Option("--where", "-w", metavar="CONDITION", help="Only runs of which this is true."),
+        ] = None,
+        sort: Annotated[
+            str | None,
+            typer.Option(
+                "--sort",
+                metavar="FIELD",
+                help="Sort by started, duration, name, status, metrics.NAME or params.NAME; -FIELD from the largest.",
+            ),
+        ] = None,
+        reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Turn the order round.")] = False,
+        limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="How many at most.")] = 20,
+        output: Output = Format.table,
+    ) -> None:
+        """List runs, the newest first.
+
+        A condition is a field, an operator and a value, several joined by `and`. Fields are metrics.NAME and
+        params.NAME (what the run logged to its tracker), parameters.NAME (of the pipeline), status, pipeline,
+        stack, name, id, kind, file, error, commit, started, ended, duration and tags. Operators are = != < <= > >=,
+        ~ (contains) and like (with % and _). Names and values with blanks are quoted. A metric or parameter that a
+        condition or --sort names is shown as a column.
+
+        Examples:
+
+          mlx runs list --pipeline train --since 7d
+
+          mlx runs list --where "metrics.rmse < 0.8 and params.model = ridge" --sort metrics.rmse
+
+          mlx runs list --where 'metrics."val loss" <= 1e-3' --tag keep -o json
+        """
+        from ..client import Client
+        from ..runs.moments import parse_moment
+        from ..runs.search import RunFilter, search
+
+        wanted = RunFilter(
+            pipeline=pipeline, status=status, stack=stack, tags=tag or (), where=where or (), sort=sort, is_reversed=reverse,
+            since=parse_moment(since) if since else None, until=parse_moment(until, is_end=True) if until else None,
+        )  # fmt: skip
+        found = search(Client().history, wanted, limit=limit)
+        is_filtered = wanted != RunFilter(sort=sort, is_reversed=reverse)
+        empty = "no run fits" if is_filtered else "no runs yet; mlx run FILE makes one"
+        if output is not Format.table:
+            terminal.emit(found.runs, output, _COLUMNS, empty=empty)
+            return
+        columns = [*_COLUMNS, *(str(name) for name in found.fields)]
+        terminal.emit([_Row(item, found.fields) for item in found.runs], output, columns, empty=empty)
+
+
+class _Row:
+    """A run as a row of the table: the keys of conditions as columns, and on a terminal the start of its id."""
+
+    def __init__(self, listing: RunListing, fields: Sequence[Field]) -> None:
+        self._listing = listing
+        self._fields = fields
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the columns show."""
+        data = {**self._listing.to_dict(), **{str(name): self._listing.value(name) for name in self._fields}}
+        if terminal.is_terminal(sys.stdout):
+            data["id"] = data["id"][:SHORT]
+        return data

@@ -1,0 +1,73 @@
+"""`mlx runs logs`: what the steps of a run printed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ExitCode
+from . import terminal
+from .runs_describe import RunName
+from .streams import put
+
+if TYPE_CHECKING:
+    from ..runs.logs import Piece
+
+
+def add_logs(app: typer.Typer) -> None:
+    """Add the command to the group of runs."""
+
+    @app.command("logs")
+    def logs(
+        run: RunName = "latest",
+        step: Annotated[str | None, typer.Argument(metavar="STEP", help="Only this step.")] = None,
+        is_followed: Annotated[
+            bool, typer.Option("--follow", "-f", help="Go on while the run does, until it ends or Ctrl-C.")
+        ] = False,
+        tail: Annotated[
+            int | None, typer.Option("--tail", "-n", min=0, metavar="N", help="Only the last lines.")
+        ] = None,
+    ) -> None:
+        """Print what the steps of a run printed.
+
+        Examples:
+
+          mlx runs logs
+
+          mlx runs logs latest fit -f
+
+          mlx runs logs train-2026 --tail 20
+        """
+        from ..client import Client
+        from ..runs.logs import Piece, follow, logs_of
+
+        client = Client()
+        queries, state_dir = client.runs, client.project.state_dir
+        if is_followed:
+            try:
+                _print(follow(queries, state_dir, run, step, tail=tail), with_steps=step is None)
+            except KeyboardInterrupt:  # how following is meant to end: without a word
+                raise typer.Exit(int(ExitCode.interrupted)) from None
+            return
+        found = logs_of(queries, state_dir, run, step, tail=tail)
+        _print((Piece(name, text, True) for name, text in found), with_steps=step is None)
+
+
+def _print(pieces: Iterable[Piece], *, with_steps: bool) -> None:
+    """Print text as it is, each step under its name, which goes to stderr; the next name begins a line."""
+    end = "\n"
+    for piece in pieces:
+        if piece.is_new:
+            if end != "\n":
+                put("\n")
+            sys.stdout.flush()
+            if with_steps:
+                terminal.say(f"--- {piece.step}")
+        put(piece.text)
+        end = piece.text[-1:] or end
+        sys.stdout.flush()  # somebody may be waiting for it at the other end
+    if end != "\n":
+        put("\n")

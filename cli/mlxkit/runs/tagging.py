@@ -1,0 +1,61 @@
+"""Tags of runs: words, or `key=value` of which a run has one a key. They are kept in history and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import NotFoundError, UsageError, did_you_mean
+from .history import History
+from .queries import RunQueries
+from .schema import transaction
+
+KEEP = "keep"  # the tag of runs that pruning leaves alone
+_LONGEST = 200
+
+
+def checked(tag: str) -> str:
+    """Return a tag that can be one; raises UsageError."""
+    written = tag.strip()
+    key = written.partition("=")[0]
+    if not written or not key.strip() or len(written) > _LONGEST or not written.isprintable():
+        raise UsageError(
+            f"{tag[:_LONGEST]!r} is no tag: it is a word or key=value, of at most {_LONGEST} characters",
+            hint="mlx runs tag latest keep",
+        )
+    return written
+
+
+def add_tags(history: History, run_id: str, tags: Sequence[str]) -> list[str]:
+    """Give a run tags and return all it has; a value of a key takes the place of the old one."""
+    wanted = [checked(tag) for tag in tags]
+    with transaction(history.connection) as db:
+        for tag in wanted:
+            key, is_pair, _ = tag.partition("=")
+            if is_pair:
+                start = f"{key}="
+                db.execute(
+                    "DELETE FROM run_tags WHERE run_id = ? AND substr(tag, 1, ?) = ?",
+                    (run_id, len(start), start),
+                )
+            db.execute("INSERT OR IGNORE INTO run_tags VALUES (?, ?)", (run_id, tag))
+    return list(RunQueries(history).tags(run_id))
+
+
+def remove_tags(history: History, run_id: str, tags: Sequence[str]) -> list[str]:
+    """Take tags from a run, those of a key by the key alone, and return what is left.
+
+    Raises NotFoundError for one that it does not have; then none is taken.
+    """
+    with transaction(history.connection) as db:
+        for tag in tags:
+            start = f"{tag}="
+            gone = db.execute(
+                "DELETE FROM run_tags WHERE run_id = ? AND (tag = ? OR substr(tag, 1, ?) = ?)",
+                (run_id, tag, len(start), start),
+            ).rowcount
+            if not gone:
+                near = did_you_mean(tag, RunQueries(history).tags(run_id))
+                raise NotFoundError(
+                    f"run {run_id} has no tag {tag!r}{near}", hint=f"mlx runs describe {run_id}"
+                )
+    return list(RunQueries(history).tags(run_id))
