@@ -76,15 +76,28 @@ def load(record: ArtifactRecord, store: ArtifactStore, *, declared: Any = None, 
     known = classes.classes_in(declared)
     if record.inline is not None:
         return _decoded(record.inline, record.materializer, known)
-    path = store.locate(record.uri)
     if record.uri.endswith("/"):
-        return _load_folder(path, record, known, verify)
+        return _load_folder(store.locate(record.uri), record, known, verify)
+    path = checked_file(record, store, verify=verify)
+    row = FORMATS.get(record.materializer)
+    with reading(record):
+        return _decoded(path.read_bytes(), record.materializer, known) if row is None else row.read(path)
+
+
+def checked_file(record: ArtifactRecord, store: ArtifactStore, *, verify: bool = False) -> Path:
+    """Return the stored file after checking its size, and its digest as `load` does; raises ArtifactMissingError."""
+    path = store.locate(record.uri)
     _check_size(path, record)
     row = FORMATS.get(record.materializer)
     if verify or record.size <= _ALWAYS_CHECKED or row is None or row.is_code:
         _check_digest(path, record)
-    with _reading(record):
-        return _decoded(path.read_bytes(), record.materializer, known) if row is None else row.read(path)
+    return path
+
+
+def parts_of(record: ArtifactRecord, store: ArtifactStore) -> tuple[Path, folders.Entries]:
+    """Return the folder of a container and what is in it, after checking its manifest."""
+    folder = store.locate(record.uri)
+    return folder, folders.read_manifest(folder, _tag(record.materializer), record.digest)
 
 
 def _save_bytes(
@@ -192,7 +205,7 @@ def _load_folder(folder: Path, record: ArtifactRecord, known: Mapping[str, type]
         return custom.read(
             record.materializer.removeprefix(custom.PREFIX), record.type, folder / folders.FILES, known
         )
-    with _reading(record):
+    with reading(record):
         return containers.read(folder, entries, known)
 
 
@@ -235,7 +248,7 @@ def _writing(store: ArtifactStore) -> Iterator[Path]:
 
 
 @contextmanager
-def _reading(record: ArtifactRecord) -> Iterator[None]:
+def reading(record: ArtifactRecord) -> Iterator[None]:
     """Say which artifact it was when stored content cannot be turned back into a value."""
     try:
         yield
