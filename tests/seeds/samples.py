@@ -1,10 +1,14 @@
-"""The samples of the documents that `mlx` sets out to run, with the import line changed.
+"""The samples of the documents that `mlx` sets out to run, as they stand there: with ZenML's imports and its command.
 
-What the documents leave as `...` or `<...>` is filled in by the tests, and scikit-learn stands where they say TensorFlow.
+What the documents leave as `...` or `<...>`, or use without having imported it, is filled in by the tests, and
+scikit-learn stands where they say TensorFlow.
 """
 
+# The shell that the commands of the documents are pasted into.
+ZENML_IS_MLX = 'zenml() { mlx "$@"; }\n'
+
 BLOG_SIMPLE = """
-from mlxkit import pipeline, step
+from zenml import pipeline, step
 import mlflow
 
 @step(experiment_tracker="mlflow_tracker")
@@ -24,7 +28,7 @@ ml_pipeline()
 """
 
 BLOG_REPRODUCIBLE = """
-from mlxkit import pipeline, step
+from zenml import pipeline, step
 import mlflow
 
 @step(experiment_tracker="mlflow_tracker")
@@ -52,7 +56,7 @@ reproducible_pipeline(learning_rate=0.001, num_epochs=20)
 DATA_STEP = """
 import numpy as np
 from typing import Annotated
-from mlxkit import pipeline, step
+from zenml import pipeline, step
 
 @step
 def load_data() -> tuple[Annotated[np.ndarray, "x_train"], Annotated[np.ndarray, "y_train"]]:
@@ -97,7 +101,8 @@ training()
 '''
 
 DOCS_ACTIVE_TRACKER = """
-from mlxkit import Client, pipeline, step
+from zenml import pipeline, step
+from zenml.client import Client
 import mlflow
 
 experiment_tracker = Client().active_stack.experiment_tracker
@@ -114,7 +119,9 @@ by_name()
 """
 
 DOCS_URL = """
-from mlxkit import client
+from zenml.client import Client
+
+client = Client()
 
 last_run = client.get_pipeline("training").last_run
 trainer_step = last_run.get_step("tf_trainer")
@@ -124,7 +131,7 @@ print(tracking_url)
 
 DOCS_SETTINGS = """
 import mlflow
-from mlxkit.mlflow import MLFlowExperimentTrackerSettings
+from zenml.integrations.mlflow.flavors.mlflow_experiment_tracker_flavor import MLFlowExperimentTrackerSettings
 
 mlflow_settings = MLFlowExperimentTrackerSettings(
     nested=True,
@@ -152,32 +159,31 @@ def with_settings():
 with_settings()
 """
 
-# The shell commands of the three documents, `zenml experiment-tracker` written `mlx tracker` and `zenml` written `mlx`.
-# They are run as they are pasted: with `...`, with blanks after a backslash, with `{{...}}` unquoted.
+# The shell commands of the three documents. They are run as they are pasted: with `...`, with blanks after a backslash, with `{{...}}` unquoted.
 SHELL_LOCAL = """
-mlx integration install mlflow -y
+zenml integration install mlflow -y
 # Register the MLflow experiment tracker
-mlx tracker register mlflow_experiment_tracker --flavor=mlflow
+zenml experiment-tracker register mlflow_experiment_tracker --flavor=mlflow
 
 # Register and set a stack with the new experiment tracker
-mlx stack register custom_stack -e mlflow_experiment_tracker ... --set
+zenml stack register custom_stack -e mlflow_experiment_tracker ... --set
 """
 
 SHELL_BASIC = """
 # Register the MLflow experiment tracker
-mlx tracker register mlflow_experiment_tracker --flavor=mlflow \\\x20
+zenml experiment-tracker register mlflow_experiment_tracker --flavor=mlflow \\\x20
     --tracking_uri=URI --tracking_token=token
 """
 
 SHELL_SECRET = """
 # Create a secret called `mlflow_secret` with key-value pairs for the
 # username and password to authenticate with the MLflow tracking server
-mlx secret create mlflow_secret \\
+zenml secret create mlflow_secret \\
     --username=USERNAME \\
     --password=PASSWORD
 
 # Reference the username and password in our experiment tracker component
-mlx tracker register mlflow \\
+zenml experiment-tracker register mlflow \\
     --flavor=mlflow \\
     --tracking_username={{mlflow_secret.username}} \\
     --tracking_password={{mlflow_secret.password}} \\
@@ -187,7 +193,7 @@ mlx tracker register mlflow \\
 SHELL_SECRETS_MANAGER = """
 # Register a secret called `mlflow_secret` with key-value pairs for the
 # username and password to authenticate with the MLflow tracking server
-mlx secrets-manager secret register mlflow_secret \\
+zenml secrets-manager secret register mlflow_secret \\
     --username=USERNAME \\
     --password=PASSWORD
 """
@@ -198,9 +204,10 @@ BLOG_DEPLOY = """
 import mlflow
 from sklearn.linear_model import LinearRegression
 
-from mlxkit import pipeline, step
-from mlxkit.mlflow import mlflow_register_model_step
-from mlxkit.mlflow import MLFlowModelDeployer, MLFlowDeploymentConfig
+from zenml import pipeline, step
+from zenml.integrations.mlflow.steps import mlflow_register_model_step
+from zenml.integrations.mlflow.model_deployers import MLFlowModelDeployer
+from zenml.integrations.mlflow.services import MLFlowDeploymentConfig
 
 @step
 def train_and_log_model():

@@ -109,7 +109,7 @@ def test_the_documents_commands_work_as_pasted(
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "MLX_KEYRING_PASSWORD_FILE": str(tmp_path / "password"),
     }
-    done = subprocess.run([shell, "-c", text], capture_output=True, text=True, check=False, env=env)
+    done = subprocess.run([shell, "-c", samples.ZENML_IS_MLX + text], capture_output=True, text=True, check=False, env=env)
     if "\\ \n" in text:  # the blank after the backslash ends the command: its next line is none
         assert "--tracking_uri" in done.stderr
     else:

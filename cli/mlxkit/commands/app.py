@@ -45,6 +45,9 @@ COMMANDS: dict[str, Row] = {
     # ZenML's words that have another home here: they work, and say where it is.
     "integration": Row("integration", "Say whether an integration's libraries are there.", is_hidden=True),
     "secrets-manager": Row("secrets_manager", "Write `mlx secret create`.", is_hidden=True),
+    "experiment-tracker": Row("experiment_tracker", "Write `mlx tracker`.", is_hidden=True),
+    "model-registry": Row("model_registry", "Write `mlx registry`, or `mlx model`.", is_hidden=True),
+    "model-deployer": Row("model_deployer", "Write `mlx deployer`, or `mlx deployment`.", is_hidden=True),
 }
 
 

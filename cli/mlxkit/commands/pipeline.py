@@ -10,8 +10,10 @@ from . import terminal
 from .app import new_app
 from .options import Output
 from .terminal import Format
+from .zenml_words import add_pipeline_words
 
 app = new_app("Look at pipelines and their last runs.")
+add_pipeline_words(app)
 
 
 @app.command("list")

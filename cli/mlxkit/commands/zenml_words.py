@@ -88,6 +88,8 @@ def add_pipeline_words(app: typer.Typer) -> None:
 
 def file_of(dotted: str) -> str:
     """Return `steps/train.py:pipeline` for `steps.train.pipeline`, when that file is there, and else the word itself."""
+    if Path(dotted).exists():
+        return dotted
     module, _, name = dotted.rpartition(".")
     path = Path(*module.split(".")).with_suffix(".py") if module else Path()
     return f"{path}:{name}" if module and path.is_file() else dotted

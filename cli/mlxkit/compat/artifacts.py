@@ -43,7 +43,9 @@ class Model(models.Model):
 
     def __init__(self, name: str, version: Any = None, **more: Any) -> None:
         if more.pop("save_models_to_registry", True) is False:
-            note("Model(save_models_to_registry=False) has no effect: only mlflow_register_model_step registers")
+            note(
+                "Model(save_models_to_registry=False) has no effect: only mlflow_register_model_step registers"
+            )
         more.pop("suppress_class_validation_warnings", None)
         more["tags"] = tag_names(more.get("tags"))
         super().__init__(name, None if version is None else str(version), **more)
@@ -52,13 +54,15 @@ class Model(models.Model):
 class Tag:
     """A tag; only its name is kept."""
 
-    def __init__(self, name: str, color: Any = None, cascade: bool | None = None, exclusive: bool = False) -> None:
+    def __init__(
+        self, name: str, color: Any = None, cascade: bool | None = None, exclusive: bool = False
+    ) -> None:
         if exclusive or cascade:
             raise UsageError("Tag(cascade=, exclusive=) is not supported by mlx: tags are plain words")
         self.name, self.color = name, color
 
 
-def ExternalArtifact(value: Any = None, **options: Any) -> Any:  # noqa: N802  it is a class in ZenML
+def ExternalArtifact(value: Any = None, **options: Any) -> Any:
     """Return a value to be given to a step, which stores it as one of its inputs."""
     if "id" in options or "name" in options:
         return named.load_artifact(str(options.get("id") or options["name"]), options.get("version"))
@@ -93,9 +97,13 @@ def log_metadata(metadata: Mapping[str, Any], **target: Any) -> None:
     step = target.pop("step_name", None)
     here = current_step.get()
     if step is not None and (here is None or step != here.name):
-        raise UsageError("log_metadata: only the running step can be given metadata", hint="mlx runs describe")
+        raise UsageError(
+            "log_metadata: only the running step can be given metadata", hint="mlx runs describe"
+        )
     if run is not None and (running is None or str(run) not in (running.run_id, running.run_name)):
-        raise UsageError("log_metadata: a run that is over keeps the metadata that it has", hint="mlx runs tag")
+        raise UsageError(
+            "log_metadata: a run that is over keeps the metadata that it has", hint="mlx runs tag"
+        )
     _refuse("log_metadata", target)
     log(metadata, **known)
 

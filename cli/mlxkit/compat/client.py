@@ -90,7 +90,15 @@ class ActiveStack:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in ("container_registry", "step_operator", "feature_store", "alerter", "annotator", "data_validator", "image_builder"):
+        if name in (
+            "container_registry",
+            "step_operator",
+            "feature_store",
+            "alerter",
+            "annotator",
+            "data_validator",
+            "image_builder",
+        ):
             return None
         raise AttributeError(f"a stack has no {name!r} in mlx")
 
@@ -134,18 +142,26 @@ class Client(OwnClient):
                     f"list_pipeline_runs({key}=...) is not supported by mlx", hint="mlx runs list --where ..."
                 )
         listed = self.runs.list(limit=size, pipeline=pipeline_name or pipeline, status=_value(status))
-        views = [RunView(self.history, self.session.store, item) for item in listed if name in (None, item.name)]
+        views = [
+            RunView(self.history, self.session.store, item) for item in listed if name in (None, item.name)
+        ]
         return views[::-1] if str(sort_by).startswith("asc") else views
 
-    def get_artifact_version(self, name_id_or_prefix: str, version: str | int | None = None, **_: Any) -> ArtifactView:
+    def get_artifact_version(
+        self, name_id_or_prefix: str, version: str | int | None = None, **_: Any
+    ) -> ArtifactView:
         """Return an artifact by name (the newest, or that version) or digest."""
         return named.get_artifact(str(name_id_or_prefix), version)
 
-    def list_artifact_versions(self, *, name: str | None = None, size: int = 20, **_: Any) -> list[ArtifactView]:
+    def list_artifact_versions(
+        self, *, name: str | None = None, size: int = 20, **_: Any
+    ) -> list[ArtifactView]:
         """Return artifacts (of that name), the newest first."""
         listed: Sequence[Any] = self.runs.artifacts(limit=500)
         chosen = [item for item in listed if name in (None, item.name.rpartition("::")[2])][:size]
-        return [ArtifactView(self.runs.artifact(item.name, item.run)[1], self.session.store) for item in chosen]
+        return [
+            ArtifactView(self.runs.artifact(item.name, item.run)[1], self.session.store) for item in chosen
+        ]
 
     def get_secret(self, name_id_or_prefix: str, **_: Any) -> Secret:
         """Return a secret; its values are read when they are asked for."""
@@ -153,13 +169,18 @@ class Client(OwnClient):
 
     def get_step_run(self, *_: Any, **__: Any) -> None:
         """Refuse: a step belongs to a run."""
-        raise UsageError("Client().get_step_run() is not supported by mlx", hint="Client().get_pipeline_run(RUN).steps[STEP]")
+        raise UsageError(
+            "Client().get_step_run() is not supported by mlx",
+            hint="Client().get_pipeline_run(RUN).steps[STEP]",
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         near = did_you_mean(name, [item for item in dir(type(self)) if not item.startswith("_")])
-        raise UnsupportedNameError(f"Client().{name} is not supported by mlx{near}", hint=_ELSEWHERE.get(name))
+        raise UnsupportedNameError(
+            f"Client().{name} is not supported by mlx{near}", hint=_ELSEWHERE.get(name)
+        )
 
 
 class Secret:

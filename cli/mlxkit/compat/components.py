@@ -61,7 +61,7 @@ class Component:
 class MLFlowExperimentTracker(Component):
     """An MLflow tracker."""
 
-    def get_tracking_uri(self, as_plain_text: bool = True) -> str:  # noqa: ARG002  a reference is no address
+    def get_tracking_uri(self, as_plain_text: bool = True) -> str:
         """Return the address that MLflow is reached at, without credentials."""
         connection = self._client.session.tracker(self.name).connection
         return str(bare_address(connection.tracking_uri))
@@ -96,7 +96,9 @@ class MLFlowModelRegistry(Component):
         stage, count = filters.pop("stage", None), filters.pop("count", None)
         for key, value in filters.items():
             if value is not None:
-                raise UsageError(f"list_model_versions({key}=...) is not supported by mlx: it takes stage and count")
+                raise UsageError(
+                    f"list_model_versions({key}=...) is not supported by mlx: it takes stage and count"
+                )
         found = [
             item
             for item in self._client.models.versions(name)

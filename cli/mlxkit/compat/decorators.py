@@ -74,8 +74,7 @@ class ZenStep(Step[Any, Any]):
 
     def with_options(self, **options: Any) -> ZenStep:
         """Return a copy with other options; the names are those of ZenML's `@step`."""
-        made = super().with_options(**translated(options, f"step {self.name!r}"))
-        return made  # type: ignore[return-value]
+        return super().with_options(**translated(options, f"step {self.name!r}"))  # type: ignore[return-value]
 
     configure = with_options
 
@@ -101,7 +100,9 @@ class ZenStep(Step[Any, Any]):
         signature = inspect.signature(self.function)
         passed = {*list(signature.parameters)[: len(args)], *kwargs, *self.parameters}
         left = [
-            name for name, item in signature.parameters.items() if name not in passed and item.default is item.empty
+            name
+            for name, item in signature.parameters.items()
+            if name not in passed and item.default is item.empty
         ]
         if not left:
             return kwargs
@@ -119,8 +120,7 @@ class ZenPipeline(Pipeline[Any, Any]):
         if options.get("steps"):
             raise UsageError(f"{owner}: steps is not supported in with_options", hint="config_path=FILE")
         options.pop("steps", None)
-        made = super().with_options(**named, **translated(options, owner))
-        return made  # type: ignore[return-value]
+        return super().with_options(**named, **translated(options, owner))  # type: ignore[return-value]
 
     configure = with_options
 
@@ -139,7 +139,9 @@ class ZenPipeline(Pipeline[Any, Any]):
         steps = said.get("steps")
         if isinstance(steps, Mapping):
             said["steps"] = {
-                name: translated(options, f"{owner}: steps.{name}") if isinstance(options, Mapping) else options
+                name: translated(options, f"{owner}: steps.{name}")
+                if isinstance(options, Mapping)
+                else options
                 for name, options in steps.items()
             }
         return said
@@ -167,9 +169,7 @@ def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> A
     """Make a function a pipeline; the options are those of ZenML's decorator."""
     if function is not None:
         return ZenPipeline(function)
-    return lambda decorated: ZenPipeline(
-        decorated, **translated(options, f"pipeline {decorated.__name__!r}")
-    )
+    return lambda decorated: ZenPipeline(decorated, **translated(options, f"pipeline {decorated.__name__!r}"))
 
 
 def _is_parameters(kind: Any) -> bool:

@@ -8,4 +8,10 @@ from ..errors import NotFoundError as ZenKeyError
 from ..errors import UsageError as StepContextError
 from ..errors import UsageError as StepInterfaceError
 
-__all__ = ["EntityExistsError", "StackValidationError", "StepContextError", "StepInterfaceError", "ZenKeyError"]
+__all__ = [
+    "EntityExistsError",
+    "StackValidationError",
+    "StepContextError",
+    "StepInterfaceError",
+    "ZenKeyError",
+]

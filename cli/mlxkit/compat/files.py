@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import glob as globbing
 import os
 import shutil
@@ -16,7 +15,7 @@ from ..errors import UsageError
 
 def open(path: str | os.PathLike[str], mode: str = "r") -> IO[Any]:
     """Open a local file."""
-    return builtins.open(_local(path), mode)
+    return _local(path).open(mode)
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
@@ -68,7 +67,7 @@ def copy(src: str | os.PathLike[str], dst: str | os.PathLike[str], overwrite: bo
 
 def glob(pattern: str) -> list[str]:
     """Return the paths that fit a pattern."""
-    return sorted(globbing.glob(str(_local(pattern))))
+    return sorted(globbing.glob(str(_local(pattern))))  # noqa: PTH207  patterns may be absolute
 
 
 def size(path: str | os.PathLike[str]) -> int:
@@ -127,7 +126,9 @@ def write_yaml(file_path: str, contents: Any, sort_keys: bool = True) -> None:
 def _local(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path)
     if "://" in text:
-        raise UsageError(f"zenml.io.fileio reads and writes local paths here, not {text.partition('://')[0]}://")
+        raise UsageError(
+            f"zenml.io.fileio reads and writes local paths here, not {text.partition('://')[0]}://"
+        )
     return Path(text)
 
 

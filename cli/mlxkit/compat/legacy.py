@@ -16,7 +16,7 @@ except ImportError as error:  # pydantic comes with mlflow, and not with mlflow-
 __all__ = ["BaseParameters", "Output"]
 
 
-def Output(**outputs: Any) -> Any:  # noqa: N802  it is a class in ZenML
+def Output(**outputs: Any) -> Any:
     """Return the annotation of several named outputs: `-> Output(train=pd.DataFrame, test=pd.DataFrame)`."""
     if not outputs:
         raise TypeError("Output() names no output")

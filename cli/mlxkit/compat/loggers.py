@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 
-
 _LEVELS = ("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL")
 
 

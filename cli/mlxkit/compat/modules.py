@@ -86,7 +86,10 @@ def _words(name: str) -> tuple[str, ...]:
     if reason:
         return (f"{name} is not supported by mlx: {reason}",)
     parent, _, last = name.rpartition(".")
-    known = [*ALIASES.get(parent, ()), *(key.rpartition(".")[2] for key in ALIASES if key.startswith(f"{parent}."))]
+    known = [
+        *ALIASES.get(parent, ()),
+        *(key.rpartition(".")[2] for key in ALIASES if key.startswith(f"{parent}.")),
+    ]
     return (f"{name} is not supported by mlx{did_you_mean(last, known)}; see {_DOC}",)
 
 

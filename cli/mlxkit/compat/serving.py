@@ -12,7 +12,12 @@ from ..models.steps import mlflow_register_model_step as register
 from .decorators import step
 from .notes import note
 
-_DEPLOYER_STEPS = ("mlflow_model_deployer_step", "mlflow_model_registry_deployer_step", "model_deployer", "deployer")
+_DEPLOYER_STEPS = (
+    "mlflow_model_deployer_step",
+    "mlflow_model_registry_deployer_step",
+    "model_deployer",
+    "deployer",
+)
 _LOGGED_AS = "model"  # the name that ZenML's steps log and ask for unless told
 
 
@@ -20,7 +25,14 @@ class MLFlowDeploymentConfig(sdk.MLFlowDeploymentConfig):
     """How a model is to be served; what names the place it came from is known without being told."""
 
     def __init__(self, **options: Any) -> None:
-        for key in ("pipeline_name", "pipeline_step_name", "run_name", "run_id", "registry_model_name", "description"):
+        for key in (
+            "pipeline_name",
+            "pipeline_step_name",
+            "run_name",
+            "run_id",
+            "registry_model_name",
+            "description",
+        ):
             options.pop(key, None)
         if options.pop("mlserver", False):
             note("MLFlowDeploymentConfig(mlserver=True) has no effect: MLflow has given it up")
@@ -75,7 +87,9 @@ def mlflow_register_model_step(
 ) -> Annotated[RegisteredVersion, "model_version"]:
     """Register the model that a step of this run logged to MLflow."""
     _known_already(experiment_name, run_name)
-    return register.function(model, name, version, description, metadata, trained_model_name, model_source_uri, run_id)
+    return register.function(
+        model, name, version, description, metadata, trained_model_name, model_source_uri, run_id
+    )
 
 
 @step(enable_cache=False, experiment_tracker=False)
@@ -116,7 +130,11 @@ def mlflow_model_registry_deployer_step(
     if mlserver:
         note("mlserver=True has no effect: MLflow has given it up")
     version = None if registry_model_version is None else str(registry_model_version)
-    stage = None if registry_model_stage is None else str(getattr(registry_model_stage, "value", registry_model_stage))
+    stage = (
+        None
+        if registry_model_stage is None
+        else str(getattr(registry_model_stage, "value", registry_model_stage))
+    )
     return serving.mlflow_model_registry_deployer_step.function(
         registry_model_name, version, stage, name=model_name, workers=workers, timeout=timeout
     )

@@ -27,7 +27,11 @@ _CORE = {
     "Model": f"{_ARTIFACTS}:Model",
     "Tag": f"{_ARTIFACTS}:Tag",
 }
-_STEP = {"step": _CORE["step"], "BaseParameters": ".compat.legacy:BaseParameters", "Output": ".compat.legacy:Output"}
+_STEP = {
+    "step": _CORE["step"],
+    "BaseParameters": ".compat.legacy:BaseParameters",
+    "Output": ".compat.legacy:Output",
+}
 _STEP_CONTEXT = {
     "get_step_context": _CORE["get_step_context"],
     "StepContext": ".pipelines.context:StepContext",
@@ -55,9 +59,7 @@ _DEPLOY_STEPS = {
     "mlflow_model_registry_deployer_step": f"{_SERVING}:mlflow_model_registry_deployer_step",
 }
 _MATERIALIZER = {"BaseMaterializer": ".artifacts.materializers.base:BaseMaterializer"}
-_STRINGS = {
-    name: f"{_TEXTS}:{name}" for name in ("HTMLString", "MarkdownString", "CSVString", "JSONString")
-}
+_STRINGS = {name: f"{_TEXTS}:{name}" for name in ("HTMLString", "MarkdownString", "CSVString", "JSONString")}
 _LOGGER = {"get_logger": ".compat.loggers:get_logger"}
 _FILEIO = {
     name: f"{_FILES}:{name}"
@@ -74,7 +76,13 @@ _IO_UTILS = {
     )
 }  # fmt: skip
 _ENUM_NAMES = ("ArtifactType", "ExecutionStatus", "ModelStages", "StackComponentType")
-_EXCEPTIONS = ("ZenKeyError", "EntityExistsError", "StackValidationError", "StepInterfaceError", "StepContextError")
+_EXCEPTIONS = (
+    "ZenKeyError",
+    "EntityExistsError",
+    "StackValidationError",
+    "StepInterfaceError",
+    "StepContextError",
+)
 _INTEGRATIONS = (
     "mlflow", "sklearn", "pandas", "numpy", "tensorflow", "pytorch", "xgboost", "lightgbm", "huggingface", "scipy",
     "polars", "pillow", "evidently", "deepchecks", "aws", "gcp", "azure", "s3", "kubeflow", "kubernetes",

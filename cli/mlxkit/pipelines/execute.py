@@ -35,7 +35,6 @@ from .settings import StepRetryConfig
 from .tracebacks import user_traceback
 
 
-
 @dataclass(frozen=True)
 class StepSpec:
     """Everything about one step call, free of handles: it can be pickled and executed elsewhere."""

@@ -16,7 +16,10 @@ class GuestFinder:
 
     @classmethod
     def find_spec(
-        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        cls,
+        fullname: str,
+        path: Sequence[str] | None = None,  # noqa: ARG003  the import system's protocol
+        target: ModuleType | None = None,  # noqa: ARG003
     ) -> ModuleSpec | None:
         """Return the spec of a module that we serve; None for everything else, and inside a real package."""
         if fullname.partition(".")[0] != _GUEST:

@@ -41,8 +41,8 @@ def find(
         if model.version is not None and str(model.version) != "latest":
             clauses.append("(json_extract(r.metadata, '$.model.version') = ? OR r.id = ?)")
             values += [str(model.version), first or ""]
-    rows = history.connection.execute(
-        "SELECT o.*, s.metadata AS notes FROM outputs o JOIN steps s ON s.id = o.step_id JOIN runs r ON r.id = s.run_id "
+    rows = history.connection.execute(  # the clauses are constants
+        "SELECT o.*, s.metadata AS notes FROM outputs o JOIN steps s ON s.id = o.step_id JOIN runs r ON r.id = s.run_id "  # noqa: S608
         f"WHERE {' AND '.join(clauses)} ORDER BY r.id = ? DESC, s.started DESC LIMIT ?",
         [*values, first or "", _BATCH if version is not None else 1],
     )

@@ -19,6 +19,7 @@ from ..stacks.protocols import RUN_FILE
 from .bytecode import unsettled_bytecode_left_out
 from .decorators import PIPELINES, Pipeline
 from .dryrun import UnknownValueError
+from .guests import serve_guests
 from .invocation import invocation_of
 from .parameters import parse_flags
 from .session import Session, use_session
@@ -223,6 +224,7 @@ def _as_program(file: Path, arguments: Sequence[str]) -> Iterator[None]:
     argv, path, main = sys.argv, list(sys.path), sys.modules.get("__main__")
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.resolve().parent))
+    serve_guests()
     gc.enable()
     try:
         yield
