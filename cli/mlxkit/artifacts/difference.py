@@ -1,0 +1,221 @@
+"""What two stored values differ in: by path, by line, by cell, by element; pickles by what is known without opening them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..records import Record
+from .neutral import Instance, Part, to_json
+from .opening import CLOSED, Opened, of_value, open_safely
+from .records import ArtifactRecord
+from .store import ArtifactStore
+
+MOST = 50  # changes that are named; the others are counted
+
+
+@dataclass(frozen=True)
+class Change(Record):
+    """One difference: where it is, what it is (`changed`, `added`, `removed`), and both values, the left one before."""
+
+    where: str
+    what: str
+    before: Any = None
+    after: Any = None
+
+
+@dataclass(frozen=True)
+class Comparison(Record):
+    """How two values compare: `kind` says by what, `facts` are figures, `lines` the difference of a text.
+
+    `is_equal` is None where nobody can say without opening a pickle.
+    """
+
+    kind: str
+    is_equal: bool | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    lines: tuple[str, ...] = ()
+    note: str = ""
+
+
+def compare(
+    before: ArtifactRecord,
+    after: ArtifactRecord,
+    store: ArtifactStore,
+    *,
+    key: str | None = None,
+    unpickle: bool = False,
+) -> Comparison:
+    """Return what two artifacts differ in; `key` is the column that says which rows of tables belong together.
+
+    Raises NotFoundError for a key that is no column, ArtifactMissingError and ArtifactUnreadableError.
+    """
+    if before.digest == after.digest:
+        return Comparison("same", True, note="the same content, byte by byte")
+    left = open_safely(before, store, unpickle=unpickle)
+    right = open_safely(after, store, unpickle=unpickle)
+    return compare_opened(left, right, key=key)
+
+
+def compare_opened(before: Opened, after: Opened, *, key: str | None = None) -> Comparison:
+    """Return what two opened values differ in."""
+    if "closed" in (before.kind, after.kind):
+        return Comparison(
+            "closed", None if before.kind == after.kind else False, note=before.note or after.note or CLOSED
+        )
+    if before.kind != after.kind:
+        return Comparison("kind", False, changes=(Change("", "changed", before.kind, after.kind),))
+    if before.kind == "table":
+        from .difference_tables import compare_tables
+
+        return compare_tables(before, after, key)
+    if before.kind == "array":
+        from .difference_arrays import compare_arrays
+
+        return compare_arrays(before.value, after.value)
+    if before.kind == "text":
+        return _texts(before.value, after.value)
+    if before.kind == "bytes":
+        return _bytes(before.value, after.value)
+    return (
+        _values(before.value, after.value) if before.kind == "value" else _objects(before.value, after.value)
+    )
+
+
+def _texts(before: str, after: str) -> Comparison:
+    from difflib import unified_diff
+
+    left, right = before.splitlines(), after.splitlines()
+    found = list(unified_diff(left, right, "before", "after", n=2, lineterm=""))
+    body = found[2:]
+    facts = {
+        "added": sum(line.startswith("+") for line in body),
+        "removed": sum(line.startswith("-") for line in body),
+    }
+    note = "" if found or before == after else "only line ends differ"
+    return Comparison("text", before == after, facts, lines=tuple(found), note=note)
+
+
+def _bytes(before: bytes, after: bytes) -> Comparison:
+    shared = min(len(before), len(after))
+    first = next(
+        (at for at in range(0, shared, 4096) if before[at : at + 4096] != after[at : at + 4096]), None
+    )
+    if first is not None:
+        first = next((at for at in range(first, shared) if before[at] != after[at]), None)
+    elif len(before) != len(after):
+        first = shared
+    return Comparison(
+        "bytes", before == after, {"size": [len(before), len(after)], "first_difference": first}
+    )
+
+
+def _values(before: Any, after: Any) -> Comparison:
+    changes, total, unknown = [], 0, False
+    for change in _walk(before, after, ""):
+        if change is None:
+            unknown = True
+            continue
+        total += 1
+        if len(changes) < MOST:
+            changes.append(change)
+    note = f"{total - len(changes)} more" if total > len(changes) else ""
+    if unknown:
+        note = "; ".join(text for text in (note, f"some parts are pickled: {CLOSED}") if text)
+    is_equal = False if total else (None if unknown else True)
+    return Comparison("values", is_equal, {"differences": total}, tuple(changes), note=note)
+
+
+def _walk(before: Any, after: Any, path: str) -> Iterator[Change | None]:
+    """Yield every difference below a path, and None for two parts that nobody can compare without opening them."""
+    if isinstance(before, Instance) and isinstance(after, Instance) and before.name == after.name:
+        if before.name in ("set", "frozenset"):
+            yield from _sets(before.value, after.value, path)
+        else:
+            yield from _walk(before.value, after.value, path)
+    elif isinstance(before, Part) and isinstance(after, Part):
+        yield from _parts(before, after, path)
+    elif isinstance(before, dict) and isinstance(after, dict):
+        for name in before:
+            here = f"{path}.{name}" if path else str(name)
+            if name in after:
+                yield from _walk(before[name], after[name], here)
+            else:
+                yield Change(here, "removed", before=_shown(before[name]))
+        for name in after:
+            if name not in before:
+                yield Change(f"{path}.{name}" if path else str(name), "added", after=_shown(after[name]))
+    elif isinstance(before, (list, tuple)) and type(before) is type(after):
+        for index, (left, right) in enumerate(zip(before, after, strict=False)):
+            yield from _walk(left, right, f"{path}[{index}]")
+        for index in range(len(after), len(before)):
+            yield Change(f"{path}[{index}]", "removed", before=_shown(before[index]))
+        for index in range(len(before), len(after)):
+            yield Change(f"{path}[{index}]", "added", after=_shown(after[index]))
+    elif not _same(before, after):
+        yield Change(path, "changed", _shown(before), _shown(after))
+
+
+def _parts(before: Part, after: Part, path: str) -> Iterator[Change | None]:
+    if before.key == after.key and not before.key.startswith("array"):
+        return
+    left, right = before.read(), after.read()
+    if "closed" in (left.kind, right.kind):
+        yield None if before.format == after.format else Change(path, "changed", before.format, after.format)
+        return
+    found = compare_opened(left, right)
+    if not found.is_equal:
+        yield Change(path, "changed", f"<{before.format}>", f"<{after.format}> {_told(found)}")
+
+
+def _told(found: Comparison) -> str:
+    return ", ".join(
+        f"{name} {value}" for name, value in found.facts.items() if not isinstance(value, (dict, list))
+    )
+
+
+def _sets(before: Any, after: Any, path: str) -> Iterator[Change]:
+    left, right = (list(map(to_json, side)) for side in (before, after))
+    yield from (Change(f"{path}{{}}", "removed", before=item) for item in left if item not in right)
+    yield from (Change(f"{path}{{}}", "added", after=item) for item in right if item not in left)
+
+
+def _same(before: Any, after: Any) -> bool:
+    if type(before) is not type(after):
+        return False
+    if isinstance(before, float):
+        return before == after or (before != before and after != after)
+    try:
+        return bool(before == after)
+    except (TypeError, ValueError):
+        return False
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as JSON, or as much of its text as a line has."""
+    found = to_json(value)
+    if isinstance(found, (dict, list)) or (isinstance(found, str) and len(found) > 200):
+        text = found if isinstance(found, str) else str(found)
+        return text if len(text) <= 200 else f"{text[:197]}..."
+    return found
+
+
+def _objects(before: Any, after: Any) -> Comparison:
+    """Compare objects that were unpickled: their class and, as scikit-learn has it, their parameters."""
+    kinds = [f"{type(item).__module__}.{type(item).__qualname__}" for item in (before, after)]
+    if kinds[0] != kinds[1]:
+        return Comparison("object", False, changes=(Change("class", "changed", *kinds),))
+    if not hasattr(before, "get_params"):
+        return Comparison(
+            "object", None, {"class": kinds[0]}, note="objects of this class cannot be compared"
+        )
+    left, right = (of_value({k: _param(v) for k, v in item.get_params().items()}) for item in (before, after))
+    found = _values(left.value, right.value)
+    note = "" if found.changes else "the parameters are the same; what was learnt from data differs"
+    return Comparison("object", False, {"class": kinds[0], **found.facts}, found.changes, note=note)
+
+
+def _param(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)[:500]
