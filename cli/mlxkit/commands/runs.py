@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .app import new_app
 from .runs_describe import add_description
+from .runs_compare import add_comparison
 from .runs_graph import add_graph
 from .runs_list import add_list
 from .runs_logs import add_logs
@@ -16,5 +17,6 @@ add_list(app)
 add_description(app)
 add_logs(app)
 add_graph(app)
+add_comparison(app)
 add_rerun(app)
 add_tags(app)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import NotFoundError, did_you_mean
+from ..stacks.protocols import TrackerRun
 from . import known
 from .history import _OUTPUT, _RUN_READ, _STEP, History
 from .records import ArtifactListing, OutputRecord, PipelineRecord, RunRecord, StepRecord, iso
@@ -120,6 +121,14 @@ class RunQueries:
             (run_id, tracker),
         ).fetchone()
         return str(row["tracking_uri"]) if row else None
+
+    def tracked_on(self, run_id: str) -> Sequence[TrackerRun]:
+        """Return the tracker's own runs of a run with the trackers they are on, parents first."""
+        rows = self._db.execute(
+            "SELECT tracker, tracking_uri, tracker_run_id, parent FROM tracker_runs WHERE run_id = ? ORDER BY parent DESC",
+            (run_id,),
+        )
+        return [TrackerRun(row["tracker"], row["tracking_uri"], row["tracker_run_id"], bool(row["parent"])) for row in rows]
 
     def metrics(self, run_id: str) -> dict[str, float]:
         """Return the final values of the metrics that a run logged to its tracker, as history keeps them."""

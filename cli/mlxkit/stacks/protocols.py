@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -113,6 +113,27 @@ class ExperimentTracker(Protocol):
 
     def measures_of(self, run: TrackerRun) -> Measured:
         """Return what one tracker run holds; raises when the server does not answer within seconds."""
+
+
+@dataclass(frozen=True)
+class CurvePoint(Record):
+    """One value of a metric: at which step, and when, in seconds since the epoch."""
+
+    step: int
+    time: float
+    value: float
+
+
+class TrackerHistory(ExperimentTracker, Protocol):
+    """A tracker that keeps every value that a metric had."""
+
+    def curves(
+        self, tracker_run_ids: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Mapping[str, Sequence[CurvePoint]]:
+        """Return the points of each metric, or of some, by step; of several runs the first that logged one counts.
+
+        Raises when the tracker does not answer within seconds.
+        """
 
 
 class Orchestrator(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...errors import MlxError
 from ...secrets.masking import mask_text
 from ...stacks.addresses import bare_address
-from ...stacks.protocols import ClientEnvironment, FinalStatus, Measured, RunFacts, TrackerRun
+from ...stacks.protocols import ClientEnvironment, CurvePoint, FinalStatus, Measured, RunFacts, TrackerRun
 from ...stacks.resolve import ResolvedComponent
 from .backend import Backend
 from .connection import Connection, connect
@@ -21,6 +21,8 @@ from .session import MlflowRunTracking
 if TYPE_CHECKING:
     from .probe import TrackerCheck
     from .rest import Rest
+
+_HISTORY_TIMEOUT = 10.0  # seconds for one page
 
 
 class MlflowTracker:
@@ -80,6 +82,20 @@ class MlflowTracker:
         found = within(PROBE_TIMEOUT, lambda: self._backend_as_it_is.measures([run.run_id]), self.connection)
         metrics, params = found.get(run.run_id, ({}, {}))
         return metrics, {key: mask_text(value) for key, value in params.items()}
+
+    def curves(
+        self, tracker_run_ids: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Mapping[str, Sequence[CurvePoint]]:
+        """Return every value that metrics had, of the first of the runs that logged them; raises when there is no answer."""
+        from .curves import client_curves, rest_curves, sqlite_curves
+
+        found = None
+        if self._rest is not None:
+            self.preflight()  # says within two seconds that a server is down
+            found = rest_curves(self._rest, tracker_run_ids, keys, _HISTORY_TIMEOUT)
+        elif self._store is not None:
+            found = sqlite_curves(self._store, tracker_run_ids, keys)
+        return client_curves(self.connection.tracking_uri, tracker_run_ids, keys) if found is None else found
 
     def url(self, run: str | None = None) -> str | None:
         """Return the UI's address: of a run, by MLflow's id or ours (None when there is none), or of all experiments."""
