@@ -86,7 +86,7 @@ COMMANDS: dict[
     ),
     'runs': (
         'Look at what was run.',
-        'list describe url logs graph rerun tag',
+        'list describe url logs graph compare rerun tag',
         (),
         (
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -154,6 +154,21 @@ COMMANDS: dict[
             (('--output-file',), 'Write the drawing here instead of printing it.', 'file', False),
             (('--force',), 'Overwrite FILE.', '', False),
             (('--artifacts',), 'Show what the steps made, too.', '', False),
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'runs compare': (
+        'Show what runs differ in: parameters, metrics, code, data, environment, time.',
+        '',
+        ('run...',),
+        (
+            (('--all',), 'Show what is the same, too.', '', False),
+            (('--lower',), 'Lower values of this metric are better.', 'text', True),
+            (('--higher',), 'Higher values of this metric are better.', 'text', True),
+            (('--curves',), "Draw how metrics went, from the tracker's history.", '', False),
+            (('--html',), 'Write it all, with curves, as one page.', 'file', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
