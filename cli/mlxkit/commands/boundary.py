@@ -9,8 +9,9 @@ from typing import Any
 
 import typer
 
-from ..errors import ExitCode, MlxError, UsageError
+from ..errors import ExitCode, MlxError
 from . import streams, terminal
+from .parsing import usage_error
 
 _LONGEST_LINE = 500
 
@@ -93,7 +94,7 @@ def _unexpected(error: Exception) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its message is the help
             sys.stderr.write(error.format_message().rstrip() + "\n")
             return int(ExitCode.usage)
-        terminal.report_error(UsageError(_first_lower(error.format_message()), hint=_help_of(error)))
+        terminal.report_error(usage_error(error))
         return int(ExitCode.usage)
     if terminal.settings.debug:
         terminal.traceback_of(error)
@@ -115,12 +116,3 @@ def _one_line(text: str) -> str:
     plain = "".join(character if character.isprintable() else " " for character in terminal.masked(text))
     words = " ".join(plain.split())
     return words if len(words) <= _LONGEST_LINE else f"{words[:_LONGEST_LINE]}..."
-
-
-def _first_lower(text: str) -> str:
-    return (text[:1].lower() + text[1:]).rstrip(".")
-
-
-def _help_of(error: Any) -> str | None:
-    ctx = getattr(error, "ctx", None)
-    return f"{ctx.command_path} --help" if ctx is not None else None

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .cells import cell
 from .folding import GAP, column_widths, fold
@@ -34,12 +36,16 @@ def draw_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, has_colo
 
 def draw_pairs(pairs: Sequence[tuple[str, Any]], *, has_colour: bool) -> None:
     """Print a word and a value a line."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in pairs:
-        table.add_row(cell(key), cell(value))
-    _console(has_colour=has_colour).print(table)
+    texts = [(cell(key), cell(value)) for key, value in pairs]
+    indent = max((cell_len(key) for key, _ in texts), default=0) + GAP
+    console = _console(has_colour=has_colour)
+    for key, text in texts:
+        room = max(20, console.width - indent)
+        # An address stays on one line, which the terminal wraps: it is there to be clicked or copied.
+        lines = [text] if "://" in text and " " not in text else fold(text, room).split("\n")
+        console.print(Text(key, "bold"), " " * (indent - cell_len(key)), lines[0], sep="", soft_wrap=True)
+        for line in lines[1:]:
+            console.print(" " * indent, line, sep="", soft_wrap=True)
 
 
 def _console(*, has_colour: bool) -> Console:

@@ -13,6 +13,8 @@ def get_kind(name: str) -> Kind:
     for kind in KINDS.values():
         if name in (kind.name, kind.command, kind.section):
             return kind
+    known = [kind.command for kind in KINDS.values()]
     raise NotFoundError(
-        f"no kind of component called {name!r}{did_you_mean(name, KINDS)}", hint="mlx flavor list"
+        f"no kind of component called {name!r}{did_you_mean(name, [*known, *KINDS])}; there are {', '.join(known)}",
+        hint="mlx flavor list",
     )
