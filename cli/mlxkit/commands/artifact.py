@@ -9,6 +9,7 @@ import typer
 
 from . import terminal
 from .app import new_app
+from .artifact_diff import add_difference
 from .options import Output
 from .terminal import Format
 
@@ -17,11 +18,16 @@ app = new_app("Look at what steps produced, and get it.")
 ArtifactName = Annotated[
     str,
     typer.Argument(
-        metavar="ARTIFACT", help="pipeline::step::output, step::output, output, or the start of a digest."
+        metavar="ARTIFACT",
+        help="pipeline::step::output, step::output, output, or the start of a digest; RUN: before it means as that run had it.",
     ),
 ]
 RunOption = Annotated[
     str | None, typer.Option("--run", metavar="RUN", help="As this run had it, not the newest.")
+]
+Unpickle = Annotated[
+    bool,
+    typer.Option("--unpickle", help="Open pickled values, too; that runs code that is stored with them."),
 ]
 
 
@@ -33,25 +39,61 @@ def list_(
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Only what this run used or made.")
     ] = None,
+    step: Annotated[
+        str | None, typer.Option("--step", metavar="STEP", help="Only what this step made.")
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--type", metavar="TYPE", help="Only this type, such as pandas.DataFrame or DataFrame."),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="How many at most.")] = 50,
     output: Output = Format.table,
 ) -> None:
-    """List artifacts, the newest first."""
+    """List artifacts, the newest first.
+
+    Examples:
+
+      mlx artifact list --run latest
+
+      mlx artifact list --type DataFrame -o json
+    """
     from ..client import Client
 
     runs = Client().runs
-    listed = runs.artifacts(limit=limit, pipeline=pipeline, run_id=runs.get(run).id if run else None)
+    listed = runs.artifacts(
+        limit=limit, pipeline=pipeline, run_id=runs.get(run).id if run else None, step=step, kind=kind
+    )
     terminal.emit(
         listed, output, ["name", "type", "size", "digest", "run", "summary"], empty="no artifacts yet"
     )
 
 
 @app.command("describe")
-def describe(artifact: ArtifactName, run: RunOption = None, output: Output = Format.table) -> None:
-    """Show one artifact."""
-    from ..client import Client
+def describe(
+    artifact: ArtifactName,
+    run: RunOption = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="How many rows or lines to show.")] = 10,
+    unpickle: Unpickle = False,
+    output: Output = Format.table,
+) -> None:
+    """Show one artifact: what it is, where it came from, who used it, and a first look at it.
 
-    terminal.emit_one(Client().runs.artifact(artifact, run)[0], output)
+    Examples:
+
+      mlx artifact describe train::model
+
+      mlx artifact describe latest:load::table --rows 20
+    """
+    from ..client import Client
+    from ..runs.artifact_uses import describe_artifact, find_artifact
+    from ..runs.records import artifact_of
+    from .artifact_preview import emit_description, look_at
+
+    client = Client()
+    found = find_artifact(client.runs, artifact, run)
+    store = client.session.store
+    seen = look_at(artifact_of(found[1]), store, rows=rows, unpickle=unpickle)
+    emit_description(describe_artifact(client.history, store, found, seen.to_dict()), seen, output)
 
 
 @app.command("get")
@@ -66,11 +108,23 @@ def get(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite PATH.")] = False,
 ) -> None:
-    """Print an artifact's value, or copy its file."""
-    from ..client import Client
+    """Print an artifact's value, or copy its file.
 
-    view = Client().get_artifact(artifact, run=run)
+    Examples:
+
+      mlx artifact get train::score
+
+      mlx artifact get load::table --path table.arrow
+    """
+    from ..client import Client
+    from ..runs.artifact_uses import in_run
+
+    name, of = in_run(artifact, run)
+    view = Client().get_artifact(name, run=of)
     if path is None:
         terminal.out(str(view.load()))
     else:
         terminal.say(f"{artifact} written to {view.copy_to(path, overwrite=force)}")
+
+
+add_difference(app)

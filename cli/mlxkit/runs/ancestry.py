@@ -20,7 +20,7 @@ _DIGEST = 16
 
 def input_digests(step: StepRecord) -> dict[str, str]:
     """Return the digest of every artifact that a step was given, by argument; items of a list are `rows[0]`."""
-    return {path: str(item["digest"]) for path, item in _inputs(step.inputs)}
+    return {path: str(item["digest"]) for path, item in artifacts_in(step.inputs)}
 
 
 def inputs_document(step: StepRecord, *, longest: int = LONGEST) -> str:
@@ -48,7 +48,7 @@ def ancestry(steps: Sequence[StepRecord], name: str) -> list[StepRecord]:
         step = by_name.get(waiting.pop(0))
         if step is not None and step.name not in found:
             found[step.name] = step
-            waiting += [str(item["step"]) for _, item in _inputs(step.inputs) if item.get("step")]
+            waiting += [str(item["step"]) for _, item in artifacts_in(step.inputs) if item.get("step")]
     return list(found.values())
 
 
@@ -99,23 +99,23 @@ def _entry(step: StepRecord, digits: int | None) -> dict[str, Any]:
         entry["parameters"] = {key: _short(value) for key, value in step.parameters.items()}
     inputs = {
         path: {"from": str(item["from"]), "digest": str(item["digest"])[:digits]}
-        for path, item in _inputs(step.inputs)
+        for path, item in artifacts_in(step.inputs)
     }
     outputs = {output.name: output.digest[:digits] for output in step.outputs}
     return {**entry, **({"inputs": inputs} if inputs else {}), **({"outputs": outputs} if outputs else {})}
 
 
-def _inputs(tree: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+def artifacts_in(tree: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield every artifact in the described inputs of a step, with the argument it arrives in."""
     if isinstance(tree, Mapping):
         if isinstance(tree.get("digest"), str) and "from" in tree:
             yield path, tree
             return
         for key, item in tree.items():
-            yield from _inputs(item, f"{path}.{key}" if path else str(key))
+            yield from artifacts_in(item, f"{path}.{key}" if path else str(key))
     elif isinstance(tree, (list, tuple)):
         for index, item in enumerate(tree):
-            yield from _inputs(item, f"{path}[{index}]")
+            yield from artifacts_in(item, f"{path}[{index}]")
 
 
 def _short(value: Any) -> Any:

@@ -128,7 +128,10 @@ class RunQueries:
             "SELECT tracker, tracking_uri, tracker_run_id, parent FROM tracker_runs WHERE run_id = ? ORDER BY parent DESC",
             (run_id,),
         )
-        return [TrackerRun(row["tracker"], row["tracking_uri"], row["tracker_run_id"], bool(row["parent"])) for row in rows]
+        return [
+            TrackerRun(row["tracker"], row["tracking_uri"], row["tracker_run_id"], bool(row["parent"]))
+            for row in rows
+        ]
 
     def metrics(self, run_id: str) -> dict[str, float]:
         """Return the final values of the metrics that a run logged to its tracker, as history keeps them."""
@@ -184,14 +187,26 @@ class RunQueries:
         )
 
     def artifacts(
-        self, *, limit: int = 50, pipeline: str | None = None, run_id: str | None = None
+        self,
+        *,
+        limit: int = 50,
+        pipeline: str | None = None,
+        run_id: str | None = None,
+        step: str | None = None,
+        kind: str | None = None,
     ) -> Sequence[ArtifactListing]:
-        """Return what steps produced, the newest first; cached steps produced nothing new and are left out."""
-        wanted = {"r.pipeline": pipeline, "r.id": run_id}
+        """Return what steps produced, the newest first; cached steps produced nothing new and are left out.
+
+        `kind` is a type as it is listed, or the end of one: `DataFrame` for `pandas.DataFrame`.
+        """
+        wanted = {"r.pipeline": pipeline, "r.id": run_id, "s.name": step}
         clauses = [f"{column} = ?" for column, value in wanted.items() if value is not None]
         if run_id is None:
             clauses.append("s.status = 'completed'")
         values: list[Any] = [value for value in wanted.values() if value is not None]
+        if kind is not None:
+            clauses.append("(o.type = ? OR substr(o.type, -length(?) - 1) = '.' || ?)")
+            values += [kind] * 3
         rows = self._db.execute(
             "SELECT r.pipeline, r.id AS run, s.name AS step, s.ended, o.* FROM runs r JOIN steps s ON s.run_id = r.id "
             f"JOIN outputs o ON o.step_id = s.id {'WHERE ' + ' AND '.join(clauses) if clauses else ''} "
