@@ -27,8 +27,8 @@ def problems(data: Any, name: str, part: str | None = None) -> list[str]:
 def _problems(data: Any, schema: Schema, root: Schema, path: str) -> Iterator[str]:
     if "$ref" in schema:
         schema = root["definitions"][schema["$ref"].rpartition("/")[2]]
-    kind = schema["type"]
-    if not isinstance(data, _TYPES[kind]) or (kind == "integer" and isinstance(data, bool)):
+    kind: str = schema["type"]
+    if not _is(data, kind):
         yield f"{path}: {kind} expected"
         return
     if "enum" in schema and data not in schema["enum"]:
@@ -44,6 +44,10 @@ def _problems(data: Any, schema: Schema, root: Schema, path: str) -> Iterator[st
             yield from _problems(item, schema["items"], root, f"{path}[{position}]")
     if kind == "object":
         yield from _inside(data, schema, root, path)
+
+
+def _is(data: Any, kind: str) -> bool:
+    return isinstance(data, _TYPES[kind]) and not (kind == "integer" and isinstance(data, bool))
 
 
 def _inside(data: Mapping[str, Any], schema: Schema, root: Schema, path: str) -> Iterator[str]:

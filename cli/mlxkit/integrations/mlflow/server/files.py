@@ -167,7 +167,7 @@ def _differs(path: Path, text: str) -> bool:
 
 
 def _auth_database(host: str) -> str:
-    return f"postgresql://{DATABASE}@{host}:5432/{DATABASE}"
+    return f"postgresql+psycopg2://{DATABASE}@{host}:5432/{DATABASE}"
 
 
 def _docker_next(served: Served, folder: Path) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def server_command(served: Served, database: str, port: int) -> list[str]:
     """Return the command line of the server; the password of the database comes from the environment."""
     return [
         "mlflow", "server", "--app-name", "basic-auth", "--host", "0.0.0.0", "--port", str(port), "--workers", "1",  # noqa: S104
-        "--backend-store-uri", f"postgresql://{DATABASE}@{database}:5432/{DATABASE}",
+        "--backend-store-uri", f"postgresql+psycopg2://{DATABASE}@{database}:5432/{DATABASE}",
         "--artifacts-destination", served.artifacts or f"{FOLDER}/artifacts",
     ]  # fmt: skip
 

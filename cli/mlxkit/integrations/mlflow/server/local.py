@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ....config.files import make_private_dir, write_atomic
-from ....errors import AlreadyExistsError, ConfigError, CredentialsError, UnreachableError
+from ....errors import AlreadyExistsError, ConfigError, CredentialsError, MlxError, UnreachableError
 from ....secrets.service import SecretService
 from ....secrets.value import SecretValue
 from ....stacks.components import ComponentService
@@ -22,8 +22,8 @@ from ..serving.state import holder
 from . import process
 from .entry import ADMIN, FILE, ServerEntry, read_entry
 from .environment import AUTH_FILE, auth_file
-from .places import is_bucket, need_driver, need_store, shown_backend
-from .planning import Plan, check_port, need_auth
+from .places import is_bucket, need_driver, need_store, shown_backend, with_driver
+from .planning import Plan, check_backend, check_port, need_auth
 from .store import UNFINISHED, ServerStore
 from .tls import make
 from .undo import Undo
@@ -76,7 +76,7 @@ def deploy(store: ServerStore, plan: Plan, waiting: Callable[[str], None]) -> tu
         write_atomic(folder / FILE, entry.dumped())
         undo.note("its process", lambda: process.stop(folder))
         waiting(f"starting the server of {entry.name}")
-        _launch(entry, folder, {**_told(entry), "password": password})
+        _launch_first(entry, folder, {**_told(entry), "password": password})
         warnings = components.register(_KIND, entry.name, "mlflow", plan.attributes).warnings
         undo.note(f"tracker {entry.name}", lambda: components.delete(_KIND, entry.name))
         _test(store, entry.name)
@@ -107,6 +107,7 @@ def start(store: ServerStore, name: str, waiting: Callable[[str], None]) -> None
         told = _told(entry)
         if not (folder / _AUTH_DATABASE).exists():  # the administrator is made anew
             told["password"] = _revealed({"password": f"<<{entry.secret}.password>>"})["password"]
+        check_backend(name, entry.backend, store.project.state_dir)
         check_port(entry)
         waiting(f"starting the server of {name}")
         _launch(entry, folder, told)
@@ -150,9 +151,18 @@ def _launch(entry: ServerEntry, folder: Path, told: dict[str, str]) -> None:
         raise
 
 
+def _launch_first(entry: ServerEntry, folder: Path, told: dict[str, str]) -> None:
+    """Do what `_launch` does; its log is gone with everything else when it fails."""
+    try:
+        _launch(entry, folder, told)
+    except MlxError as error:
+        error.hint = "correct it, and deploy again: nothing was left behind"
+        raise
+
+
 def _told(entry: ServerEntry) -> dict[str, str]:
     """Return what the process has to know and nobody else may see."""
-    return _revealed({"secret_key": f"<<{entry.secret}.secret_key>>", "backend": entry.backend})
+    return _revealed({"secret_key": f"<<{entry.secret}.secret_key>>", "backend": with_driver(entry.backend)})
 
 
 def _revealed(fields: dict[str, str]) -> dict[str, str]:

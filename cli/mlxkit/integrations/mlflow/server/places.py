@@ -21,7 +21,7 @@ _STORES = {
     "hdfs": ("pyarrow", "pyarrow"),
     "sftp": ("pysftp", "pysftp"),
 }
-_POSTGRESQL = ("psycopg2", "psycopg2-binary")
+_DRIVERS = ("psycopg2", "psycopg")
 
 
 def backend_uri(given: str | None, folder: Path) -> str:
@@ -52,8 +52,20 @@ def shown_backend(uri: str) -> str:
 
 def need_driver(uri: str) -> None:
     """Raise MissingDependencyError when the database's client library is missing."""
-    if uri.startswith(("postgresql:", "postgresql+psycopg2:")):
-        _need(*_POSTGRESQL, what="a PostgreSQL backend")
+    if uri.startswith("postgresql:") and not any(map(_is_there, _DRIVERS)):
+        raise MissingDependencyError(
+            "a PostgreSQL backend needs psycopg2, which is not installed", hint="pip install psycopg2-binary"
+        )
+
+
+def with_driver(uri: str) -> str:
+    """Name the driver that is installed: what an address without one means is not the same in every SQLAlchemy."""
+    found = next(filter(_is_there, _DRIVERS), None)
+    return (
+        uri.replace("postgresql:", f"postgresql+{found}:", 1)
+        if uri.startswith("postgresql:") and found
+        else uri
+    )
 
 
 def destination(given: str | None, folder: Path) -> str:
@@ -103,11 +115,14 @@ def is_bucket(url: str) -> bool:
 
 
 def _need(module: str, packages: str, *, what: str) -> None:
-    try:
-        found = find_spec(module) is not None
-    except ModuleNotFoundError:  # the package above it
-        found = False
-    if not found:
+    if not _is_there(module):
         raise MissingDependencyError(
             f"{what} needs {module}, which is not installed", hint=f"pip install {packages}"
         )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package above it
+        return False

@@ -12,7 +12,10 @@ from pathlib import Path
 from ....config.paths import STATE_NAME
 from ....errors import MissingDependencyError, MlxError, UsageError
 from ....secrets.service import SecretService
+from ....secrets.value import SecretValue
 from ....stacks.listening import PortTakenError, listen
+from ..connection import Connection
+from ..probe import probe_database
 from .entry import ServerEntry
 from .environment import listens_beyond
 from .options import port_number, truth
@@ -55,7 +58,7 @@ def plan_local(store: ServerStore, name: str, options: Mapping[str, str]) -> Pla
     )
     need_driver(backend)
     need_store(artifacts)
-    SecretService().resolve({"backend": backend})
+    check_backend(name, backend, store.project.state_dir)
     secret = secret_name(name)
     entry = ServerEntry(
         name, host, port, backend, artifacts, secret, hosts,
@@ -85,6 +88,13 @@ def need_auth() -> None:
 def secret_name(name: str) -> str:
     """Return the name of the secret with a server's credentials."""
     return re.sub(r"[^A-Za-z0-9-]+|__+", "_", name) + "_admin"
+
+
+def check_backend(name: str, backend: str, state_dir: Path) -> None:
+    """Raise when a secret is missing, or nothing listens where the database should: MLflow would try for minutes."""
+    found = SecretService().resolve({"backend": backend})["backend"]
+    uri = found.reveal() if isinstance(found, SecretValue) else found
+    probe_database(Connection(name, "database", uri, state_dir))
 
 
 def check_port(entry: ServerEntry) -> None:
