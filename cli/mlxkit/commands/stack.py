@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from ..config.files import write_atomic
 from ..config.yamltext import MAX_BYTES
-from ..errors import AlreadyExistsError, MlxError
+from ..errors import AlreadyExistsError, MlxError, UsageError
 from ..stacks.kinds import get_kind
 from ..stacks.service import StackService
 from . import terminal
@@ -27,6 +28,15 @@ AnyName = Annotated[
     str | None, typer.Argument(metavar="[NAME]", help="Name of the stack; the active one without it.")
 ]
 New = Annotated[str, typer.Argument(metavar="NEW", help="The other name.")]
+
+
+class Source(str, Enum):
+    """Who wrote an exported stack."""
+
+    mlx = "mlx"
+    zenml = "zenml"
+
+
 Set = Annotated[bool, typer.Option("--set", help="Make it the active stack of this checkout.")]
 
 
@@ -188,15 +198,41 @@ def import_(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there and differs.")] = False,
     set_: Set = False,
+    source: Annotated[
+        Source, typer.Option("--from", metavar="SDK", help="Who exported it: mlx, or zenml.")
+    ] = Source.mlx,
+    secrets_into: Annotated[
+        str | None,
+        typer.Option(
+            "--secrets-into", metavar="SECRET", help="Put ZenML's plain credentials into this new secret."
+        ),
+    ] = None,
+    skip_unsupported: Annotated[
+        bool, typer.Option("--skip-unsupported", help="Leave out what ZenML has and mlx has not.")
+    ] = False,
 ) -> None:
     """Add a stack that was exported.
 
     Examples:
 
       mlx stack import stack.yaml --set
+
+      mlx stack import --from zenml stack.yaml --secrets-into mlflow_secret
     """
     service = StackService()
-    imported = service.import_(_read(file), file, name=name, force=force)
+    if source is Source.zenml:
+        imported = service.import_from_zenml(
+            _read(file),
+            file,
+            name=name,
+            force=force,
+            secrets_into=secrets_into,
+            skip_unsupported=skip_unsupported,
+        )
+    elif secrets_into is not None or skip_unsupported:
+        raise UsageError("--secrets-into and --skip-unsupported are for --from zenml")
+    else:
+        imported = service.import_(_read(file), file, name=name, force=force)
     if set_:
         service.set_active(imported.stacks[0])
     for path in imported.added:
