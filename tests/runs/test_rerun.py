@@ -182,7 +182,7 @@ def test_what_differs_is_said_step_by_step(project: Project) -> None:
         (text,) = db.execute("SELECT parts FROM steps WHERE name = 'scale' AND run_id = ?", (run,)).fetchone()
         parts = {**json.loads(text), "function helper.factor": "another", "package numpy": "1.0"}
         db.execute("UPDATE steps SET parts = ?, cache_key = 'k' WHERE name = 'scale'", (json.dumps(parts),))
-    out, err = project.mlx("runs", "rerun", run)
+    out, _ = project.mlx("runs", "rerun", run)
     assert "scale" in out and "helper `factor` changed; package numpy is no longer used" in out
     assert "load" not in "".join(line for line in out.splitlines() if "\t" in line)
 
@@ -330,7 +330,7 @@ def test_a_plain_script_and_a_file_that_python_started_are_done_again(project: P
 
 def test_a_secret_in_the_words_is_not_kept(project: Project) -> None:
     secret = "s3cr3t-value-of-words"
-    project.write("script.py", f"""
+    project.write("script.py", """
         import sys
         print("RESULT", len(sys.argv))
     """)  # fmt: skip

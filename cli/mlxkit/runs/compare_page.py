@@ -24,8 +24,9 @@ _STYLE = """
 @media (prefers-color-scheme:dark){:root{--paper:#15171a;--text:#e6e8eb;--soft:#9aa3ae;--rule:#30353b;--best:#17361f;--c0:#7db1ff;--c1:#fb923c;--c2:#4ade80;--c3:#c99bff;--c4:#f78fb3;--c5:#5cd3e6;--c6:#facc15;--c7:#a8b3c2}}
 *{box-sizing:border-box}body{margin:0 auto;max-width:1080px;padding:20px;font:14px/1.45 system-ui,sans-serif;background:var(--paper);color:var(--text)}
 h1{font-size:19px;margin:0 0 12px}h2{font-size:15px;margin:28px 0 6px}h3{font-size:14px;font-weight:500;margin:0 0 4px;overflow-wrap:anywhere}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid var(--rule);overflow-wrap:anywhere;min-width:70px}
-th{color:var(--soft);font-weight:500}.best{background:var(--best);font-weight:600}.same td{color:var(--soft)}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid var(--rule);overflow-wrap:anywhere;padding-left:6px}
+th{color:var(--soft);font-weight:500}table.rows{table-layout:fixed}table.heads :is(td,th){white-space:nowrap;padding-right:8px}
+.best{background:var(--best);font-weight:600}.same td{color:var(--soft)}
 .charts{display:flex;flex-wrap:wrap;gap:20px}.charts section{flex:1 1 420px;min-width:0}svg{display:block;width:100%;height:auto}
 svg text{font:11px system-ui,sans-serif;fill:var(--soft)}svg .axis{stroke:var(--rule)}svg path{fill:none;stroke-width:1.8}
 p.note{color:var(--soft);margin:4px 0}
@@ -46,9 +47,9 @@ def _parts(compared: Comparison) -> Iterator[str]:
     yield f"<title>{clean(names)}</title><style>{_STYLE}{rules}</style></head><body><h1>Runs compared</h1>"
     heads = ["", "run", "id", "pipeline", "status", "stack", "started", "seconds"]
     yield _table(heads, [
-        f"<tr><th scope=row>{run.letter}</th>" + "".join(map(_cell, (run.name, run.id, run.pipeline, run.status, run.stack, run.started, run.duration))) + "</tr>"
+        f"<tr><th scope=row>{run.letter}</th>" + "".join(map(_cell, (run.name, run.id, run.pipeline, run.status, run.stack, _moment(run.started), _rounded(run.duration)))) + "</tr>"
         for run in compared.runs
-    ])  # fmt: skip
+    ], "heads")  # fmt: skip
     for note in compared.notes:
         yield f'<p class="note">{clean(note)}</p>'
     letters = [run.letter for run in compared.runs]
@@ -121,11 +122,9 @@ def _share(value: float, low: float, high: float) -> float:
     return 0.5 if high <= low else (value / 2 - low / 2) / (high / 2 - low / 2)
 
 
-def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
+def _table(heads: Sequence[str], rows: Sequence[str], kind: str = "rows") -> str:
     head = "".join(f"<th scope=col>{clean(item)}</th>" for item in heads)
-    return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    )
+    return f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _row(row: ComparedRow, letters: Sequence[str]) -> str:
@@ -136,6 +135,14 @@ def _row(row: ComparedRow, letters: Sequence[str]) -> str:
     return (
         f"<tr{'' if row.differs else ' class=same'}><th scope=row>{clean(row.name)}</th>{''.join(cells)}</tr>"
     )
+
+
+def _moment(started: str | None) -> str:
+    return f"{started[:19].replace('T', ' ')} UTC" if started else ""
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
 
 
 def _cell(value: object, marks: str = "") -> str:
