@@ -122,6 +122,24 @@ def test_evidence_lets_through_and_blocks(shelf: Shelf) -> None:
     assert (left["alias"], left["to"]) == ("production", None)
 
 
+def test_the_first_version_of_a_stage_has_nobody_to_be_compared_with(shelf: Shelf) -> None:
+    shelf.stock(GOOD, BETTER)
+    against = ["val_rmse < @production.val_rmse"]
+    with pytest.raises(NotFoundError):
+        shelf.service.promote(f"{shelf.name}:1", "production", conditions=against)
+    floor = shelf.service.promote(
+        f"{shelf.name}:1", "production", conditions=[*against, "val_rmse < 0"], or_first=True
+    )
+    assert (floor.promoted, [row.expression for row in floor.rows]) == (False, ["val_rmse < 0"])
+    assert shelf.service.promote(f"{shelf.name}:1", "production", conditions=against, or_first=True).promoted
+    second = shelf.service.promote(f"{shelf.name}:2", "production", conditions=against, or_first=True)
+    assert (second.promoted, len(second.rows)) == (True, 1)
+    with pytest.raises(NotFoundError):
+        shelf.service.promote(
+            f"{shelf.name}:2", "champion", conditions=["val_rmse < @other.val_rmse"], or_first=True
+        )
+
+
 def test_a_metric_that_is_not_a_number_blocks(shelf: Shelf) -> None:
     shelf.stock(ODD)
     for condition in ("val_rmse < 1", "val_rmse >= 1", "val_rmse != 1", "1 > val_rmse"):

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import ExitCode
 from . import terminal
-from .options import Output, StackOption
+from .options import DryRun, Output, StackOption
 from .terminal import Format
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ _STAGES = "staging, production, archived, or an alias of your own"
 ModelName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the history.")]
 Stage = Annotated[str, typer.Option("--stage", metavar="STAGE", help=f"Which one: {_STAGES}.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
 
 
 def add_stages(app: typer.Typer, service: Callable[[str | None], ModelService]) -> None:
@@ -39,6 +38,12 @@ def add_stages(app: typer.Typer, service: Callable[[str | None], ModelService]) 
             list[str] | None,
             typer.Option("--if", metavar="CONDITION", help="Only if this holds; repeatable."),
         ] = None,
+        or_first: Annotated[
+            bool,
+            typer.Option(
+                "--or-first", help="Leave out conditions on the holder of the stage while nobody has it."
+            ),
+        ] = False,
         why: Why = "",
         dry_run: DryRun = False,
         output: Output = Format.table,
@@ -51,7 +56,9 @@ def add_stages(app: typer.Typer, service: Callable[[str | None], ModelService]) 
 
         Example: mlx model promote iris:7 --to production --if "val_rmse < @production.val_rmse"
         """
-        done = service(stack).promote(reference, to, why=why, conditions=conditions or (), dry_run=dry_run)
+        done = service(stack).promote(
+            reference, to, why=why, conditions=conditions or (), or_first=or_first, dry_run=dry_run
+        )
         if output is Format.name:
             terminal.out(done.reference)
         elif output is not Format.table:

@@ -11,7 +11,7 @@ from ..config.state_lock import state_lock
 from ..errors import MlxError
 from ..records import Record
 from ..stacks.registries import ModelRegistry, ModelVersion, RegisteredModel
-from .evidence import EvidenceRow, parse_condition
+from .evidence import Condition, EvidenceRow, parse_condition
 from .gate import judge
 from .moves import Kind, Move, before, check_why, moves_of, moves_outside, new_move, tag_of
 from .references import find_model, model_name, resolve, versions_of
@@ -65,9 +65,19 @@ class Promotions:
         self._state_dir = state_dir
 
     def promote(
-        self, reference: str, to: str, *, why: str = "", conditions: Sequence[str] = (), dry_run: bool = False
+        self,
+        reference: str,
+        to: str,
+        *,
+        why: str = "",
+        conditions: Sequence[str] = (),
+        or_first: bool = False,
+        dry_run: bool = False,
     ) -> Promotion:
-        """Give a version a stage or an alias, if every condition holds; they are judged also where it has it already."""
+        """Give a version a stage or an alias, if every condition holds; they are judged also where it has it already.
+
+        With `or_first`, conditions on the holder of that alias are left out while nobody has it.
+        """
         check_why(why)
         alias, asked = check_alias(to), [parse_condition(text) for text in conditions]
         with self._turn():
@@ -78,6 +88,8 @@ class Promotions:
             done = Promotion(
                 version.name, version.version, alias, previous, True, is_dry_run=dry_run, left=left
             )
+            if or_first and previous is None:
+                asked = [condition for condition in asked if alias.lower() not in _aliases_in(condition)]
             rows = judge(self._registry, version, asked)
             if not all(row.holds for row in rows):
                 return _with(done, promoted=False, rows=rows, left=())
@@ -222,3 +234,7 @@ def _with(done: Promotion, **changed: object) -> Promotion:
     from dataclasses import replace
 
     return replace(done, **changed)  # type: ignore[arg-type]
+
+
+def _aliases_in(condition: Condition) -> set[str]:
+    return {metric.alias.lower() for metric in condition.metrics() if metric.alias is not None}

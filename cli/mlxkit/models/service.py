@@ -166,10 +166,22 @@ class ModelService:
         return found
 
     def promote(
-        self, reference: str, to: str, *, why: str = "", conditions: Sequence[str] = (), dry_run: bool = False
+        self,
+        reference: str,
+        to: str,
+        *,
+        why: str = "",
+        conditions: Sequence[str] = (),
+        or_first: bool = False,
+        dry_run: bool = False,
     ) -> Promotion:
-        """Give a version a stage or an alias, if every condition (`val_rmse < @production.val_rmse`) holds."""
-        done = self._promotions.promote(reference, to, why=why, conditions=conditions, dry_run=dry_run)
+        """Give a version a stage or an alias, if every condition (`val_rmse < @production.val_rmse`) holds.
+
+        With `or_first`, conditions on the holder of that alias are left out while nobody has it.
+        """
+        done = self._promotions.promote(
+            reference, to, why=why, conditions=conditions, or_first=or_first, dry_run=dry_run
+        )
         if done.is_changed:
             known.named(self.project.state_dir, done.name, done.alias)
         return done
