@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from dataclasses import replace as with_changes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import active as choice
 from ..config.document import read_config
@@ -242,24 +240,11 @@ class StackService:
 
         return import_stacks(self.project, data, source, name=name, force=force)
 
-    def import_from_zenml(
-        self,
-        data: bytes,
-        source: str,
-        *,
-        name: str | None = None,
-        force: bool = False,
-        secrets_into: str | None = None,
-        skip_unsupported: bool = False,
-    ) -> Imported:
-        """Add a stack that ZenML exported; its plain credentials go into the secret `secrets_into`, or are refused."""
-        from .transfer import import_stacks
-        from .zenml_export import translate
+    def import_from_zenml(self, data: bytes, source: str, **options: Any) -> Imported:
+        """Add a stack that ZenML exported; the options are those of `zenml_export.import_zenml_stack`."""
+        from .zenml_export import import_zenml_stack
 
-        found = translate(data, source, secrets_into=secrets_into, skip_unsupported=skip_unsupported)
-        with _kept_in(secrets_into, found.secrets):
-            imported = import_stacks(self.project, found.text.encode(), source, name=name, force=force)
-        return with_changes(imported, warnings=(*found.notes, *imported.warnings))
+        return import_zenml_stack(self.project, data, source, **options)
 
     def _active_name(self, config: Config) -> str:
         try:
@@ -303,20 +288,3 @@ def _check_free(config: Config, name: str) -> None:
 def _check_components(config: Config, components: Mapping[str, str]) -> None:
     for kind, component in components.items():
         find_component(config, kind, component)
-
-
-@contextmanager
-def _kept_in(secret: str | None, values: Mapping[str, str]) -> Iterator[None]:
-    """Create a secret for what is done inside, and take it away again when that fails."""
-    if secret is None or not values:
-        yield
-        return
-    from ..secrets.service import SecretService
-
-    service = SecretService()
-    service.create(secret, values)
-    try:
-        yield
-    except BaseException:
-        service.delete(secret)
-        raise

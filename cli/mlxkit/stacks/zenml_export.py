@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..config.document import IMPLICIT, decode
 from ..config.kinds import KINDS
 from ..config.model import VERSION
+from ..config.paths import Project
 from ..config.yamltext import dump_yaml, load_yaml
 from ..errors import ConfigError, CredentialsError, MlxError
 from .attributes import plain_credentials
 from .credentials import placeholder
 from .flavors import Flavor, get_flavor
+from .transfer import Imported, import_stacks
 
 _NO_EFFECT = {
     "artifact_store": ("path",),  # only where it is the folder that ZenML made for itself
@@ -31,6 +34,23 @@ class Translation:
     text: str
     notes: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def import_zenml_stack(
+    project: Project,
+    data: bytes,
+    source: str,
+    *,
+    name: str | None = None,
+    force: bool = False,
+    secrets_into: str | None = None,
+    skip_unsupported: bool = False,
+) -> Imported:
+    """Add a stack that ZenML exported; its plain credentials go into the new secret `secrets_into`, or are refused."""
+    found = translate(data, source, secrets_into=secrets_into, skip_unsupported=skip_unsupported)
+    with _kept_in(secrets_into, found.secrets):
+        imported = import_stacks(project, found.text.encode(), source, name=name, force=force)
+    return replace(imported, warnings=(*found.notes, *imported.warnings))
 
 
 def translate(
@@ -150,3 +170,20 @@ def _name(name: str, notes: list[str]) -> str:
     if allowed != name:
         notes.append(f"{name!r} is called {allowed!r} here")
     return allowed
+
+
+@contextmanager
+def _kept_in(secret: str | None, values: Mapping[str, str]) -> Iterator[None]:
+    """Create a secret for what is done inside, and take it away again when that fails."""
+    if secret is None or not values:
+        yield
+        return
+    from ..secrets.service import SecretService
+
+    service = SecretService()
+    service.create(secret, values)
+    try:
+        yield
+    except BaseException:
+        service.delete(secret)
+        raise
