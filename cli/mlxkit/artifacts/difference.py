@@ -113,7 +113,8 @@ def _bytes(before: bytes, after: bytes) -> Comparison:
 
 
 def _values(before: Any, after: Any) -> Comparison:
-    changes, total, unknown = [], 0, False
+    changes: list[Change] = []
+    total, unknown = 0, False
     for change in _walk(before, after, ""):
         if change is None:
             unknown = True

@@ -47,7 +47,9 @@ def compare_tables(before: Opened, after: Opened, key: str | None = None) -> Com
         left, right = (
             {name: column.slice(0, count) for name, column in side.items()} for side in (left, right)
         )
-    figures, cells, named = {}, 0, []
+    figures: dict[str, Any] = {}
+    named: list[Change] = []
+    cells = 0
     for name in shared:
         if name == key:
             continue

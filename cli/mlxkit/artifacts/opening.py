@@ -89,7 +89,8 @@ def _file(name: str, path: Path) -> Opened:
 def _table(table: Any) -> Opened:
     """Name the columns of an Arrow table as pandas had them, where it is one of pandas."""
     metadata = table.schema.metadata or {}
-    names, index = list(table.schema.names), ()
+    names: list[str] = list(table.schema.names)
+    index: tuple[str, ...] = ()
     if b"pandas" in metadata:
         import json
 

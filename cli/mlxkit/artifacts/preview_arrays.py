@@ -30,7 +30,7 @@ def _figures(array: Any) -> dict[str, Any]:
     """Return least, mean and greatest value; of an evenly spread sample where the array is large."""
     if array.size == 0 or array.dtype.kind not in "biuf":
         return {}
-    sample, facts = array, {}
+    sample, facts = array, dict[str, Any]()
     if array.size > _SAMPLE:
         sample, facts = _spread(array), {"sampled": True}
     values = np.asarray(sample, dtype=np.float64)

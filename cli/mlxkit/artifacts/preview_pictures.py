@@ -56,7 +56,7 @@ def _image(value: Any) -> Any:
         return Image.open(BytesIO(value))
     if hasattr(value, "convert"):
         return value
-    shape = getattr(value, "shape", ())
+    shape: Any = getattr(value, "shape", ())
     is_colour = len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= 8
     is_grey = len(shape) == 2 and min(shape) >= 8
     if str(getattr(value, "dtype", "")) != "uint8" or not (is_colour or is_grey):

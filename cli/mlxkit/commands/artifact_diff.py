@@ -33,7 +33,8 @@ class ArtifactDifference(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the sides, then the keys of the comparison itself."""
         data = super().to_dict()
-        return {**data, **data.pop("difference")}
+        found = data.pop("difference")
+        return {**data, **found}
 
 
 def add_difference(app: typer.Typer) -> None:

@@ -81,7 +81,7 @@ def describe_artifact(
         "ORDER BY s.started LIMIT 1",
         (output.digest, output.name),
     ).fetchone()
-    made = (
+    made: dict[str, Any] = (
         dict(first) if first is not None else {"run": listing.run, "run_name": "", "step": "", "ended": None}
     )
     return ArtifactDescription(

@@ -9,9 +9,7 @@ from typing import Any
 from ..records import Record, plain
 from ..secrets.masking import mask_text
 from .queries import RunQueries
-from .records import OutputRecord, RunRecord, StepRecord
-
-_LINK = "experiment_tracker_url"
+from .records import TRACKER_LINK, OutputRecord, RunRecord, StepRecord
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def _node(step: StepRecord) -> GraphStep:
         name=mask_text(step.name), status=step.status, started=data["started"], duration=data["duration"],
         attempts=step.attempts, cached_from=step.cached_from, reason=mask_text(step.reason),
         parameters=_masked(step.parameters), artifacts=tuple(map(_artifact, step.outputs)),
-        error=mask_text(step.error), url=mask_text(str(step.metadata.get(_LINK) or "")),
+        error=mask_text(step.error), url=mask_text(str(step.metadata.get(TRACKER_LINK) or "")),
     )  # fmt: skip
 
 

@@ -81,8 +81,8 @@ def _placed(picture: Drawing, width: float, height: float, gap: float, between: 
     across = _across(layers, up, down, sizes, gap, count)
     left = min((across[node] - sizes[node] / 2 for node in range(len(up))), default=0.0)
     depth = [0.0] * len(up)
-    for number, layer in enumerate(layers):
-        for node in layer:
+    for number, nodes in enumerate(layers):
+        for node in nodes:
             depth[node] = number * (height + between) + height / 2
     places = [(across[node] - left, depth[node]) for node in range(len(up))]
     right = max((places[node][0] + sizes[node] / 2 for node in range(len(up))), default=0.0)
