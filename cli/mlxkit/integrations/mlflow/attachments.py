@@ -7,13 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import quote
 
 from ...config.files import make_private_dir
 from ...errors import MlxError
 from ...stacks.addresses import shown_address
 from .connection import Connection
+from .registry.uris import local_path
 
 if TYPE_CHECKING:  # a local store does without http.client and ssl
     from .rest import Answer, Rest
@@ -32,10 +32,10 @@ def attach(to: Connection, rest: Rest | None, folder: str, name: str, content: b
 
     A place that only MLflow's own client reaches is written to when MLflow is loaded already. Raises an MlxError.
     """
-    parts = urlsplit(folder)
-    if parts.scheme in ("", "file") or _has_drive(folder):
-        _write(to, _local(folder), name, content)
-    elif rest is not None and (path := _path_in(folder, to)) is not None:
+    here = local_path(folder)
+    if here is not None:
+        _write(to, here, name, content)
+    elif rest is not None and (path := _proxied(folder, to)) is not None:
         answer = rest.upload(f"{_API}/{quote(f'{path}/{name}')}", content, _TYPE, timeout=_TIMEOUT)
         if answer.status not in (200, 201, 204):
             raise _refused(rest, answer)
@@ -49,7 +49,8 @@ def attach(to: Connection, rest: Rest | None, folder: str, name: str, content: b
 
 def _write(to: Connection, folder: Path, name: str, content: bytes) -> None:
     # Of a server's own disk we know nothing; where its root is not on this machine, its folders must not be made up here.
-    if to.scenario != "local" and not any(parent.is_dir() for parent in list(folder.parents)[:3]):
+    is_here = folder.is_absolute() and any(parent.is_dir() for parent in list(folder.parents)[:3])
+    if to.scenario != "local" and not is_here:
         raise NotAttachedError(f"{folder} is not on this machine")
     target = folder / name
     try:
@@ -60,23 +61,10 @@ def _write(to: Connection, folder: Path, name: str, content: bytes) -> None:
         raise NotAttachedError(f"{target} cannot be written: {error.strerror}") from error
 
 
-def _local(folder: str) -> Path:
-    return Path(url2pathname(urlsplit(folder).path) if folder.startswith("file:") else folder)
+def _proxied(folder: str, to: Connection) -> str | None:
+    from .registry.proxied_files import ProxiedFiles
 
-
-def _has_drive(folder: str) -> bool:
-    return len(folder) > 2 and folder[1] == ":" and folder[2] in "\\/"
-
-
-def _path_in(folder: str, to: Connection) -> str | None:
-    """Return the path below the server's own artifacts, or None for an address that is not this server's."""
-    parts = urlsplit(folder)
-    if to.scenario != "server" or parts.scheme != "mlflow-artifacts":
-        return None
-    if parts.netloc and parts.netloc != urlsplit(to.api_url).netloc:
-        return None
-    path = unquote(parts.path).strip("/")
-    return path if ".." not in path.split("/") else None
+    return ProxiedFiles.path_in(folder, to)
 
 
 def _refused(rest: Rest, answer: Answer) -> MlxError:
