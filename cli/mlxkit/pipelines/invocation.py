@@ -68,7 +68,7 @@ def invocation_of_program() -> dict[str, Any] | None:
         return None
     if file.resolve() != Path(sys.argv[0]).resolve():  # `python -m`, or something that runs it in its own way
         return None
-    told = {
+    told: dict[str, Any] = {
         "file": str(file.resolve()), "given": str(file), "pipeline": None, "cwd": str(Path.cwd()), "words": [],
         "arguments": sys.argv[1:], "parameters": {}, "stack": None, "tracker": None, "use_cache": True, "config": "",
     }  # fmt: skip

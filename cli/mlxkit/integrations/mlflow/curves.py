@@ -52,7 +52,7 @@ def rest_curves(rest: Rest, runs: Sequence[str], keys: Sequence[str] | None, tim
     return _first_of(runs, of_run)
 
 
-def client_curves(tracking_uri: str, runs: Sequence[str], keys: Sequence[str] | None) -> Curves:
+def client_curves(tracking_uri: str, runs: Sequence[str], keys: Sequence[str] | None = None) -> Curves:
     """Ask any other store through MLflow's own client, which is imported for that."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -130,4 +130,6 @@ def _pages(rest: Rest, run: str, key: str, timeout: float) -> list[CurvePoint]:
 
 def _number(value: Any) -> float:
     number = float(value)
-    return number if abs(number) < _INFINITE else float("inf") if number > 0 else float("-inf")
+    if abs(number) >= _INFINITE:
+        return float("inf") if number > 0 else float("-inf")
+    return number

@@ -90,8 +90,9 @@ class MlflowTracker:
         from .curves import client_curves, rest_curves, sqlite_curves
 
         found = None
-        if self._rest is not None:
+        if self._store is None:
             self.preflight()  # says within two seconds that a server is down
+        if self._rest is not None:
             found = rest_curves(self._rest, tracker_run_ids, keys, _HISTORY_TIMEOUT)
         elif self._store is not None:
             found = sqlite_curves(self._store, tracker_run_ids, keys)
