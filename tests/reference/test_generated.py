@@ -65,9 +65,7 @@ def test_a_page_of_a_command_that_is_gone_is_stale_and_removed(
     assert not old.exists()
 
 
-def test_outside_a_source_tree_nothing_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_outside_a_source_tree_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--write", "--root", str(tmp_path)]) == 1
     assert "not a source tree" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -103,7 +103,7 @@ def test_every_variable_that_is_read_is_documented() -> None:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                read |= set(re.fullmatch(r"MLX_[A-Z_]+", node.value) and [node.value] or [])
+                read |= {node.value} if re.fullmatch(r"MLX_[A-Z_]+", node.value) else set()
     assert read - INTERNAL
     assert not [name for name in sorted(read - INTERNAL) if name not in documented]
 
@@ -140,7 +140,9 @@ def test_plain_text_fits_a_narrow_terminal() -> None:
 
 
 def test_text_that_looks_like_a_command_of_the_language_stays_text() -> None:
-    source = roff(Page("x", 1, "x", (Section("X", (Text(".SH of a `--flag` and 'quotes'"), Code((".x", "\\y")))),)))
+    source = roff(
+        Page("x", 1, "x", (Section("X", (Text(".SH of a `--flag` and 'quotes'"), Code((".x", "\\y")))),))
+    )
     assert "\\&.SH of a \\fB\\-\\-flag\\fR" in source
     assert "\n\\&.x\n\\ey\n" in source
 

@@ -47,35 +47,39 @@ def _flow_keys(text: str, section: str = "") -> list[str]:
     """Return the keys of the flow map that `text` begins with, or of the map that is its value for `section`."""
     found: list[str] = []
     path: list[str] = []
-    word, depth, wanted, quote, skip = "", 0, 2 if section else 1, "", False
-    for character in text:
+    wanted = 2 if section else 1
+    word = key = quote = before = ""
+    is_comment = is_escaped = False
+    for at, character in enumerate(text):
         if quote:
-            quote = "" if character == quote else quote
             word += character
-        elif skip:
-            skip = character != "\n"
+            if is_escaped or (character == "\\" and quote == '"'):
+                is_escaped = not is_escaped
+            elif character == quote:
+                quote = ""
+        elif is_comment:
+            is_comment = character != "\n"
         elif character in "\"'" and not word.strip():
-            quote = character
-            word = character
-        elif character == "#" and (not word or word[-1].isspace()):
-            skip = True
+            quote = word = character
+        elif character == "#" and (not before or before.isspace()):
+            is_comment = True
         elif character in "{[":
-            depth += 1
-            path.append(_unquoted(word))
-            word = ""
+            path.append(key)
+            word = key = ""
         elif character in "}]":
-            depth -= 1
             path.pop()
-            word = ""
-            if depth == 0:
+            word = key = ""
+            if not path:
                 break
         elif character == ",":
-            word = ""
-        elif character == ":" and depth == wanted and (not section or path[1] == section):
-            found.append(_unquoted(word))
-            word = ""
-        elif character != ":":
+            word = key = ""
+        elif character == ":" and (before in ("'", '"') or text[at + 1 : at + 2].strip() == ""):
+            key, word = _unquoted(word), ""
+            if len(path) == wanted and (not section or path[1] == section):
+                found.append(key)
+        else:
             word += character
+        before = character
     return _names(found)
 
 

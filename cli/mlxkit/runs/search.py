@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import NotFoundError, did_you_mean
 from ..records import Record, plain
+from . import known
 from .history import _RUN_READ, History
 from .records import RunRecord
 from .where import KEYED, Condition, Field, as_number, check_status, has_tag, json_path, parse_where
@@ -86,6 +87,10 @@ def search(history: History, wanted: RunFilter, *, limit: int | None = 20) -> Fo
         [*values, *bound, -1 if limit is None else limit],
     ).fetchall()
     runs = [history._run(row) for row in rows]
+    if wanted == RunFilter():
+        known.listed(history.state_dir, runs, len(runs) + 1 if limit is None else limit)
+    if wanted == RunFilter() and limit is not None:
+        known.listed(history.state_dir, runs, limit)
     measures = _measures(db, [run.id for run in runs])
     listed = [
         RunListing(run, measures["metric"].get(run.id, {}), measures["param"].get(run.id, {})) for run in runs

@@ -25,9 +25,13 @@ _mlx() {
     answer=$(_MLX_COMPLETE=bash "$program" "${words[@]:1}" 2>/dev/null) || return 0
     # Only what follows the last break is to be replaced.
     stem=$current
-    for word in = : @; do
-        [[ $COMP_WORDBREAKS == *"$word"* && $current != [\"\']* ]] && stem=${stem##*"$word"}
-    done
+    if [[ $current != [\"\']* ]]; then
+        for word in = :; do
+            [[ $COMP_WORDBREAKS == *"$word"* ]] && stem=${stem##*"$word"}
+        done
+        # This one breaks before itself.
+        [[ $COMP_WORDBREAKS == *@* && $stem == *@* ]] && stem=@${stem##*@}
+    fi
     blanks=${current%"$stem"}
     while IFS= read -r line; do
         if [[ -z $beyond ]]; then
