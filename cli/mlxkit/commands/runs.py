@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .app import new_app
-from .runs_describe import add_description
 from .runs_compare import add_comparison
+from .runs_delete import add_deletion
+from .runs_describe import add_description
 from .runs_graph import add_graph
 from .runs_list import add_list
 from .runs_logs import add_logs
@@ -20,3 +21,4 @@ add_graph(app)
 add_comparison(app)
 add_rerun(app)
 add_tags(app)
+add_deletion(app)

@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..runs.records import RunRecord, StepRecord
+from ..runs.records import TRACKER_LINK, RunRecord, StepRecord
 from ..secrets.masking import mask_text
 from ..stacks.protocols import RunTracking
-from .execute import TRACKER_LINK
 
 NAME = "mlx/graph.html"
 SWITCH = "MLX_GRAPH"

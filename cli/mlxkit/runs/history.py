@@ -99,13 +99,20 @@ class History:
                 )
 
     def find_cached(self, cache_key: str) -> StepRecord | None:
-        """Return the newest completed step run with this cache key."""
+        """Return the newest completed step run with this cache key.
+
+        Where its run was deleted a step that was served from it stands for it, under its id: what was made is the same.
+        """
         with self._lock:
-            row = self.connection.execute(
-                f"SELECT {_STEP} FROM steps WHERE cache_key = ? AND status = 'completed' ORDER BY started DESC LIMIT 1",
-                (cache_key,),
-            ).fetchone()
-            return self._step(row) if row else None
+            for status in ("completed", "cached"):
+                row = self.connection.execute(
+                    f"SELECT {_STEP} FROM steps WHERE cache_key = ? AND status = '{status}' ORDER BY started DESC LIMIT 1",
+                    (cache_key,),
+                ).fetchone()
+                if row is not None:
+                    found = self._step(row)
+                    return found if status == "completed" else replace(found, id=found.cached_from)
+        return None
 
     def last_parts(self, pipeline: str, step: str) -> dict[str, str] | None:
         """Return the cache key's parts of the last time this step ran in this pipeline."""

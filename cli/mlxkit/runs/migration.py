@@ -35,10 +35,9 @@ def stand_in(connection: sqlite3.Connection, tables: str) -> None:
     """Give a history that may only be read the tables it lacks, empty and in memory."""
     connection.execute("PRAGMA query_only = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
-    temporary = tables.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace(
-        "CREATE INDEX ", "CREATE INDEX temp."
-    )
-    connection.executescript(temporary)
+    for statement in tables.split(";"):
+        if statement.strip().startswith("CREATE TABLE "):  # what is empty needs no index
+            connection.execute(statement.replace("CREATE TABLE ", "CREATE TEMP TABLE "))
     connection.execute("PRAGMA query_only = ON")
 
 

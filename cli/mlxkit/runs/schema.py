@@ -49,6 +49,7 @@ CREATE TABLE tracker_runs (
 CREATE INDEX tracker_runs_open ON tracker_runs (is_open) WHERE is_open = 1;
 """
 
+# `releases` is content that deleted runs referred to and that is still to be removed from the store of their stack.
 # A metric's value is a number (not-a-number is the text `nan`, which SQLite would make NULL of), a param's is text.
 _SINCE_2 = """
 CREATE TABLE run_tags (
@@ -60,6 +61,8 @@ CREATE TABLE run_measures (
   PRIMARY KEY (run_id, kind, key)
 ) WITHOUT ROWID;
 CREATE INDEX run_measures_by_value ON run_measures (kind, key, value, run_id);
+CREATE INDEX steps_served ON steps (cache_key, started DESC) WHERE status = 'cached';
+CREATE TABLE releases (stack TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (stack, uri)) WITHOUT ROWID;
 """
 
 

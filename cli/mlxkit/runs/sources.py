@@ -108,6 +108,8 @@ def put(store: Path, content: bytes) -> str:
     """Keep a content and return its digest; what is there already is not written again."""
     digest = hashlib.sha256(content).hexdigest()
     path = store / digest[:2] / digest
+    with contextlib.suppress(OSError):
+        os.utime(path)  # a pruning takes it for one that is still wanted
     if not path.exists():
         make_private_dir(path.parent)
         draft = path.with_name(f".{digest[:12]}.{os.urandom(6).hex()}.tmp")
