@@ -391,3 +391,85 @@ def test_a_failed_run_fails_again_with_its_own_exit_status(project: Project) -> 
     project.write("helper.py", "def factor(x): return x\n")
     _, result, err = project.rerun(run, code=6)
     assert result["status"] == "failed" and "no such factor" in err and project.is_clean()
+
+
+def test_a_rerun_carries_the_run_it_repeats_on_the_tracker(project: Project) -> None:
+    project.write("mlx.yaml", "version: 1\nexperiment_trackers:\n  t: {flavor: mlflow}\nstacks:\n  s: {experiment_tracker: t}\n")  # fmt: skip
+    project.write("p.py", """
+        from mlxkit import pipeline, step
+
+        @step(experiment_tracker=True)
+        def fit() -> int:
+            import mlflow
+            mlflow.log_metric("loss", 0.5)
+            return 1
+
+        @pipeline
+        def train() -> None:
+            fit()
+    """)  # fmt: skip
+    run = project.run()
+    project.write("p.py", "")
+    _, result, err = project.rerun(run)
+    assert result["same_keys"] and "warning" not in err
+    with sqlite3.connect(project.folder / ".mlx" / "mlflow" / "mlflow.db") as db:
+        tagged = db.execute("SELECT value FROM tags WHERE key = 'mlx.rerun_of'").fetchall()
+    assert tagged == [(run,)]
+
+
+def test_a_project_in_a_folder_of_a_repository_and_its_own_import_path(project: Project) -> None:
+    project.commit()
+    inner = project.folder / "team" / "train"
+    for name in ("mlx.yaml", "p.py", "data.txt"):
+        (inner / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.folder / name).rename(inner / name)
+    project.write("src/helper.py", "def factor(x): return x * 10\n")
+    (project.folder / "helper.py").unlink()
+    project.commit()
+    installed = {"PYTHONPATH": str(project.folder / "src")}  # as an editable install has it
+    project.mlx("run", "p.py", cwd=inner, **installed)
+    run = json.loads(project.mlx("runs", "describe", "-o", "json", cwd=inner)[0])["id"]
+    project.write("src/helper.py", "def factor(x): return -1\n")
+    said, result, err = project.rerun(run, "--no-cache", cwd=inner, **installed)
+    assert said == "RESULT 140" and result["same_keys"] and "imported from" not in err
+
+
+def test_what_was_not_laid_out_is_named(project: Project) -> None:
+    project.commit()
+    run = project.run()
+    project.write("sitecustomize.py", "import helper\n")  # before anything is laid out
+    _, _, err = project.rerun(run, PYTHONPATH=str(project.folder))
+    assert f"helper.py was imported from {project.folder.resolve()} as it is now" in err
+
+
+def test_submodules_are_said_to_be_empty(project: Project, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.txt").write_text("a")
+    git(other, "init", "-q")
+    git(other, "add", ".")
+    git(other, "commit", "-q", "-m", "x")
+    project.commit()
+    git(project.folder, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other), "inside")
+    project.commit()
+    said, _, err = project.rerun(project.run())
+    assert said == "RESULT 140" and "submodules are not checked out" in err and project.is_clean()
+
+
+def test_another_worktree_of_the_user_stays(project: Project, tmp_path: Path) -> None:
+    project.commit()
+    run = project.run()
+    git(project.folder, "worktree", "add", "-q", str(tmp_path / "mine"))
+    (tmp_path / "mine").rename(tmp_path / "unplugged")
+    project.rerun(run)
+    assert "mine" in git(project.folder, "worktree", "list")
+
+
+def test_hooks_of_the_repository_do_not_run(project: Project) -> None:
+    project.commit()
+    hook = project.folder / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {project.folder / 'hooked'}\n")
+    hook.chmod(0o755)
+    project.rerun(project.run())
+    assert not (project.folder / "hooked").exists()

@@ -137,8 +137,8 @@ class Rerun:
                         if not repeat.made:
                             raise
                         failure = error
-                for line in self._afterwards(tree):
-                    say(line)
+                    for line in self._afterwards(tree):  # while a relative path means one in the tree
+                        say(line)
         except Terminated:
             raise SystemExit(143) from None
         made = repeat.made.get((repeat.pipeline, repeat.call))

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config.files import make_private_dir
+from ..config.files import NotWritableError, make_private_dir
 from .code import tracked_files
 
 FILE_LIMIT = 1 << 20
@@ -79,7 +79,7 @@ class SourceKeeper:
             if len(content) > FILE_LIMIT:
                 return None
             return put(self._store, content)
-        except OSError:
+        except (OSError, NotWritableError):
             return None
 
 
