@@ -32,7 +32,7 @@ _SETUP = {
         "show() { print; print -r -- \"LINE<$BUFFER>\" }; zle -N show; bindkey '^G' show; PS1='READY> '",
     ),
     "fish": (
-        ["fish", "--no-config", "-i"],
+        ["fish", "-i"],
         "function fish_prompt; echo 'READY> '; end; function fish_greeting; end; set -g fish_color_command normal; "
         "set -g fish_autosuggestion_enabled 0; bind \\cg 'printf \"\\nLINE<%s>\\n\" (commandline | string collect)'",
     ),
