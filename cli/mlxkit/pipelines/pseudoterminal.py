@@ -36,10 +36,6 @@ class Pseudoterminal:
         except OSError:  # it went away
             pass
 
-    def close(self) -> None:
-        """Let go of our end: what still writes to it fails."""
-        os.close(self.master)
-
 
 class ControllingTerminal(Pseudoterminal):
     """A terminal that a program reads from, too; ours passes every key on while `take()` holds."""
@@ -76,6 +72,12 @@ class ControllingTerminal(Pseudoterminal):
             pass
         finally:
             signal.signal(signal.SIGTTOU, handler)
+
+    def release(self) -> None:
+        """Let go of the program's end, which is held until it ended: without it a program that closes its own is hung up."""
+        if self.slave >= 0:
+            os.close(self.slave)
+            self.slave = -1
 
     def suspend_key(self) -> bytes | None:
         """Return the key that suspends, or None when the program reads that key itself."""

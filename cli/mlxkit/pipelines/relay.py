@@ -8,13 +8,13 @@ program, too, and each that is a pipe or a file is a pipe. On Linux it is told b
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
 import os
 import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +101,7 @@ class _Relay:
         finally:
             if self._own:
                 self._own.give_back()
+                self._own.release()
             for descriptor in [*to_close, *(channel.source for channel in self._channels if channel.is_open)]:
                 os.close(descriptor)
 
@@ -125,16 +126,19 @@ class _Relay:
                     self._terminals.append(terminal)
             source, end = (terminal.master, terminal.slave) if terminal else os.pipe()
             ends[number] = end
-            made.append(end)
+            if terminal is None or terminal is not own:
+                made.append(end)
             self._channels.append(Channel(source, number, is_terminal))
         return ends[1], ends[2], made
 
     def _loop(self, child: subprocess.Popen[bytes], signals: SignalRelay) -> None:
-        gone_at: float | None = None
+        is_gone = False
         while any(channel.is_open for channel in self._channels) or child.poll() is None:
-            if gone_at is None and child.poll() is not None:
-                gone_at = time.monotonic()
-            if not self._wait(signals.wakeup, gone_at is not None) and gone_at is not None:
+            if not is_gone and child.poll() is not None:
+                is_gone = True
+                if self._own:
+                    self._own.release()
+            if not self._wait(signals.wakeup, is_gone) and is_gone:
                 break
         for channel in self._channels:
             self._show(channel, channel.masker.finish(), is_last=True)
@@ -184,18 +188,14 @@ class _Relay:
         text = channel.decoder.decode(data, is_last)
         if text:
             self._keep(text.replace("\r\n", "\n") if channel.is_terminal else text)
-        if data and not _write(channel.target, data) and channel.is_open and not is_last:
-            if channel.source != (self._own.master if self._own else None):
-                self._close(channel)  # the program learns, as it would without us, that nobody reads
+        is_lost = data and not _write(channel.target, data)
+        if is_lost and not is_last and (self._own is None or channel.source != self._own.master):
+            self._close(channel)  # the program learns, as it would without us, that nobody reads
 
     def _close(self, channel: Channel) -> None:
         if channel.is_open:
             channel.is_open = False
             os.close(channel.source)
-            if self._own and channel.source == self._own.master:
-                self._own.give_back()
-                self._reads_keys = False
-                self._pending = b""
 
     def _read_keys(self, own: ControllingTerminal) -> None:
         try:
@@ -245,10 +245,8 @@ def _write(descriptor: int, data: bytes) -> bool:
 
 
 def _empty(descriptor: int) -> None:
-    try:
+    with contextlib.suppress(BlockingIOError):
         os.read(descriptor, 4096)
-    except BlockingIOError:
-        pass
 
 
 def _preparation(own: ControllingTerminal | None, ignored: list[signal.Signals]) -> Callable[[], None]:

@@ -55,7 +55,7 @@ class SignalRelay:
         for descriptor in (self.wakeup, self._end):
             os.set_blocking(descriptor, False)
         self._wakeup_before = signal.set_wakeup_fd(self._end, warn_on_full_buffer=False)
-        wanted: dict[int, Any] = {number: self._pass_on for number in _PASSED}
+        wanted: dict[int, Any] = dict.fromkeys(_PASSED, self._pass_on)
         wanted |= {
             signal.SIGTSTP: self._stop,
             signal.SIGCONT: self._go_on,
