@@ -29,21 +29,25 @@ def kind_of_picture(content: bytes) -> dict[str, Any] | None:
 def picture_of(value: Any, width: int) -> Pixels | None:
     """Return a value as a small picture, or None: what is none, what cannot be decoded, or no Pillow to do it."""
     try:
-        image = _image(value)
+        small = _small(_image(value), width)
     except Exception:  # whatever a decoder says of a broken file
         return None
-    if image is None or image.width == 0 or image.height == 0:
+    if small is None:
         return None
-    scale = min(width / image.width, _TALLEST / image.height, 1.0)
-    small = image.convert("RGB").resize(
-        (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    )
     flat = small.tobytes()
     across = small.width * 3
     return tuple(
         tuple((flat[at], flat[at + 1], flat[at + 2]) for at in range(row * across, (row + 1) * across, 3))
         for row in range(small.height)
     )
+
+
+def _small(image: Any, width: int) -> Any:
+    if image is None or image.width == 0 or image.height == 0:
+        return None
+    scale = min(width / image.width, _TALLEST / image.height, 1.0)
+    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+    return image.convert("RGB").resize(size)
 
 
 def _image(value: Any) -> Any:
