@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shlex
 from collections.abc import Callable, Mapping
@@ -74,7 +75,7 @@ def serve_by_files(
 def compose_files(served: Served) -> dict[str, str]:
     """Return the files of a Compose project by name."""
     return {
-        "compose.yaml": dump_yaml(compose_project(served)),
+        "compose.yaml": _yaml(compose_project(served)),
         "Dockerfile": dockerfile(served.artifacts),
         "auth.ini": auth_file(_auth_database("database")),
     }
@@ -84,7 +85,7 @@ def kubernetes_files(served: Served) -> dict[str, str]:
     """Return the manifests, all in one file, and the Dockerfile of the image."""
     objects = manifests(served, auth_file(_auth_database(f"{served.label}-database")))
     return {
-        "mlflow.yaml": "---\n".join(dump_yaml(item) for item in objects),
+        "mlflow.yaml": "---\n".join(map(_yaml, objects)),
         "Dockerfile": dockerfile(served.artifacts),
     }
 
@@ -101,6 +102,11 @@ def check_written(file: str, text: str) -> None:
             wrong += problems(item, "kubernetes", str(kind))
     if wrong:
         raise MlxError(f"{file} is not what it has to be: {'; '.join(wrong)}")
+
+
+def _yaml(data: Mapping[str, Any]) -> str:
+    """Write data without aliases, which YAML makes of what is in it twice."""
+    return dump_yaml(json.loads(json.dumps(data)))
 
 
 def _served(name: str, provider: Provider, options: Mapping[str, str]) -> Served:

@@ -87,7 +87,7 @@ def need_auth() -> None:
 
 def secret_name(name: str) -> str:
     """Return the name of the secret with a server's credentials."""
-    return re.sub(r"[^A-Za-z0-9-]+|__+", "_", name) + "_admin"
+    return re.sub(r"[^A-Za-z0-9-]+", "_", name)[:90].strip("_") + "_admin"
 
 
 def check_backend(name: str, backend: str, state_dir: Path) -> None:
