@@ -99,14 +99,12 @@ def _texts(before: str, after: str) -> Comparison:
 
 
 def _bytes(before: bytes, after: bytes) -> Comparison:
-    shared = min(len(before), len(after))
-    first = next(
-        (at for at in range(0, shared, 4096) if before[at : at + 4096] != after[at : at + 4096]), None
-    )
-    if first is not None:
-        first = next((at for at in range(first, shared) if before[at] != after[at]), None)
-    elif len(before) != len(after):
-        first = shared
+    blocks = range(0, max(len(before), len(after)), 4096)
+    block = next((at for at in blocks if before[at : at + 4096] != after[at : at + 4096]), None)
+    first = None
+    if block is not None:
+        shared = min(len(before), len(after))
+        first = next((at for at in range(block, shared) if before[at] != after[at]), shared)
     return Comparison(
         "bytes", before == after, {"size": [len(before), len(after)], "first_difference": first}
     )
