@@ -126,3 +126,20 @@ def test_a_read_only_project_is_listed_and_described_and_not_tagged(
     refused = mlx_read_only("runs", "tag", "small", "more")
     assert refused.code == ExitCode.failed
     assert "cannot be written" in refused.stderr
+
+
+def test_a_pipeline_is_described_by_its_runs(ran: Callable[..., Result]) -> None:
+    data = json.loads(ran("pipeline", "describe", "train", "-o", "json").stdout)
+    assert (data["runs"], data["last_status"], data["statuses"]) == (
+        3,
+        "failed",
+        {"completed": 2, "failed": 1},
+    )
+    assert data["duration"] > 0
+    assert [run["name"] for run in data["recent"]][:2] == ["large", "small"]
+    assert ran("runs", "delete", "large", "--yes").code == 0
+    (listed,) = json.loads(ran("pipeline", "list", "-o", "json").stdout)
+    assert (listed["runs"], listed["last_status"]) == (2, "completed")
+    text = ran("pipeline", "describe", "train").stdout
+    assert "statuses.completed\t2\n" in text and "\tsmall\t" in text
+    assert ran("pipeline", "describe", "trian").code == ExitCode.not_found

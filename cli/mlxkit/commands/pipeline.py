@@ -34,12 +34,21 @@ def describe(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The pipeline.")],
     output: Output = Format.table,
 ) -> None:
-    """Show one pipeline.
+    """Show one pipeline: how its runs ended, how long one takes, and the newest of them.
 
     Examples:
 
       mlx pipeline describe training
+
+      mlx pipeline describe training -o json
     """
     from ..client import Client
+    from ..runs.pipelines import describe_pipeline
 
-    terminal.emit_one(Client().runs.pipeline(name), output)
+    found = describe_pipeline(Client().history, name)
+    if output is not Format.table:
+        terminal.emit_one(found, output)
+        return
+    terminal.emit_one(found.head(), output)
+    terminal.out("")
+    terminal.emit(found.recent, output, ["id", "name", "status", "stack", "started", "duration"])
