@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,7 +11,9 @@ from ..errors import UsageError
 from ..pipelines.context import StepContext, get_step_context
 from ..pipelines.decorators import step
 from ..pipelines.session import Session, current_session
+from ..runs.history import History
 from ..runs.queries import RunQueries
+from ..runs.records import StepRecord
 from ..stacks.registries import open_registry
 from ..stacks.service import StackService
 from . import tags
@@ -58,8 +61,11 @@ def mlflow_register_model_step(
         raise UsageError("mlflow_register_model_step needs the name of the model", hint='name="my-model"')
     context = get_step_context()
     session = current_session() or Session()
-    queries = RunQueries(session.history)
-    producer = _producer(context)
+    is_called_in_a_step = "trained_model_name" not in context.parameters
+    queries = (
+        _WithTheRunningStep(session.history, context) if is_called_in_a_step else RunQueries(session.history)
+    )
+    producer = None if is_called_in_a_step else _producer(context)
     tracker = _tracker(queries, context, producer) or session.forced_tracker
     registry = open_registry(session.project, context.run.stack, tracker=tracker, waiting=_tell)
     common: dict[str, Any] = {
@@ -76,6 +82,26 @@ def mlflow_register_model_step(
         )
     stack, _ = StackService(session.project).active(context.run.stack)
     return _told(made, context, tracker if tracker != stack.components.get("experiment_tracker") else None)
+
+
+class _WithTheRunningStep(RunQueries):
+    """History with the step that runs now, which is written down when it is over and may have logged a model already."""
+
+    def __init__(self, history: History, context: StepContext) -> None:
+        super().__init__(history)
+        self._context = context
+
+    def steps(self, run_id: str) -> Sequence[StepRecord]:
+        found = list(super().steps(run_id))
+        if run_id == self._context.run.run_id:
+            found.append(
+                StepRecord(
+                    id=self._context.step_run_id, run_id=run_id, name=self._context.name, position=len(found),
+                    status="running", started=time.time(), ended=time.time(), parameters=self._context.parameters,
+                    inputs=self._context.inputs,
+                )
+            )  # fmt: skip
+        return found
 
 
 def _told(made: Registration, context: StepContext, tracker: str | None) -> RegisteredVersion:

@@ -32,7 +32,7 @@ from .outputs import Output, notes_of_outputs, split
 from .parameters import annotations_of
 from .reporting import Reporter
 from .settings import StepRetryConfig
-from .tracebacks import user_traceback
+from .tracebacks import cause_of, summary_of, user_traceback, where
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,9 @@ def ask_cache(spec: StepSpec, services: StepServices) -> CacheAnswer:
         )
     if spec.cache_salt:
         parts["cache_salt"] = spec.cache_salt
+    model = spec.model or services.run.model
+    if model is not None:  # a step may load what belongs to it
+        parts["model"] = f"{model.name} {model.version or ''}".strip()
     key = cache_key(parts)
     if not spec.use_cache:
         return CacheAnswer(key, parts, None, "the cache is off")
@@ -278,6 +281,7 @@ def _failed(
     )
     services.output.note(text)
     services.reporter.detail(detail)
+    services.reporter.failed_at(f"step {spec.name}", summary_of(text), where(cause_of(error)))
     return _ended(blank, "failed", context, error=text)
 
 
