@@ -473,3 +473,20 @@ def test_hooks_of_the_repository_do_not_run(project: Project) -> None:
     hook.chmod(0o755)
     project.rerun(project.run())
     assert not (project.folder / "hooked").exists()
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_a_project_that_was_moved_is_rerun_where_it_is(project: Project, with_git: bool) -> None:
+    project.write(".gitignore", "data.txt\n")
+    if with_git:
+        project.commit()
+    run = project.run()
+    moved = project.folder.with_name("moved")
+    project.folder.rename(moved)
+    project.folder.mkdir()
+    project.folder = moved
+    project.write("helper.py", "def factor(x): return 0\n")
+    if not with_git:
+        project.write("../work/data.txt", "7\n")
+    said, result, _ = project.rerun(run, "--no-cache")
+    assert said == "RESULT 140" and result["same_keys"] and project.is_clean()

@@ -47,7 +47,9 @@ def add_comparison(app: typer.Typer) -> None:
         ] = None,
         output: Output = Format.table,
     ) -> None:
-        """Show what runs differ in: parameters, metrics, code, data, environment, time.
+        """Show what runs differ in, and which did best.
+
+        Parameters, metrics, the project's files, each step's cache key, data, distributions and time are compared.
 
         The best value of a metric has a star: the lowest of a loss or an error, the highest of an accuracy or a score,
         by the words in its name. Only --curves and --html ask the tracker; and metrics of runs that history has none of.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pipelines.fingerprint.changes import explain
-from .code import git_output
+from .code import git_output, top_of
 from .records import RunRecord, StepRecord
 from .sources import get
 
@@ -43,7 +43,7 @@ def files_of(runs: Sequence[RunRecord], state_dir: Path) -> tuple[list[dict[str,
     diffs = [_changed(str(run.code.get("diff") or "")) for run in runs]
     kept = [_kept(run, state_dir) for run in runs]
     tops = [Path(str(run.code["root"])) for run in runs if run.code.get("root")]
-    top = next((item for item in tops if item.is_dir()), None)
+    top = next((item for item in tops if item.is_dir()), None) or (top_of(state_dir.parent) if tops else None)
     names = {name for found in (*diffs, *kept) for name in found}
     note = ""
     known = list(dict.fromkeys(filter(None, commits)))

@@ -116,8 +116,9 @@ def laid_out(plan: CodePlan, state_dir: Path) -> Iterator[Tree]:
         _check_out(plan, root)
         _overlay(plan, root, state_dir)
         tree = Tree(plan.base, root.resolve())
-        if plan.base.is_dir():
-            tree.data = place_data(plan.base, tree.root, with_git=plan.top is not None)
+        beside = plan.top or plan.base  # the repository may have been moved since
+        if beside.is_dir():
+            tree.data = place_data(beside, tree.root, with_git=plan.top is not None)
         yield tree
     finally:
         with _undisturbed():
