@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .cells import cell
+from .cells import cell, for_people
 from .folding import GAP, column_widths, fold
 
 
@@ -35,8 +35,11 @@ def draw_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, has_colo
 
 
 def draw_pairs(pairs: Sequence[tuple[str, Any]], *, has_colour: bool) -> None:
-    """Print a word and a value a line."""
-    texts = [(cell(key), cell(value)) for key, value in pairs]
+    """Print a word and a value a line; what is empty is left out."""
+    shown = [
+        (cell(key), for_people(key, value) if key == "duration" else cell(value)) for key, value in pairs
+    ]
+    texts = [(key, text) for key, text in shown if text]
     indent = max((cell_len(key) for key, _ in texts), default=0) + GAP
     console = _console(has_colour=has_colour)
     for key, text in texts:
