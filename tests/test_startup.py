@@ -36,6 +36,8 @@ CHEAP = [
     ["pipeline", "list"],
     ["artifact", "list"],
     ["flavor", "describe", "mlflow"],
+    ["help"],
+    ["completion", "bash"],
 ]
 
 

@@ -30,6 +30,24 @@ def commands(folder: Path) -> list[Row]:
     return [*rows, *_zenml(folder, env)]
 
 
+def tab(folder: Path) -> list[Row]:
+    """A TAB as the shells' scripts ask for it, against bare Python; CPU seconds."""
+    env = clean_environment(folder)
+    (folder / "p.py").write_text(TEN_STEPS)
+    once([MLX, "init"], folder, env)
+    once([MLX, "run", "p.py"], folder, env)
+    rows = []
+    for what, typed in (
+        ("commands", ["stack", ""]),
+        ("names of stacks", ["stack", "set", ""]),
+        ("names of runs", ["runs", "describe", ""]),
+        ("attributes of a flavor", ["tracker", "register", "team", "--flavor=mlflow", "--"]),
+    ):
+        ours, bare = _paired_env([MLX, *typed], {**env, "_MLX_COMPLETE": "bash"}, BARE, env, folder, runs=21)
+        rows.append(_cpu_row(f"a TAB for {what}, CPU", ours, bare, "bare Python", "2 x"))
+    return rows
+
+
 def trivial(folder: Path) -> list[Row]:
     """Ten trivial steps, recorded: fresh, and fully cached; wall seconds of the whole process."""
     env = clean_environment(folder)
@@ -129,6 +147,7 @@ def history(folder: Path) -> list[Row]:
 
 ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "commands": commands,
+    "tab": tab,
     "trivial": trivial,
     "chain": chain,
     "tracked": tracked,
@@ -154,12 +173,17 @@ def _clone_runs(database: Path, count: int) -> None:
 
 
 def _paired_env(
-    ours: list[str], ours_env: dict[str, str], plain: list[str], plain_env: dict[str, str], cwd: Path
+    ours: list[str],
+    ours_env: dict[str, str],
+    plain: list[str],
+    plain_env: dict[str, str],
+    cwd: Path,
+    runs: int = 5,
 ) -> tuple[Sample, Sample]:
     once(ours, cwd, ours_env)
     once(plain, cwd, plain_env)
     a, b = [], []
-    for _ in range(5):
+    for _ in range(runs):
         a.append(once(ours, cwd, ours_env))
         b.append(once(plain, cwd, plain_env))
     return median(a), median(b)

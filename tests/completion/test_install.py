@@ -102,9 +102,7 @@ def test_what_the_command_installs_works_in_zsh(installed: Path, project: Path) 
         assert started.complete("mlx stack set p") == "mlx stack set prod "
 
 
-def test_bash_completion_finds_what_the_command_installs(
-    installed: Path, project: Path, home: Path
-) -> None:
+def test_bash_completion_finds_what_the_command_installs(installed: Path, project: Path, home: Path) -> None:
     loader = Path("/usr/share/bash-completion/bash_completion")
     if not loader.exists():
         pytest.skip("bash-completion is not installed")

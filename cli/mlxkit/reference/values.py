@@ -20,6 +20,9 @@ _BY_METAVAR = {
     "VERSION": "model_version",
     "ARTIFACT": "artifact",
     "ATTRIBUTE": "attribute",
+    "COMMAND": "file",
+    "SECRET": "secret",
+    "PROVIDER": "choice:local docker kubernetes",
     "STAGE": _STAGES,
     "STATUS": "choice:running completed failed killed interrupted",
     "REFERENCE": "reference",
@@ -66,12 +69,16 @@ def of_option(path: tuple[str, ...], spellings: tuple[str, ...], metavar: str) -
             return _BY_OPTION[spelling]
         if command == "stack" and spelling in _STACK_FLAGS and metavar == "NAME":
             return _STACK_FLAGS[spelling]
+    if command == "secret" and metavar == "KEY":
+        return "secret_key"
     return _BY_METAVAR.get(_bare(metavar), "")
 
 
 def of_argument(path: tuple[str, ...], metavar: str) -> str:
     """Say what an argument is."""
     bare = _bare(metavar)
+    if path[:1] == ("artifact",) and bare in ("A", "B"):
+        return "artifact"
     if bare == "FLAVOR":
         return "flavor:"
     if bare.startswith("NAME [--KEY"):
