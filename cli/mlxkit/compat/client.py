@@ -125,11 +125,13 @@ class Client(OwnClient):
         """The active stack."""
         return self.active_stack
 
-    def get_pipeline_run(self, name_id_or_prefix: str = "latest", **_: Any) -> RunView:
+    def get_pipeline_run(  # type: ignore[override]
+        self, name_id_or_prefix: str = "latest", **_: Any
+    ) -> RunView:
         """Return a run by id, name or the start of its id."""
         return super().get_pipeline_run(str(name_id_or_prefix))
 
-    get_run = get_pipeline_run
+    get_run = get_pipeline_run  # type: ignore[assignment]
 
     def list_pipeline_runs(
         self, *, size: int = 20, name: str | None = None, pipeline_name: str | None = None,

@@ -113,7 +113,7 @@ class ZenStep(Step[Any, Any]):
 class ZenPipeline(Pipeline[Any, Any]):
     """A pipeline of a ZenML file."""
 
-    def with_options(self, **options: Any) -> ZenPipeline:  # type: ignore[override]
+    def with_options(self, **options: Any) -> ZenPipeline:
         """Return a copy with other options: those of ZenML's `@pipeline`, `run_name` and `config_path`."""
         owner = f"pipeline {self.name!r}"
         named = {key: options.pop(key) for key in ("run_name", "config_path") if key in options}

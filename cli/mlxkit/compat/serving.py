@@ -72,7 +72,7 @@ class MLFlowModelDeployer(sdk.MLFlowModelDeployer):
         return self.find_model_server()
 
 
-@step(enable_cache=False, experiment_tracker=False)
+@step(enable_cache=False, experiment_tracker=False)  # type: ignore[untyped-decorator]
 def mlflow_register_model_step(
     model: Any = None,
     name: str | None = None,
@@ -92,7 +92,7 @@ def mlflow_register_model_step(
     )
 
 
-@step(enable_cache=False, experiment_tracker=False)
+@step(enable_cache=False, experiment_tracker=False)  # type: ignore[untyped-decorator]
 def mlflow_model_deployer_step(
     model: Any,
     deploy_decision: bool = True,
@@ -113,7 +113,7 @@ def mlflow_model_deployer_step(
     )  # fmt: skip
 
 
-@step(enable_cache=False, experiment_tracker=False)
+@step(enable_cache=False, experiment_tracker=False)  # type: ignore[untyped-decorator]
 def mlflow_model_registry_deployer_step(
     registry_model_name: str,
     registry_model_version: str | int | None = None,

@@ -13,8 +13,9 @@ from ..runs.records import OutputRecord, StepRecord
 from .body import Body, StepSource, running
 from .context import PipelineContext
 from .decorators import Pipeline, Step
-from .execute import StepServices, ask_cache
+from .execute import StepServices
 from .handles import Handle
+from .lookup import ask_cache
 from .parameters import call_arguments
 from .plan import StepPlan
 from .session import Session

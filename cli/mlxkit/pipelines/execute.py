@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.classes import reference
 from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
@@ -17,17 +16,16 @@ from ..errors import MlxError, StepFailedError
 from ..runs.ancestry import document, inputs_document
 from ..runs.history import History
 from ..runs.queries import RunQueries
-from ..runs.records import TRACKER_LINK, TRACKER_NAME, OutputRecord, StepRecord, artifact_of, output_of
+from ..runs.records import TRACKER_LINK, TRACKER_NAME, OutputRecord, StepRecord, output_of
 from ..secrets.masking import mask_text
 from ..stacks.protocols import Orchestrator, RunTracking, StepFacts
 from ..stacks.tags import INPUTS, LINEAGE
 from .capture import RunOutput
 from .context import PipelineContext, StepContext, current_step
-from .fingerprint import cache_key, code_parts, explain
 from .inputs import Arguments
 from .linked import NOTES
+from .lookup import ask_cache, materializer_for
 from .models import NOTES_KEY, Model
-from .named import stale
 from .outputs import Output, notes_of_outputs, split
 from .parameters import annotations_of
 from .reporting import Reporter
@@ -72,16 +70,6 @@ class StepServices:
     tracking: Callable[[str], RunTracking]
 
 
-@dataclass(frozen=True)
-class CacheAnswer:
-    """Whether a step can be served from the cache, and why or why not."""
-
-    key: str
-    parts: Mapping[str, str]
-    source: StepRecord | None
-    reason: str
-
-
 def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
     """Serve a step from the cache or run it, store its outputs, and commit its record.
 
@@ -107,54 +95,6 @@ def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
     with services.output.of_step(spec.name, spec.position):
         _call_hook(spec.on_success if error is None else spec.on_failure, services, error)
     return record
-
-
-def ask_cache(spec: StepSpec, services: StepServices) -> CacheAnswer:
-    """Compute the cache key and look it up."""
-    materializers = {
-        output.name: materializer_for(spec.materializers, output.name) for output in spec.outputs
-    }
-    known = [reference(item) for item in materializers.values() if item]
-    carried = {*spec.arguments.code(), *(name for name in known if name)}
-    parts = dict(code_parts(spec.function, services.root, tuple(sorted(carried))))
-    parts.update(spec.arguments.digests())
-    for name, materializer in materializers.items():
-        parts[f"output {name}"] = (
-            (reference(materializer) or materializer.__qualname__) if materializer else "auto"
-        )
-    if spec.cache_salt:
-        parts["cache_salt"] = spec.cache_salt
-    model = spec.model or services.run.model
-    if model is not None:  # a step may load what belongs to it
-        parts["model"] = f"{model.name} {model.version or ''}".strip()
-    key = cache_key(parts)
-    if not spec.use_cache:
-        return CacheAnswer(key, parts, None, "the cache is off")
-    source = services.history.find_cached(key)
-    if source is None:
-        before = services.history.last_parts(services.run.name, spec.name)
-        changes = explain(before, parts) if before is not None else ["first run"]
-        return CacheAnswer(key, parts, None, "; ".join(changes) or "it did not complete before")
-    if spec.is_tracked and not source.metadata.get(TRACKER_LINK):
-        return CacheAnswer(key, parts, None, "it was not tracked when it ran")
-    # Also a step that asked for none may have logged: what comes after it works on the tracker of this run.
-    on = source.metadata.get(TRACKER_NAME) if source.metadata.get(TRACKER_LINK) else None
-    if spec.tracker is not None and on is not None and on != spec.tracker:
-        return CacheAnswer(key, parts, None, f"it was tracked on {on!r} when it ran")
-    for kept in source.outputs:
-        if not services.store.exists(artifact_of(kept)):
-            return CacheAnswer(key, parts, None, f"its output {kept.name!r} is gone from the artifact store")
-    changed = stale(services.history, source.metadata)
-    if changed is not None:
-        return CacheAnswer(key, parts, None, f"artifact {changed!r}, which it loaded, is another one now")
-    return CacheAnswer(key, parts, source, f"same code, inputs and parameters as in run {source.run_id}")
-
-
-def materializer_for(materializers: Any, output: str) -> Any:
-    """Return the materializer class that a step asks for, by output name or for all of them."""
-    if isinstance(materializers, Mapping):
-        return materializers.get(output)
-    return materializers
 
 
 def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: StepRecord) -> StepRecord:

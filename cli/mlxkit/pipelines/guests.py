@@ -36,7 +36,7 @@ class GuestFinder:
 def serve_guests() -> None:
     """Serve the imports of another SDK in this process from now on; nothing is imported before somebody asks."""
     if GuestFinder not in sys.meta_path:
-        sys.meta_path.append(GuestFinder)  # type: ignore[arg-type]
+        sys.meta_path.append(GuestFinder)
 
 
 def is_served(module: ModuleType | None) -> bool:

@@ -1,0 +1,73 @@
+"""Whether a step can be served from the cache, and why or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..artifacts.classes import reference
+from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord, artifact_of
+from .fingerprint import cache_key, code_parts, explain
+from .named import stale
+
+if TYPE_CHECKING:
+    from .execute import StepServices, StepSpec
+
+
+@dataclass(frozen=True)
+class CacheAnswer:
+    """Whether a step can be served from the cache, and why or why not."""
+
+    key: str
+    parts: Mapping[str, str]
+    source: StepRecord | None
+    reason: str
+
+
+def ask_cache(spec: StepSpec, services: StepServices) -> CacheAnswer:
+    """Compute the cache key and look it up."""
+    materializers = {
+        output.name: materializer_for(spec.materializers, output.name) for output in spec.outputs
+    }
+    known = [reference(item) for item in materializers.values() if item]
+    carried = {*spec.arguments.code(), *(name for name in known if name)}
+    parts = dict(code_parts(spec.function, services.root, tuple(sorted(carried))))
+    parts.update(spec.arguments.digests())
+    for name, materializer in materializers.items():
+        parts[f"output {name}"] = (
+            (reference(materializer) or materializer.__qualname__) if materializer else "auto"
+        )
+    if spec.cache_salt:
+        parts["cache_salt"] = spec.cache_salt
+    model = spec.model or services.run.model
+    if model is not None:  # a step may load what belongs to it
+        parts["model"] = f"{model.name} {model.version or ''}".strip()
+    key = cache_key(parts)
+    if not spec.use_cache:
+        return CacheAnswer(key, parts, None, "the cache is off")
+    source = services.history.find_cached(key)
+    if source is None:
+        before = services.history.last_parts(services.run.name, spec.name)
+        changes = explain(before, parts) if before is not None else ["first run"]
+        return CacheAnswer(key, parts, None, "; ".join(changes) or "it did not complete before")
+    if spec.is_tracked and not source.metadata.get(TRACKER_LINK):
+        return CacheAnswer(key, parts, None, "it was not tracked when it ran")
+    # Also a step that asked for none may have logged: what comes after it works on the tracker of this run.
+    on = source.metadata.get(TRACKER_NAME) if source.metadata.get(TRACKER_LINK) else None
+    if spec.tracker is not None and on is not None and on != spec.tracker:
+        return CacheAnswer(key, parts, None, f"it was tracked on {on!r} when it ran")
+    for kept in source.outputs:
+        if not services.store.exists(artifact_of(kept)):
+            return CacheAnswer(key, parts, None, f"its output {kept.name!r} is gone from the artifact store")
+    changed = stale(services.history, source.metadata)
+    if changed is not None:
+        return CacheAnswer(key, parts, None, f"artifact {changed!r}, which it loaded, is another one now")
+    return CacheAnswer(key, parts, source, f"same code, inputs and parameters as in run {source.run_id}")
+
+
+def materializer_for(materializers: Any, output: str) -> Any:
+    """Return the materializer class that a step asks for, by output name or for all of them."""
+    if isinstance(materializers, Mapping):
+        return materializers.get(output)
+    return materializers
