@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 
 from mlxkit import Client
+from mlxkit.deployments.entries import DeploymentEntry
 from mlxkit.errors import ExitCode
 from mlxkit.runs.deletion import delete_runs, free_released, is_referred_to, loss_of
 from mlxkit.runs.history import History
 from mlxkit.runs.pruning import Pruning, candidates, sweep_logs, sweep_store
 from mlxkit.runs.queries import RunQueries
 from mlxkit.runs.records import RunRecord
+from mlxkit.stacks.protocols import TrackerRun
 from tests.conftest import Result
 
 MLX = Callable[..., Result]
@@ -261,6 +263,54 @@ def test_pruning_takes_what_is_beyond_the_newest_of_a_pipeline_and_old_and_nothi
     assert chosen(keep=0, status="failed") == []
     assert len(chosen(keep=0)) == 6
     assert [run.id for run in candidates(history, Pruning(keep=4), spared=["train0"])] == ["train1"]
+
+
+def test_what_was_saved_by_hand_is_pruned_only_by_the_name_of_its_pipeline(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    _old(history, 3, pipeline="save_artifact", kind="artifact")
+    assert candidates(history, Pruning(keep=0)) == []
+    assert len(candidates(history, Pruning(keep=1, pipeline="save_artifact"))) == 2
+
+
+def test_content_that_is_saved_by_hand_while_it_is_freed_is_kept(
+    ran: MLX, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the storing and the recording of it a pruning may come by."""
+    from mlxkit.pipelines import named
+
+    record = named._record_alone
+
+    def pruned_before(*given: Any) -> None:
+        for path in _stored():
+            path.unlink()
+        record(*given)
+
+    monkeypatch.setattr(named, "_record_alone", pruned_before)
+    view = named.save_artifact(b"x" * BIG, "by hand")
+    assert len(view.load()) == BIG
+
+
+def test_a_run_that_its_tracker_holds_for_open_is_deleted_with_a_warning(ran: MLX) -> None:
+    run = _run(ran, "p.py")
+    history = Client().history
+    history.add_tracker_run(run.id, TrackerRun("gone", "http://127.0.0.1:9", "m1"))
+    done = ran("runs", "delete", run.id, "--yes")
+    assert done.code == 0
+    assert "warning: gone could not be told yet how some of them ended" in done.stderr
+
+
+def test_a_run_that_a_deployment_was_made_from_is_kept_unless_forced(ran: MLX) -> None:
+    run = _run(ran, "p.py")
+    folder = Path(".mlx/deployments/live")
+    folder.mkdir(parents=True)
+    entry = DeploymentEntry("live", "model", 1, "model@champion", folder, "v1", run=run.id)
+    (folder / "deployment.json").write_bytes(entry.dumped())
+    refused = ran("runs", "delete", run.id, "--yes")
+    assert (refused.code, "deployment 'live' was made from it" in refused.stderr) == (ExitCode.failed, True)
+    assert ran("runs", "prune", "--keep", "0", "--yes").code == 0
+    assert len(Client().runs.list()) == 1
+    assert ran("runs", "delete", run.id, "--yes", "--force").code == 0
+    assert Client().runs.list() == []
 
 
 def test_pruning_needs_to_be_told_what_is_old(ran: MLX) -> None:

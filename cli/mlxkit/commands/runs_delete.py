@@ -84,7 +84,8 @@ def add_deletion(app: typer.Typer) -> None:
 
         With both --keep and --older-than a run goes when it is beyond the newest N of its pipeline and also older than
         the age; --pipeline and --status say which runs are counted. Runs that go on, that have the tag `keep`, or that
-        a deployment of this project was made from stay. Content that no run refers to is freed when it is a day old.
+        a deployment of this project was made from stay, and so does what `save_artifact` kept outside of a run, unless
+        `--pipeline save_artifact` names it. Content that no run refers to is freed when it is a day old.
 
         Examples:
 
@@ -119,7 +120,7 @@ def _delete(
 ) -> None:
     from ..deployments.sizes import size_text
     from ..pipelines.stores import stores_of
-    from ..runs.deletion import delete_runs, free_released, loss_of, refuse_needed
+    from ..runs.deletion import delete_runs, free_released, loss_of, refuse_needed, untold_trackers
 
     refuse_needed(chosen, in_use)
     loss = loss_of(client.history, [run.id for run in chosen])
@@ -130,6 +131,11 @@ def _delete(
             terminal.say(f"would delete {what}")
         return
     if chosen:
+        untold = untold_trackers(client.history, [run.id for run in chosen])
+        if untold:
+            terminal.warn(
+                f"{', '.join(untold)} could not be told yet how some of them ended, and will not be"
+            )
         terminal.confirm(f"delete {what}?", yes=yes)
         delete_runs(client.history, chosen)
     freed = free_released(client.history, stores_of(client.project, with_shared=shared_store))

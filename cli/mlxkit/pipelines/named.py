@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..artifacts.io import save
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..records import plain
-from ..runs.records import OutputRecord, RunRecord, StepRecord, output_of
+from ..runs.records import OutputRecord, RunRecord, StepRecord, artifact_of, output_of
 from ..runs.views import ArtifactView
 from . import linked
 from .context import StepContext, current_pipeline, current_step
@@ -50,6 +50,8 @@ def save_artifact(
     notes = {key: value for key, value in notes.items() if value}
     if context is None:
         _record_alone(session, output, notes)
+        if not session.store.exists(artifact_of(output)):  # a pruning freed it before it was anybody's
+            save(data, materializer=materializer, store=session.store)
     else:
         _add_to_step(context, output, notes)
     return ArtifactView(output, session.store, notes)

@@ -59,6 +59,15 @@ def loss_of(history: History, run_ids: Sequence[str]) -> Loss:
     return Loss(len(run_ids), row["artifacts"], row["size"] + logs)
 
 
+def untold_trackers(history: History, run_ids: Sequence[str]) -> list[str]:
+    """Return the trackers that still hold one of these runs for open, because they did not answer when it ended."""
+    rows = history.connection.execute(
+        f"SELECT DISTINCT tracker FROM tracker_runs WHERE is_open = 1 AND run_id IN {_DOOMED} ORDER BY tracker",
+        (json.dumps(list(run_ids)),),
+    )
+    return [row["tracker"] for row in rows]
+
+
 def refuse_needed(runs: Sequence[RunRecord], in_use: Mapping[str, str] | None = None) -> None:
     """Raise InUseError for a run that goes on, and for those of which `in_use` says who needs them."""
     for run in runs:

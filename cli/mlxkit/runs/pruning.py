@@ -27,7 +27,8 @@ _AT_ONCE = 100
 class Pruning:
     """Which runs go: those beyond the newest `keep` of their pipeline that are also older than `older_than` seconds.
 
-    One of the two may be None and does not count then. `pipeline` and `status` choose among which runs.
+    One of the two may be None and does not count then. `pipeline` and `status` choose among which runs; artifacts that
+    were saved by hand are runs of a pipeline of their own, which has to be named.
     """
 
     keep: int | None = None
@@ -43,6 +44,8 @@ def candidates(history: History, wanted: Pruning, *, spared: Container[str] = ()
     chosen: list[tuple[str, Any]] = []
     if wanted.pipeline is not None:
         chosen.append(("pipeline = ?", wanted.pipeline))
+    else:
+        chosen.append(("kind != ?", "artifact"))
     if wanted.status is not None:
         chosen.append(("status = ?", wanted.status))
     clauses = ["status != 'running'", *(sql for sql, _ in chosen)]
