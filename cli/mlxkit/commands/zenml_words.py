@@ -34,7 +34,7 @@ MODELS_OF_A_REGISTRY = {
 MODELS_OF_A_DEPLOYER = {
     "list": Word("deployment list"),
     "describe": Word("deployment describe"),
-    "get-url": Word("deployment describe"),
+    "get-url": Word("deployment url"),
     "start": Word("deployment start"),
     "stop": Word("deployment stop"),
     "delete": Word("deployment delete"),
