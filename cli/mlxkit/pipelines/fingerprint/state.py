@@ -121,7 +121,11 @@ class State:
 
     def _items(self, values: Iterable[Any]) -> str:
         values = list(values)
-        if ATOMS.issuperset(map(type, values)):
+        kinds = set(map(type, values))
+        if kinds <= ATOMS:
+            if str in kinds:
+                portable = self._reach.parts.places.portable
+                values = [portable(item) if type(item) is str else item for item in values]
             self._spend(len(values) // _BATCH)
             return sha(marshal.dumps(values, 2))  # version 2 says the same whoever else refers to an item
         return ",".join(map(self.text, values))
