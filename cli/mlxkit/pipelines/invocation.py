@@ -12,7 +12,7 @@ from ..secrets.masking import mask_text
 
 if TYPE_CHECKING:
     from .loader import Target
-    from .session import RunOptions
+    from .session import RunOptions, Session
 
 KEY = "invocation"
 RERUN_OF = "rerun_of"
@@ -73,6 +73,17 @@ def invocation_of_program() -> dict[str, Any] | None:
         "arguments": sys.argv[1:], "parameters": {}, "stack": None, "tracker": None, "use_cache": True, "config": "",
     }  # fmt: skip
     return _masked(told)
+
+
+def metadata_of(session: Session, pipeline: str, root: Path) -> dict[str, Any]:
+    """Return what a record says of how its run was started, and of which one it repeats."""
+    repeat, told = session.options.repeat, session.invocation or invocation_of_program()
+    found: dict[str, Any] = {}
+    if told is not None:
+        found[KEY] = {"root": str(root), **told, "call": session.calls}
+    if repeat is not None and repeat.is_of(pipeline, session.calls):
+        found[RERUN_OF] = repeat.of
+    return found
 
 
 def _masked(told: Mapping[str, Any]) -> dict[str, Any]:
