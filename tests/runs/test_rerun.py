@@ -490,3 +490,8 @@ def test_a_project_that_was_moved_is_rerun_where_it_is(project: Project, with_gi
         project.write("../work/data.txt", "7\n")
     said, result, _ = project.rerun(run, "--no-cache")
     assert said == "RESULT 140" and result["same_keys"] and project.is_clean()
+
+
+def test_another_program_is_not_told_again(project: Project) -> None:
+    project.mlx("exec", "--", sys.executable, "-c", "print('x')")
+    assert "was not started from a file" in project.rerun("latest", code=2)[2]

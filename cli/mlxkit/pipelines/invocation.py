@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEY = "invocation"
 RERUN_OF = "rerun_of"
+_OURS = Path(__file__).resolve().parent.parent
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -66,7 +67,8 @@ def invocation_of_program() -> dict[str, Any] | None:
     file = Path(name)
     if not file.is_file() or file.suffix != ".py" or any(part in _INSTALLED for part in file.resolve().parts):
         return None
-    if file.resolve() != Path(sys.argv[0]).resolve():  # `python -m`, or something that runs it in its own way
+    is_ours = file.resolve().is_relative_to(_OURS)
+    if is_ours or file.resolve() != Path(sys.argv[0]).resolve():  # `python -m`, or what runs it in its own way
         return None
     told: dict[str, Any] = {
         "file": str(file.resolve()), "given": str(file), "pipeline": None, "cwd": str(Path.cwd()), "words": [],
