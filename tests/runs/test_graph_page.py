@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -82,6 +83,31 @@ def test_a_step_leads_to_its_details_without_a_script() -> None:
     first = text[text.index('<section id="s0">') : text.index('<section id="s1">')]
     for told in ("first run", "rows", "1.25 s", "int, 3 B", 'href="#s1"'):
         assert told in first
+
+
+def test_a_click_in_a_frame_shows_the_step_and_stays_in_the_page(browser: Browser, tmp_path: Path) -> None:
+    """MLflow shows a page in a frame, where the address of a link may be that of the page around it."""
+    script = """
+        frame.onload = function () {
+          var page = frame.contentDocument;
+          function seen() {
+            return [].map.call(page.querySelectorAll('aside section, aside .hint'), function (part) {
+              return getComputedStyle(part).display === 'none' ? '-' : part.id || 'hint';
+            }).join(' ');
+          }
+          var before = seen();
+          page.querySelectorAll('svg a')[1].dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}));
+          setTimeout(function () { document.title = before + ' | ' + seen(); }, 200);
+        };
+    """
+    outer = tmp_path / "outer.html"
+    outer.write_text(
+        f'<!doctype html><title></title><iframe id="frame" srcdoc="{escape(page(diamond()))}"></iframe><script>{script}</script>',
+        "utf-8",
+    )
+    shown = browser.render(outer)
+    assert shown.console == ()
+    assert "<title>hint - - - - | - - s1 - -</title>" in shown.dom
 
 
 def test_the_details_of_a_failure_are_its_error_its_log_and_its_link() -> None:

@@ -30,8 +30,7 @@ main{flex:1;display:flex;min-height:0}
 .zoom{position:absolute;right:22px;bottom:18px;display:none;gap:4px}.live .zoom{display:flex}
 .zoom button{font:inherit;min-width:34px;height:32px;border:1px solid var(--rule);border-radius:6px;background:var(--panel);color:var(--text);cursor:pointer}
 aside{width:380px;flex:none;overflow:auto;border-left:1px solid var(--rule);background:var(--panel);padding:14px 18px}
-aside section{display:none}aside .hint{display:none}aside section:target{display:block}
-aside:not(:has(section:target)) .hint{display:block}
+aside section,aside .hint{display:none}aside section.shown,body:not(.live) aside section:target,.live:not(.picked) .hint,body:not(.live) aside:not(:has(section:target)) .hint{display:block}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:3px 8px 3px 0;border-bottom:1px solid var(--rule);overflow-wrap:anywhere}th{font-weight:500;color:var(--soft);white-space:nowrap}
 pre{margin:0;padding:8px;border:1px solid var(--rule);border-radius:6px;background:var(--paper);overflow:auto;max-height:340px;font:12px/1.4 ui-monospace,monospace}
 .canvas a{outline:none}.canvas a:focus-visible rect,.canvas a:hover rect{stroke-width:3}.canvas a.chosen rect{stroke-width:3}
@@ -54,11 +53,16 @@ box.addEventListener('pointerdown',function(e){if(e.button===0&&!e.target.closes
 window.addEventListener('pointermove',function(e){if(held){box.scrollLeft=held.x-e.clientX;box.scrollTop=held.y-e.clientY;}});
 window.addEventListener('pointerup',function(){held=null;box.classList.remove('held');});
 var links=[].slice.call(svg.querySelectorAll('a'));
-function mark(){links.forEach(function(a){a.classList.toggle('chosen',a.getAttribute('href')===location.hash);});}
-window.addEventListener('hashchange',mark);mark();
+function show(hash){var found=null;
+[].forEach.call(document.querySelectorAll('aside section'),function(part){var is='#'+part.id===hash;part.classList.toggle('shown',is);if(is)found=part;});
+document.body.classList.toggle('picked',!!found);links.forEach(function(a){a.classList.toggle('chosen',a.getAttribute('href')===hash);});
+if(found)found.parentNode.scrollTop=0;}
+document.addEventListener('click',function(e){var a=e.target.closest('a'),to=a&&a.getAttribute('href');if(!to||to[0]!=='#')return;e.preventDefault();show(to);
+try{history.replaceState(null,'',to);}catch(ignored){}});
+window.addEventListener('hashchange',function(){show(location.hash);});show(location.hash);
 svg.addEventListener('keydown',function(e){var at=links.indexOf(document.activeElement),to={ArrowDown:1,ArrowRight:1,ArrowUp:-1,ArrowLeft:-1}[e.key];
 if(at<0||!to)return;e.preventDefault();var next=links[at+to];if(next)next.focus();});
-document.addEventListener('keydown',function(e){if(e.ctrlKey||e.metaKey||e.altKey)return;if(e.key==='+')zoom(scale*1.25);else if(e.key==='-')zoom(scale/1.25);else if(e.key==='0')fit();else if(e.key==='Escape')location.hash='#';});
+document.addEventListener('keydown',function(e){if(e.ctrlKey||e.metaKey||e.altKey)return;if(e.key==='+')zoom(scale*1.25);else if(e.key==='-')zoom(scale/1.25);else if(e.key==='0')fit();else if(e.key==='Escape')show('');});
 var all=Math.min((box.clientWidth-20)/w,(box.clientHeight-20)/h);if(all<1)zoom(Math.max(all,Math.min(1,(box.clientWidth-20)/w),.6));
 })();
 """
@@ -67,7 +71,8 @@ var all=Math.min((box.clientWidth-20)/w,(box.clientHeight-20)/h);if(all<1)zoom(M
 def page(graph: RunGraph, *, logs: Mapping[str, str] | None = None) -> str:
     """Return the whole document; `logs` are the last lines that steps printed, by step.
 
-    A step is a link to its details, which the style sheet shows: the scripts only zoom, pan and move the focus.
+    A step is a link to its details, which the style sheet shows. With the script the link is not followed, because in a
+    frame, as MLflow shows the page, it would lead out of the page; and one can zoom, pan and go from step to step by keys.
     """
     picture = drawing(graph)
     look = style() + _STYLE
