@@ -1,4 +1,4 @@
-# Completion of mlx for bash 3.2 or newer. Written by `python -m mlxkit.reference --write`; do not edit.
+# Completion of mlx for bash 3.2 or newer; `mlx completion install` puts it where bash looks.
 
 _mlx() {
     local program=$1 rest=${COMP_LINE:0:COMP_POINT} word blanks answer line current stem beyond

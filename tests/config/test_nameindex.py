@@ -97,6 +97,7 @@ def test_whatever_lies_there_nothing_is_raised(tmp_path: Path, planted: str) -> 
     add(tmp_path, "runs", "one")
     remember(tmp_path, "runs", ["one"])
     forget(tmp_path, "runs", lambda _: True)
+    assert [file.name for file in path.parent.iterdir()] == ["runs"]
 
 
 def test_a_state_that_cannot_be_written_is_left_alone(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ COMMANDS: dict[
             (('--name', '-n'), 'Name the run; {date} and {time} are filled in.', 'text', False),
             (('--no-cache',), 'Run every step.', '', False),
             (('--dry-run',), 'Say which steps would run and why, and run none.', '', False),
+            (('--no-progress',), 'Print a line an event instead of a live view.', '', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
@@ -72,7 +73,7 @@ COMMANDS: dict[
     'exec': (
         'Run any program as one tracked run.',
         '',
-        ('...',),
+        ('file...',),
         (
             (('--stack', '-s'), 'Use this stack instead of the active one.', 'stack', False),
             (('--tracker', '-t'), 'Log to this tracker.', 'component:experiment_tracker', False),
@@ -103,7 +104,7 @@ COMMANDS: dict[
             (('--stack',), 'Only runs on this stack.', 'stack', False),
             (('--since',), 'Only runs begun since a date, an ISO time, or an age: 2h, 7d, 3w.', 'text', False),
             (('--until',), 'Only runs begun before then; a date counts whole.', 'text', False),
-            (('--tag',), 'Only runs with this tag.', 'text', True),
+            (('--tag',), 'Only runs with this tag; a key alone means any value.', 'text', True),
             (('--where', '-w'), 'Only runs of which this is true.', 'text', True),
             (('--sort',), 'Sort by started, duration, name, status, metrics.NAME or params.NAME; -FIELD from the largest.', 'text', False),
             (('--reverse', '-r'), 'Turn the order round.', '', False),
@@ -160,7 +161,7 @@ COMMANDS: dict[
         '',
     ),
     'runs compare': (
-        'Show what runs differ in: parameters, metrics, code, data, environment, time.',
+        'Show what runs differ in, and which did best.',
         '',
         ('run...',),
         (
@@ -179,7 +180,7 @@ COMMANDS: dict[
         '',
         ('run',),
         (
-            (('--stack', '-s'), 'Use this stack instead of the active one.', 'stack', False),
+            (('--stack', '-s'), 'Use this stack instead of the recorded one.', 'stack', False),
             (('--no-cache',), 'Compute every step again, and compare the outputs.', '', False),
             (('--same-env',), 'Refuse when the environment is not as it was.', '', False),
             (('--dry-run',), 'Say what would be done, and do nothing.', '', False),
@@ -258,7 +259,7 @@ COMMANDS: dict[
         '',
     ),
     'pipeline describe': (
-        'Show one pipeline.',
+        'Show one pipeline: how its runs ended, how long one takes, and the newest of them.',
         '',
         ('pipeline',),
         (
@@ -373,7 +374,7 @@ COMMANDS: dict[
     'artifact diff': (
         'Show what two artifacts differ in; exit status 0 says that they are equal, 1 that they are not.',
         '',
-        ('', ''),
+        ('artifact', 'artifact'),
         (
             (('--run',), 'With A alone, give it twice: A as each run had it.', 'run', True),
             (('--key',), 'Match the rows of tables by this column, not by place.', 'text', False),
@@ -817,7 +818,7 @@ COMMANDS: dict[
             (('--force',), 'Replace what is there and differs.', '', False),
             (('--set',), 'Make it the active stack of this checkout.', '', False),
             (('--from',), 'Who exported it: mlx, or zenml.', 'choice:mlx zenml', False),
-            (('--secrets-into',), "Put ZenML's plain credentials into this new secret.", 'text', False),
+            (('--secrets-into',), "Put ZenML's plain credentials into this new secret.", 'secret', False),
             (('--skip-unsupported',), 'Leave out what ZenML has and mlx has not.', '', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
@@ -952,7 +953,7 @@ COMMANDS: dict[
         ('',),
         (
             (('--flavor', '-f'), 'Which implementation it is.', 'flavor:experiment_tracker', False),
-            (('--provider', '-p'), 'Where it runs: local, docker or kubernetes.', 'text', False),
+            (('--provider', '-p'), 'Where it runs: local, docker or kubernetes.', 'choice:local docker kubernetes', False),
             (('--option', '-x'), 'Say more; repeatable.', 'text', True),
             (('--dry-run',), 'Say what would be made, and make nothing.', '', False),
             (('--yes', '-y'), 'Do not ask.', '', False),
@@ -1414,7 +1415,7 @@ COMMANDS: dict[
         '',
         ('secret...',),
         (
-            (('--remove',), 'Remove this key.', 'text', True),
+            (('--remove',), 'Remove this key.', 'secret_key', True),
             (('--values', '-v'), 'Keys and values as JSON or YAML; @FILE, or - for stdin.', 'text', False),
             (('--interactive', '-i'), 'Ask for keys and values.', '', False),
             (('--allow-empty',), 'Take an empty value for what was meant.', '', False),
@@ -1717,7 +1718,7 @@ COMMANDS: dict[
         ('',),
         (
             (('--flavor', '-f'), 'Which implementation it is.', 'flavor:experiment_tracker', False),
-            (('--provider', '-p'), 'Where it runs: local, docker or kubernetes.', 'text', False),
+            (('--provider', '-p'), 'Where it runs: local, docker or kubernetes.', 'choice:local docker kubernetes', False),
             (('--option', '-x'), 'Say more; repeatable.', 'text', True),
             (('--dry-run',), 'Say what would be made, and make nothing.', '', False),
             (('--yes', '-y'), 'Do not ask.', '', False),
@@ -2041,7 +2042,7 @@ COMMANDS: dict[
         '',
     ),
     'model-deployer models': (
-        "ZenML's words: deployment list, deployment describe, deployment describe, deployment start, deployment stop, deployment delete, deployment logs.",
+        "ZenML's words: deployment list, deployment describe, deployment url, deployment start, deployment stop, deployment delete, deployment logs.",
         '',
         (),
         (
@@ -2068,7 +2069,7 @@ COMMANDS: dict[
         '',
     ),
     'model-deployer models get-url': (
-        'Write `mlx deployment describe`.',
+        'Write `mlx deployment url`.',
         '',
         (),
         (

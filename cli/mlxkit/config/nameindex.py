@@ -106,4 +106,8 @@ def _write(path: str, names: list[str]) -> None:
         os.write(descriptor, "".join(f"{name}\n" for name in names).encode("utf-8", "replace"))
     finally:
         os.close(descriptor)
-    os.replace(temporary, path)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise

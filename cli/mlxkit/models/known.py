@@ -21,9 +21,16 @@ def listed(state_dir: Path, models: Sequence[RegisteredModel]) -> None:
 
 def seen(state_dir: Path, versions: Iterable[ModelVersion]) -> None:
     """Tell of versions, and of the aliases that they hold."""
-    for version in versions:
-        aliases = [f"{version.name}@{alias}" for alias in version.aliases]
-        add(state_dir, _KIND, version.reference, *aliases, version.name)
+    lines = [
+        line
+        for version in versions
+        for line in (
+            version.reference,
+            *(f"{version.name}@{alias}" for alias in version.aliases),
+            version.name,
+        )
+    ]
+    add(state_dir, _KIND, *lines)
 
 
 def named(state_dir: Path, name: str, alias: str) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .lineage import Lineage
 
+_MOST_KNOWN = 50  # versions of a model that completion is told of
+
 
 class ModelService:
     """The models of one project's stack; a reference is `NAME`, `NAME:7`, `NAME:1.0.0` or `NAME@production`."""
@@ -86,7 +88,7 @@ class ModelService:
     def versions(self, name: str, *, limit: int = 1000) -> Sequence[VersionRecord]:
         """Return the versions of a model, the newest first."""
         found = versions_of(self.registry, model_name(name, self.registry), limit=limit)
-        known.seen(self.project.state_dir, found[::-1])
+        known.seen(self.project.state_dir, found[:_MOST_KNOWN][::-1])
         return [version_record(*pair) for pair in zip(found, measured(self.registry, found), strict=True)]
 
     def register(

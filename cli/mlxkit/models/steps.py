@@ -16,7 +16,7 @@ from ..runs.queries import RunQueries
 from ..runs.records import StepRecord
 from ..stacks.registries import open_registry
 from ..stacks.service import StackService
-from . import tags
+from . import known, tags
 from .registration import Registration, register, register_lock, register_uri
 
 
@@ -80,6 +80,7 @@ def mlflow_register_model_step(
         made = register(
             registry, queries, name, context.run.run_id, step=producer, path=trained_model_name, **common
         )
+    known.seen(session.state_dir, [made.version])
     stack, _ = StackService(session.project).active(context.run.stack)
     return _told(made, context, tracker if tracker != stack.components.get("experiment_tracker") else None)
 

@@ -21,6 +21,7 @@ class OptionEntry:
 
     @property
     def is_flag(self) -> bool:
+        """Say whether it takes no value."""
         return not self.metavar
 
 

@@ -1,4 +1,4 @@
-# Completion of mlx for fish. Written by `python -m mlxkit.reference --write`; do not edit.
+# Completion of mlx for fish; `mlx completion install` puts it where fish looks.
 
 function __mlx_complete
     set -l words (commandline -opc)

@@ -1,4 +1,4 @@
-# Completion of mlx for PowerShell 5 or newer. Written by `python -m mlxkit.reference --write`; do not edit.
+# Completion of mlx for PowerShell 5 or newer; `mlx completion install` says how to load it.
 
 Register-ArgumentCompleter -Native -CommandName mlx -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
