@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +97,15 @@ def test_a_tracker_that_is_gone_at_the_end_does_not_fail_the_run(mlx: Callable[.
     assert "did not say what was measured" in result.stderr
     (row,) = json.loads(mlx("runs", "list", "-o", "json").stdout)
     assert (row["status"], row["metrics"]) == ("completed", {})
+
+
+def test_what_a_killed_run_measured_is_known_when_the_next_command_closes_it(
+    mlx: Callable[..., Result], mlx_process: list[str]
+) -> None:
+    Path("mlx.yaml").write_text(LOCAL)
+    killed = "    import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n    return lr"
+    Path("p.py").write_text(PIPELINE.replace("    return lr", killed))
+    done = subprocess.run([*mlx_process, "run", "p.py"], capture_output=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    (row,) = json.loads(mlx("runs", "list", "--where", "metrics.rmse < 0.8", "-o", "json").stdout)
+    assert (row["status"], row["metrics"]["rmse"]) == ("interrupted", 0.5)

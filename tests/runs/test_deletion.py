@@ -339,6 +339,20 @@ def test_pruning_says_what_would_go_and_frees_what_crashes_left(ran: MLX) -> Non
     assert len(Client().get_run(runs[0].id).steps["load"].output.load()) == BIG
 
 
+def test_pruning_works_without_an_active_stack(ran: MLX) -> None:
+    Path("mlx.yaml").write_text("version: 1\nstacks:\n  s: {}\n  other: {}\n")
+    assert ran("stack", "set", "s").code == 0
+    _run(ran, "p.py")
+    Path("mlx.yaml").write_text("version: 1\nstacks:\n  other: {}\n")
+    _age(*_stored())
+    done = ran("runs", "prune", "--keep", "0", "--yes")
+    assert done.code == 0, done.stderr
+    assert (
+        "kept 2 artifacts" in done.stderr
+    )  # nobody knows their store any more, until all stores are looked at
+    assert _stored() == set()
+
+
 KILLED = """
 import os, signal, sys
 from mlxkit import Client

@@ -146,18 +146,19 @@ def _delete(
 
 
 def _sweep(client: Client, shared_store: bool) -> None:
-    """Free what nobody refers to, in the store of the active stack."""
+    """Free what nobody refers to, in the stores of all stacks."""
     from ..deployments.sizes import size_text
     from ..pipelines.stores import stores_of
-    from ..runs.deletion import Freed
     from ..runs.pruning import sweep_logs, sweep_records, sweep_store
 
     history = client.history
     size = sweep_logs(history) + sweep_records(history)
-    store = stores_of(client.project, with_shared=shared_store)(client.active_stack.name)
-    found = sweep_store(history, store) if store is not None else Freed()
-    if size + found.size:
-        terminal.say(f"freed {size_text(size + found.size)} that no run referred to")
+    store_of = stores_of(client.project, with_shared=shared_store)
+    stacks = ["default", *(stack.name for stack in client.stacks.list())]
+    stores = {store.location: store for name in stacks if (store := store_of(name)) is not None}
+    size += sum(sweep_store(history, store).size for store in stores.values())
+    if size:
+        terminal.say(f"freed {size_text(size)} that no run referred to")
 
 
 def _tell(freed: Freed) -> None:

@@ -56,7 +56,10 @@ def add_list(app: typer.Typer) -> None:
             typer.Option("--until", metavar="TIME", help="Only runs begun before then; a date counts whole."),
         ] = None,
         tag: Annotated[
-            list[str] | None, typer.Option("--tag", metavar="TAG", help="Only runs with this tag.")
+            list[str] | None,
+            typer.Option(
+                "--tag", metavar="TAG", help="Only runs with this tag; a key alone means any value."
+            ),
         ] = None,
         where: Annotated[
             list[str] | None,
