@@ -209,6 +209,23 @@ def test_the_process_gets_one_worker_its_hosts_and_no_job_runner() -> None:
     assert "https://team.example:5000" in environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
 
 
+def test_paths_are_absolute_and_links_in_them_stay(store: ServerStore) -> None:
+    Path("there").mkdir()
+    Path("link").symlink_to("there")
+    entry = plan_local(store, "team", {"artifacts": "x/../link/a", "backend": "sqlite:///link/b.db"}).entry
+    assert entry.artifacts == str(Path.cwd() / "link" / "a")
+    assert entry.backend == f"sqlite:///{Path.cwd() / 'link' / 'b.db'}"
+
+
+def test_on_every_address_it_answers_for_the_name_of_this_machine_and_not_for_any() -> None:
+    entry = ServerEntry("t", "0.0.0.0", 5000, "sqlite:////x", "/a", "s")
+    found = server_environment(entry, Path("/f"), {"backend": "b", "secret_key": "k"})[
+        "MLFLOW_SERVER_ALLOWED_HOSTS"
+    ]
+    assert f"{socket.gethostname()}:*" in found.split(",")
+    assert not {"*", "0.0.0.0", "0.0.0.0:*"} & set(found.split(","))
+
+
 def test_the_process_is_started_without_what_opens_secrets_and_with_what_opens_a_bucket() -> None:
     with pytest.MonkeyPatch.context() as patch:
         for name in (

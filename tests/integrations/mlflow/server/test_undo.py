@@ -5,19 +5,24 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from mlxkit.config.paths import find_project
-from mlxkit.errors import AlreadyExistsError, ExitCode, MlxError
+from mlxkit.errors import AlreadyExistsError, CredentialsError, ExitCode, MlxError
 from mlxkit.integrations.mlflow.server import local
+from mlxkit.integrations.mlflow.server.planning import plan_local
 from mlxkit.integrations.mlflow.server.store import UNFINISHED, ServerStore
 from mlxkit.integrations.mlflow.server.undo import Undo
+from mlxkit.integrations.mlflow.serving.state import holder
 from mlxkit.secrets.service import SecretService
 from mlxkit.stacks.components import ComponentService
 from tests.fixtures.mlflow_server import free_port
@@ -47,12 +52,16 @@ def test_a_server_that_does_not_start_leaves_nothing(place: Place) -> None:
     untouched(place, before, port)
 
 
-def test_a_login_that_is_refused_leaves_nothing(place: Place) -> None:
+def test_ctrl_c_while_it_starts_leaves_nothing(place: Place) -> None:
     before, port = (place.folder / "mlx.yaml").read_text(), free_port()
-    done = place.mlx(
-        "tracker", "deploy", "bad", "-x", f"port={port}", MLX_SECRET_BAD_ADMIN__USERNAME="somebody"
-    )
-    assert done.returncode != 0, done.stderr
+    deploying = place.start("tracker", "deploy", "bad", "-x", f"port={port}")
+    deadline = time.monotonic() + 60
+    while holder(place.server("bad")) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert place.json("tracker", "status") == []  # it is not there before it is whole
+    deploying.send_signal(signal.SIGINT)
+    out, _ = deploying.communicate(timeout=120)
+    assert (deploying.returncode, out) == (ExitCode.interrupted, "")
     untouched(place, before, port)
 
 
@@ -66,6 +75,31 @@ def store(tmp_path: Path) -> Iterator[ServerStore]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLX_KEYRING_KEY_FILE", str(key))
         yield ServerStore(find_project())
+
+
+def test_a_login_that_is_refused_leaves_nothing(store: ServerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("flask_wtf") is None:
+        pytest.skip("mlflow[auth] is not installed: pip install 'mlflow[auth]'")
+    real = local._test
+
+    def refused(store: ServerStore, name: str) -> None:
+        real(store, name)
+        assert SecretService().names() == ["bad_admin"]
+        assert Path("new").is_dir()
+        assert Path("new.db").is_file()
+        raise CredentialsError("the login was refused")
+
+    monkeypatch.setattr(local, "_test", refused)
+    plan = plan_local(store, "bad", {"backend": "sqlite:///new.db", "artifacts": "new"})
+    with pytest.raises(CredentialsError) as raised:
+        local.deploy(store, plan, lambda text: None)
+    assert raised.value.message == "the login was refused"
+    assert "bad" not in Path("mlx.yaml").read_text()
+    assert [found.name for found in ComponentService(store.project).list("experiment_tracker")] == ["default"]
+    assert SecretService().names() == []
+    assert [path.name for path in store.root.iterdir()] == []
+    assert sorted(path.name for path in Path.cwd().iterdir()) == [".mlx", "mlx.yaml"]
+    socket.create_server(("127.0.0.1", plan.entry.port)).close()
 
 
 def leave_unfinished(store: ServerStore, secret_key: str, held: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shlex
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def auth_file(database: str, *, cached: int = _CACHED) -> str:
 
 
 def _hosts(entry: ServerEntry) -> list[str]:
-    own = [] if re.fullmatch(r"0\.0\.0\.0|::", entry.host) else [_bracketed(entry.host)]
+    own = [_bracketed(own_name(entry.host))]
     return list(dict.fromkeys([*_LOOPBACK, *own, *entry.allowed_hosts]))
 
 
@@ -84,6 +84,16 @@ def _origins(entry: ServerEntry, hosts: list[str]) -> list[str]:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def is_every(host: str) -> bool:
+    """Say whether a host stands for every address of this machine."""
+    return host in ("0.0.0.0", "::")  # noqa: S104 - recognised, never chosen
+
+
+def own_name(host: str) -> str:
+    """Return the name by which others reach a server that listens there."""
+    return socket.gethostname() if is_every(host) else host
 
 
 def listens_beyond(host: str) -> bool:

@@ -17,7 +17,7 @@ from ....secrets.value import SecretValue
 from ....stacks.components import ComponentService
 from ....stacks.servers import ServerRecord
 from ....stacks.trackers import open_tracker
-from ..connection import sqlite_uri
+from ..connection import Connection, sqlite_uri
 from ..serving.state import holder
 from . import process
 from .entry import ADMIN, FILE, ServerEntry, read_entry
@@ -73,6 +73,8 @@ def deploy(store: ServerStore, plan: Plan, waiting: Callable[[str], None]) -> tu
         undo.note(f"secret {entry.secret}", lambda: vault.delete(entry.secret))
         if plan.tls is not None and plan.tls.is_made:
             make(plan.tls, entry.host, entry.allowed_hosts)
+        for path in _outside(plan):
+            undo.note(str(path), lambda path=path: _remove(path))  # type: ignore[misc]
         write_atomic(folder / FILE, entry.dumped())
         undo.note("its process", lambda: process.stop(folder))
         waiting(f"starting the server of {entry.name}")
@@ -149,6 +151,23 @@ def _launch(entry: ServerEntry, folder: Path, told: dict[str, str]) -> None:
     except BaseException:
         process.end(started)
         raise
+
+
+def _outside(plan: Plan) -> list[Path]:
+    """Return what will be made elsewhere than in the server's folder: a database, a folder for artifacts."""
+    entry = plan.entry
+    database = Connection(entry.name, "database", entry.backend, plan.folder).database
+    paths = [database, None if is_bucket(entry.artifacts) else Path(entry.artifacts)]
+    return [path for path in paths if path and not path.is_relative_to(plan.folder) and not path.exists()]
+
+
+def _remove(path: Path) -> None:
+    """Remove a database, or a folder that is still empty; there may be none yet."""
+    if path.is_dir():
+        path.rmdir()
+    else:
+        for name in (path.name, *(f"{path.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))):
+            path.with_name(name).unlink(missing_ok=True)
 
 
 def _launch_first(entry: ServerEntry, folder: Path, told: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ def backend_uri(given: str | None, folder: Path) -> str:
     except InvalidAttributeError as error:
         raise UsageError(f"-x {error.message}", hint=error.hint) from None
     if scheme == "sqlite":
-        return sqlite_uri((Path.cwd() / given.partition(":///")[2]).expanduser())
+        return sqlite_uri(meant(given.partition(":///")[2]))
     return given
 
 
@@ -74,11 +75,16 @@ def destination(given: str | None, folder: Path) -> str:
         return str(folder / "artifacts")
     scheme = urlsplit(given).scheme.lower()
     if "://" not in given:
-        return str((Path.cwd() / given).expanduser())
+        return str(meant(given))
     check_bucket(given)
     if scheme == "file":
         return str(Path(urlsplit(given).path))
     return given
+
+
+def meant(path: str) -> Path:
+    """Return a path that was typed as an absolute one; links stay, because what they lead to may change."""
+    return Path(os.path.normpath(Path.cwd() / Path(path).expanduser()))
 
 
 def check_bucket(url: str) -> None:

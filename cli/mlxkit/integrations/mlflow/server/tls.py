@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import UsageError
 from ....secrets.certificates import is_self_signed, make_self_signed
+from .environment import own_name
+from .places import meant
 
 SELF_SIGNED = "self-signed"
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -33,7 +34,7 @@ def parse_tls(given: str | None, folder: Path) -> Tls | None:
     parts = given.split(",")
     if len(parts) != 2 or not all(part.strip() for part in parts):
         raise UsageError(f"-x tls={given}: it is {SELF_SIGNED}, or the files CERT,KEY")
-    certificate, key = ((Path.cwd() / part.strip()).expanduser() for part in parts)
+    certificate, key = (meant(part.strip()) for part in parts)
     for path in (certificate, key):
         if not path.is_file():
             raise UsageError(f"-x tls: there is no file {path}")
@@ -50,6 +51,5 @@ def parse_tls(given: str | None, folder: Path) -> Tls | None:
 
 def make(tls: Tls, host: str, allowed_hosts: tuple[str, ...]) -> None:
     """Make a self-signed certificate for every name that the server is reached by."""
-    own = [socket.gethostname()] if host in ("0.0.0.0", "::") else [host]  # noqa: S104 - recognised, never chosen
-    names = dict.fromkeys([*_OWN_NAMES, *own, *(name.strip("[]") for name in allowed_hosts)])
+    names = dict.fromkeys([*_OWN_NAMES, own_name(host), *(name.strip("[]") for name in allowed_hosts)])
     make_self_signed(tls.certificate, tls.key, [name for name in names if name and "*" not in name])
