@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Protocol, TextIO
 
 from ..errors import MlxError, UsageError
-from ..records import Record
+from ..records import SCHEMA_VERSION
 from .cells import cell, for_people, harmless
 from .streams import put
 
@@ -31,13 +31,6 @@ class Printable(Protocol):
     """What `emit` needs of a record."""
 
     def to_dict(self) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class Address(Record):
-    """A URL, for `-o json`."""
-
-    url: str
 
 
 @dataclass
@@ -107,7 +100,7 @@ def out(text: str) -> None:
 def emit_address(address: str, fmt: Format) -> None:
     """Print a URL: alone, so that it can be pasted and piped, or as `{"url": ...}`."""
     if fmt in (Format.json, Format.yaml):
-        emit_one(Address(address), fmt)
+        (_json if fmt is Format.json else _yaml)({"schema_version": SCHEMA_VERSION, "url": address})
     else:
         out(address)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from ..errors import MlxError, NotFoundError
-from ..stacks.protocols import TrackerWithUi
 from . import terminal
 from .options import Output
 from .terminal import Format
+
+if TYPE_CHECKING:
+    from ..stacks.protocols import TrackerWithUi
 
 Tracker = Annotated[
     str | None,
@@ -54,7 +56,7 @@ def _tracker(name: str | None) -> TrackerWithUi:
     tracker = open_tracker(name)
     if not hasattr(tracker, "show_ui"):
         raise MlxError(f"tracker {name!r} is of a flavor without a UI")
-    return cast(TrackerWithUi, tracker)
+    return cast("TrackerWithUi", tracker)
 
 
 def _show(address: str, *, is_opened: bool) -> None:
