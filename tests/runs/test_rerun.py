@@ -134,6 +134,7 @@ def test_uncommitted_changes_of_then_are_part_of_it_and_a_rerun_can_be_done_agai
     assert said == "RESULT 154" and result["same_keys"]
     said, again, _ = project.rerun(result["run"], "--no-cache")
     assert said == "RESULT 154" and again["same_keys"] and again["rerun_of"] == result["run"]
+    assert project.last()["metadata"]["invocation"]["root"] == str(project.folder.resolve())
     assert not (project.folder / ".mlx" / "sources").exists(), "git had it all"
 
 
@@ -495,3 +496,37 @@ def test_a_project_that_was_moved_is_rerun_where_it_is(project: Project, with_gi
 def test_another_program_is_not_told_again(project: Project) -> None:
     project.mlx("exec", "--", sys.executable, "-c", "print('x')")
     assert "was not started from a file" in project.rerun("latest", code=2)[2]
+
+
+def test_a_step_that_is_left_to_chance_is_told_from_one_that_is_the_same(project: Project) -> None:
+    project.write("p.py", """
+        import time
+        from mlxkit import pipeline, step
+
+        @step
+        def sure() -> int:
+            return 1
+
+        @step
+        def chance(x: int) -> int:
+            return x + time.time_ns()
+
+        @pipeline
+        def first() -> None:
+            chance(sure())
+
+        @pipeline
+        def second() -> None:
+            sure()
+
+        first()
+        second()
+        first()
+    """)  # fmt: skip
+    project.run()
+    run = json.loads(project.mlx("runs", "list", "-o", "json")[0])[2]["id"]
+    out, err = project.mlx("runs", "rerun", run, "--no-cache")
+    assert f"same cache keys as run {run}: 2 of 2 steps" in err
+    assert [line.split("\t")[:4] for line in out.splitlines()] == [["chance", "completed", "yes", "no"]]
+    listed = json.loads(project.mlx("runs", "list", "-o", "json")[0])
+    assert [item["metadata"].get("rerun_of") for item in listed] == [None, None, run, None, None, None]

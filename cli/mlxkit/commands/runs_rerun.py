@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import terminal
-from .options import Output, StackOption
+from .options import Output
 from .terminal import Format
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ def add_rerun(app: typer.Typer) -> None:
             str,
             typer.Argument(metavar="RUN", help="A run's id (or its start), name, MLflow run id, or latest."),
         ],
-        stack: StackOption = None,
+        stack: Annotated[
+            str | None,
+            typer.Option("--stack", "-s", metavar="NAME", help="Use this stack instead of the recorded one."),
+        ] = None,
         no_cache: Annotated[
             bool, typer.Option("--no-cache", help="Compute every step again, and compare the outputs.")
         ] = False,
@@ -40,7 +43,8 @@ def add_rerun(app: typer.Typer) -> None:
         The recorded commit and diff (or the sources that were kept) are laid out in a private folder that is removed
         afterwards; the checkout is not touched. It is a new run in the same history, on the recorded stack. Steps with
         the same cache key are served from the cache, which proves that they are the same. What the code writes beside
-        itself goes away with the folder.
+        itself goes away with the folder; data that git does not have is read from where it is now. Environment variables
+        are not recorded.
 
         Examples:
 
@@ -51,8 +55,8 @@ def add_rerun(app: typer.Typer) -> None:
           mlx runs rerun 3f2a --same-env -o json
         """
         from ..client import Client
-        from ..pipelines.reporting import LineReporter
         from ..runs.rerun import Rerun, said
+        from .live import reporting
 
         client = Client()
         again = Rerun.of(client.project, client.runs, run)
@@ -66,12 +70,15 @@ def add_rerun(app: typer.Typer) -> None:
         for note in again.code.notes:
             terminal.warn(note)
         terminal.let_person_unlock()
-        result, failure = again.execute(
-            stack=stack,
-            use_cache=not no_cache,
-            reporter=LineReporter(is_quiet=terminal.settings.quiet),
-            say=terminal.warn,
-        )
+        notes: list[str] = []
+        try:
+            with reporting() as reporter:
+                result, failure = again.execute(
+                    stack=stack, use_cache=not no_cache, reporter=reporter, say=notes.append
+                )
+        finally:
+            for note in notes:  # not in between: what is shown of a run may be a live view
+                terminal.warn(note)
         _show(result, output)
         if failure is not None:
             raise failure
@@ -83,10 +90,9 @@ def _show(result: RerunResult, output: Format) -> None:
         return
     for name in result.parameters:
         terminal.say(f"parameter {name} is not what it was")
+    if result.same_keys:
+        count = len(result.steps)
+        terminal.say(f"same cache keys as run {result.rerun_of}: {count} of {count} steps")
     different = result.different()
-    if not different:
-        terminal.say(
-            f"same cache keys as run {result.rerun_of}: {len(result.steps)} of {len(result.steps)} steps"
-        )
-        return
-    terminal.emit(different, output, ["name", "status", "same_key", "same_outputs", "why"])
+    if different:
+        terminal.emit(different, output, ["name", "status", "same_key", "same_outputs", "why"])

@@ -212,7 +212,10 @@ def _curves(
             if name in down:
                 continue
             try:
-                curves = trackers(name).curves([item.run_id for item in tracked if item.tracker == name])
+                tracker = trackers(name)
+                if not hasattr(tracker, "curves"):  # another flavor than ours need not keep any
+                    raise MlxError(f"tracker {name!r} keeps no history of metrics")
+                curves = tracker.curves([item.run_id for item in tracked if item.tracker == name])
             except MlxError as error:
                 down.add(name)
                 notes.append(mask_text(f"curves are left out: {error.message}"))

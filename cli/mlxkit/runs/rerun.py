@@ -125,9 +125,7 @@ class Rerun:
                         config=parse_run_config(told["config"], "the recorded run.yaml") if told["config"] else RunConfig(),
                     )  # fmt: skip
                     session = Session(options, project=self.project, reporter=reporter)
-                    session.invocation = {
-                        name: item for name, item in told.items() if name not in ("root", "call")
-                    }
+                    session.invocation = {name: item for name, item in told.items() if name != "call"}
                     try:
                         run_file(
                             session, Target(file, told["pipeline"]), told["arguments"],

@@ -70,7 +70,12 @@ def _step(name: str, old: StepRecord | None, new: StepRecord | None) -> RerunSte
     why = "" if is_same else "; ".join(explain(old.parts, new.parts)) or "its cache key differs"
     if old.status != new.status and "failed" in (old.status, new.status):
         why = "; ".join(filter(None, (why, f"it {_word(old.status)} before")))
-    return RerunStep(name, new.status, is_same, _same_outputs(old, new), why)
+    same_outputs = _same_outputs(old, new)
+    if is_same and same_outputs is False:
+        why = "; ".join(
+            filter(None, (why, "another output: chance, or something that it reads from outside"))
+        )
+    return RerunStep(name, new.status, is_same, same_outputs, why)
 
 
 def _word(status: str) -> str:
