@@ -53,7 +53,7 @@ def project() -> Path:
     return Path.cwd()
 
 
-@pytest.mark.parametrize("page", ["mlx", "mlx-tracker", "mlx-component", "mlx-model", "mlx.yaml"])
+@pytest.mark.parametrize("page", ["mlx", "mlx-tracker", "mlx-component", "mlx-model", "mlx.yaml", "mlx-json"])
 def test_man_finds_the_pages_of_the_wheel(installed: Path, page: str) -> None:
     if shutil.which("man") is None:
         pytest.skip("man is not installed")

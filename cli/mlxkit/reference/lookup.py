@@ -10,6 +10,7 @@ from ..stacks.flavors import built_in
 from .configpage import config_page
 from .describing import command_blocks
 from .helptext import examples
+from .jsonpage import json_page
 from .manual import command_page, component_page, root_page, section_page
 from .pages import Code, Page, Section
 from .records import CommandEntry
@@ -43,6 +44,8 @@ def _general(name: str) -> Page:
         return root_page(command_tree())
     if name == "mlx.yaml":
         return config_page(built_in())
+    if name == "json":
+        return json_page()
     if name == "component":
         return component_page(command_tree())
     return section_page(name)

@@ -10,6 +10,7 @@ from .configpage import config_page
 from .describing import command_blocks, option_terms, synopsis
 from .facts import ENVIRONMENT, EXIT_STATUS, FILES
 from .helptext import described, examples
+from .jsonpage import json_page
 from .pages import Block, Code, Page, Section, Term, Text
 from .records import CommandEntry
 from .topics import GENERAL, is_kind
@@ -24,6 +25,7 @@ def manual(root: CommandEntry, flavors: Sequence[Flavor]) -> list[Page]:
         component_page(root),
         *(command_page(root, child) for child in root.visible),
         config_page(flavors),
+        json_page(),
     ]
 
 
@@ -174,12 +176,13 @@ def _examples(commands: Iterable[CommandEntry]) -> list[Section]:
 
 
 def _see_also(names: Iterable[str]) -> Section:
-    shown = ", ".join(f"{name}({5 if name == 'mlx.yaml' else 1})" for name in names)
+    chapters = {"mlx.yaml": 5, "mlx-json": 7}
+    shown = ", ".join(f"{name}({chapters.get(name, 1)})" for name in names)
     return Section("SEE ALSO", (Text(shown),))
 
 
 def _names(root: CommandEntry) -> list[str]:
-    return ["mlx-component", *(f"mlx-{child.path[0]}" for child in root.visible), "mlx.yaml"]
+    return ["mlx-component", *(f"mlx-{child.path[0]}" for child in root.visible), "mlx.yaml", "mlx-json"]
 
 
 def _as_name(summary: str) -> str:

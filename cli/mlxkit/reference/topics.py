@@ -10,6 +10,7 @@ GENERAL = {
     "mlx": "The command itself, with a list of all others.",
     "mlx.yaml": "The configuration file: stacks, components, and their attributes.",
     "component": "What the commands for all kinds of component have in common.",
+    "json": "What -o json prints.",
     "exit-codes": "What the exit status says.",
     "environment": "Variables that mlx listens to.",
     "files": "Where mlx keeps what.",
