@@ -208,3 +208,13 @@ def test_flavors_of_others_are_known_after_a_listing_and_never_loaded_by_a_tab(
     assert words("tracker", "register", "x", "--flavor=wandb", "--p") == ["--project="]
     assert flavors("experiment_tracker")["wandb"][1]["api_key"] == ("str", "", True)
     assert not Path("loaded").exists()
+
+
+def test_a_run_that_was_deleted_is_offered_no_more(mlx: Mlx) -> None:
+    Path("p.py").write_text(PROGRAM)
+    mlx("init")
+    for name in ("kept", "gone"):
+        mlx("run", "p.py", "--name", name)
+    assert mlx("runs", "delete", "gone", "--yes").code == 0
+    assert words("runs", "describe", "g") == []
+    assert words("runs", "describe", "k") == ["kept"]

@@ -87,7 +87,6 @@ def delete_runs(history: History, runs: Sequence[RunRecord]) -> None:
         part = [run.id for run in runs[start : start + _AT_ONCE]]
         _delete_rows(history, part)
         known.deleted(history.state_dir, part)
-        known.deleted(history.state_dir, part)
         for run_id in part:
             shutil.rmtree(history.state_dir / "logs" / run_id, ignore_errors=True)
             with suppress(OSError):
