@@ -215,3 +215,34 @@ def test_plain_values_are_looked_at_without_heavy_libraries(runs: tuple[str, str
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_picture_is_drawn_in_half_blocks_where_there_is_colour(
+    write: Any, mlx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("PIL.Image")
+    write(
+        "p.py",
+        """
+        from io import BytesIO
+        from PIL import Image
+        from mlxkit import pipeline, step
+
+        @step
+        def draw() -> bytes:
+            content = BytesIO()
+            Image.new("RGB", (20, 10), (1, 2, 3)).save(content, "PNG")
+            return content.getvalue()
+
+        @pipeline
+        def train() -> None:
+            draw()
+        """,
+    )
+    assert mlx("run", "p.py").code == ExitCode.ok
+    assert "picture: format PNG, width 20, height 10" in mlx("artifact", "describe", "draw::output").stdout
+    assert "▀" not in mlx("artifact", "describe", "draw::output").stdout
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = mlx("artifact", "describe", "draw::output").stdout
+    assert coloured.count("\x1b[38;2;1;2;3;48;2;1;2;3m▀") == 20 * 5

@@ -122,3 +122,33 @@ def test_a_local_store_is_written_to_without_an_http_client(local: Setting) -> N
     code = "import sys, mlxkit.integrations.mlflow.attachments; print('http.client' in sys.modules, 'mlflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_what_only_mlflow_reaches_is_written_by_it_once_it_is_loaded(local: Setting, tmp_path: Path) -> None:
+    """A store of artifacts that somebody added to MLflow, as its plugins do."""
+    import mlflow  # noqa: F401
+    from mlflow.store.artifact import artifact_repository_registry as registry
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+
+    class Shelf(LocalArtifactRepository):  # type: ignore[misc]
+        def __init__(self, artifact_uri: str, *args: Any, **kwargs: Any) -> None:
+            super().__init__(artifact_uri.replace("shelf:", "file:"))
+
+    registry._artifact_repository_registry.register("shelf", Shelf)
+    try:
+        attach(local.tracker.connection, None, f"shelf://{tmp_path}/1/abc", "mlx/graph.html", PAGE)
+    finally:
+        del registry._artifact_repository_registry._registry["shelf"]
+    assert (tmp_path / "1" / "abc" / "mlx" / "graph.html").read_bytes() == PAGE
+
+
+def test_another_server_gets_no_credentials_and_its_refusal_is_told(
+    server: Setting, mlflow_server: MlflowServer
+) -> None:
+    """The same server under another name: MLflow's client asks it, without our password."""
+    import mlflow  # noqa: F401
+
+    folder = f"mlflow-artifacts://localhost:{mlflow_server.uri.rpartition(':')[2]}/9/abc/artifacts"
+    with pytest.raises(NotAttachedError, match="MLflow cannot write to .*401") as caught:
+        attach(server.tracker.connection, server.tracker._rest, folder, "mlx/graph.html", PAGE)
+    assert mlflow_server.password not in str(caught.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -76,11 +76,14 @@ def _refused(rest: Rest, answer: Answer) -> MlxError:
 def _with_library(to: Connection, folder: str, name: str, content: bytes) -> None:
     from .registry.library_use import library
 
-    with contextlib.ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(library(to, lambda _: None))
+    with tempfile.TemporaryDirectory() as scratch, library(to, lambda _: None):
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         inside, _, last = name.rpartition("/")
-        (scratch / last).write_bytes(content)
-        get_artifact_repository(folder).log_artifact(str(scratch / last), inside or None)
+        draft = Path(scratch, last)
+        draft.write_bytes(content)
+        try:
+            get_artifact_repository(folder).log_artifact(str(draft), inside or None)
+        except Exception as error:  # of any of the libraries that MLflow uses
+            why = re.sub(r"//[^/\s@]*@", "//", " ".join(str(error).split()))[:300]
+            raise NotAttachedError(f"MLflow cannot write to {shown_address(folder)}: {why}") from error
