@@ -149,6 +149,6 @@ def test_another_server_gets_no_credentials_and_its_refusal_is_told(
     import mlflow  # noqa: F401
 
     folder = f"mlflow-artifacts://localhost:{mlflow_server.uri.rpartition(':')[2]}/9/abc/artifacts"
-    with pytest.raises(NotAttachedError, match="MLflow cannot write to .*401") as caught:
+    with pytest.raises(NotAttachedError, match=r"MLflow cannot write to .*401") as caught:
         attach(server.tracker.connection, server.tracker._rest, folder, "mlx/graph.html", PAGE)
     assert mlflow_server.password not in str(caught.value)
