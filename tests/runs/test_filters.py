@@ -166,6 +166,8 @@ def test_a_name_that_no_run_has_is_named_with_the_nearest(history: History, wher
         ("duration > soon", "is no age"),
         ("name = 'open", "cannot read"),
         ("", "an empty condition"),
+        ("parameters.'a\"b' = 1", "no parameter is called"),
+        ("parameters.a\0b = 1", "no parameter is called"),
     ],
 )
 def test_a_condition_that_cannot_be_read_says_where(history: History, where: str, message: str) -> None:

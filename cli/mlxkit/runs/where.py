@@ -124,8 +124,8 @@ def parse_where(text: str) -> list[Condition]:
 
 def json_path(key: str) -> str:
     """Return SQLite's path to a key of an object, whatever characters are in it."""
-    if '"' in key:
-        raise UsageError(f"a parameter's name has no quote: {key!r}")
+    if '"' in key or "\0" in key:
+        raise UsageError(f"no parameter is called {key!r}", hint="mlx runs describe")
     return f'$."{key}"'
 
 
