@@ -147,6 +147,15 @@ def test_zsh_is_not_told_that_a_version_is_a_description() -> None:
     assert answer("zsh", ["run", "p.py:"]) == "words\np.py\\:nightly:pipeline\n".replace("words", "files")
 
 
+def test_a_name_is_never_a_command_of_the_shell() -> None:
+    Path(".mlx/names").mkdir(parents=True)
+    Path(".mlx/names/pipelines").write_text("a;touch${IFS}x\n")
+    assert answer("bash", ["pipeline", "describe", ""]) == "words\na\\;touch\\${IFS}x\n"
+    assert answer("powershell", ["pipeline", "describe", ""]) == "words\n'a;touch${IFS}x'\n"
+    Path("p.py").write_text("@pipeline\ndef $(touch x):\n")
+    assert words("run", "p.py:") == []
+
+
 def test_what_somebody_wrote_cannot_reach_the_terminal() -> None:
     Path(".mlx/names").mkdir(parents=True)
     Path(".mlx/history.db").touch()

@@ -37,6 +37,7 @@ LINES = {
     "mlx model describe iris@": "mlx model describe iris@production ",
     "mlx model deploy iris:": "mlx model deploy iris:2 ",
     "mlx deployment stop f": "mlx deployment stop flowers ",
+    "mlx pipeline describe we": "mlx pipeline describe we\\;ird\\$\\(x\\) ",
     "mlx run pip": "mlx run pipe\\ line.py ",
     "mlx run other.py:": "mlx run other.py:weekly ",
     "mlx run x --config=oth": "mlx run x --config=other.py ",
@@ -57,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names.mkdir(parents=True)
     (made / ".mlx" / "history.db").touch()
     (names / "runs").write_text("abcdef first\n")
-    (names / "pipelines").write_text("training\n")
+    (names / "pipelines").write_text("training\nwe;ird$(x)\n")
     (names / "models").write_text("iris:2\niris@production\niris\n")
     (made / ".mlx/deployments/flowers").mkdir(parents=True)
     (made / ".mlx/deployments/flowers/deployment.json").write_text("{}")

@@ -96,8 +96,20 @@ def _meant(line: Line) -> dict[str, tuple[str, dict[str, tuple[str, str, bool]]]
     return {chosen: known[chosen]} if chosen in known else known
 
 
+# What a shell would take for a command of its own, where it inserts a word as it is.
+_SPECIAL = frozenset(" \t\"'\\$`;&|<>()*?[]#!")
+
+
 def _plain(value: str, _: str) -> str:
-    return value
+    """Return a word for bash, which inserts it as it is."""
+    return "".join(f"\\{character}" if character in _SPECIAL else character for character in value)
+
+
+def _powershell(value: str, help: str) -> str:
+    if not _SPECIAL.isdisjoint(value) or "{" in value:
+        quoted = value.replace("'", "''")
+        value = f"'{quoted}'"
+    return _tabbed(value, help)
 
 
 def _tabbed(value: str, help: str) -> str:
@@ -109,4 +121,4 @@ def _zsh(value: str, help: str) -> str:
     return f"{escaped}:{help}" if help else escaped
 
 
-_SHOWN = {"zsh": _zsh, "fish": _tabbed, "powershell": _tabbed}
+_SHOWN = {"zsh": _zsh, "fish": _tabbed, "powershell": _powershell}

@@ -152,7 +152,8 @@ def _pipelines_in(asked: Asked) -> Candidates:
         if line.startswith("@pipeline"):
             is_next = True
         elif is_next and line.startswith(("def ", "async def ")):
-            found.append((f"{file}:{line.partition('def ')[2].partition('(')[0].strip()}", "pipeline"))
+            name = line.partition("def ")[2].partition("(")[0].strip()
+            found += [(f"{file}:{name}", "pipeline")] if name.isidentifier() else []
             is_next = False
     return found
 
