@@ -24,7 +24,7 @@ from .environment import launch_environment
 from .status import ServerStatus, read_status, remove_status
 
 _READY_WITHIN = 180.0  # seconds: the first start makes two databases
-_ANSWERS_WITHIN = 2.0
+_ANSWERS_WITHIN = 5.0
 _LEAVES_WITHIN = 25.0
 _KILLED_WITHIN = 10.0
 _PAUSE = 0.05
