@@ -33,7 +33,9 @@ def tangle(count: int, seed: int) -> RunGraph:
     steps = []
     for index in range(count):
         before = [item.name for item in steps]
-        steps.append(step(f"n{index}", chance.sample(before, min(len(before), chance.choice([0, 1, 1, 2, 3])))))
+        steps.append(
+            step(f"n{index}", chance.sample(before, min(len(before), chance.choice([0, 1, 1, 2, 3]))))
+        )
     return graph(*steps)
 
 
@@ -50,15 +52,17 @@ def test_boxes_never_overlap_and_lie_inside_the_picture(count: int, seed: int, w
 
 @pytest.mark.parametrize("seed", range(4))
 def test_edges_go_down_and_past_the_boxes_between(seed: int) -> None:
-    of = tangle(40, seed)
-    found = placed(of)
+    found = placed(tangle(40, seed))
+    passed = 0
     for (source, target), points in found.edges.items():
-        assert all(after[1] >= before[1] for before, after in itertools.pairwise(points))
         for (x1, y1), (x2, y2) in itertools.pairwise(points):
-            if x1 == x2 and abs(y2 - y1 - H) < 0.01:  # the straight piece along a layer of boxes
-                for node, (x, y) in enumerate(found.nodes):
-                    if node not in (source, target) and abs(y - (y1 + y2) / 2) < 1:
-                        assert abs(x - x1) > W / 2
+            assert y2 >= y1
+            for node, (x, y) in enumerate(found.nodes):
+                beside = y1 < y + H / 2 - 0.01 and y2 > y - H / 2 + 0.01
+                if beside and node not in (source, target):
+                    passed += 1
+                    assert max(x1, x2) <= x - W / 2 + 0.01 or min(x1, x2) >= x + W / 2 - 0.01
+    assert passed > 20
 
 
 def test_a_diamond_is_symmetric() -> None:
