@@ -1,7 +1,7 @@
 # Completion of mlx for bash 3.2 or newer; `mlx completion install` puts it where bash looks.
 
 _mlx() {
-    local program=$1 rest=${COMP_LINE:0:COMP_POINT} word blanks answer line current stem beyond
+    local program=$1 rest=${COMP_LINE:0:COMP_POINT} word blanks answer line current stem beyond=""
     local -a words=()
     local count=0 i
     [[ $program == "~/"* ]] && program=$HOME/${program:2}
