@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import terminal
 from .app import new_app
 from .options import StackOption
+
+if TYPE_CHECKING:
+    from ..pipelines.reporting import Reporter
 
 app = new_app("Run any program as one tracked run.")
 
@@ -73,23 +79,35 @@ def exec_(
       mlx exec -- Rscript fit.R
     """
     from ..pipelines.program import Program, run_program
-    from ..pipelines.reporting import EndReporter
     from ..pipelines.session import RunOptions, Session
 
     asked = _let_person_unlock()
-    session = Session(
-        RunOptions(stack=stack, tracker=tracker, name=name),
-        reporter=EndReporter(is_quiet=terminal.settings.quiet or not terminal.is_terminal(sys.stderr)),
-    )
-    session.stack  # noqa: B018 - resolves every reference, and so tells whether somebody was asked
-    program = Program(
-        command,
-        pipeline=pipeline,
-        experiment=experiment,
-        credentials=credentials.value,  # type: ignore[arg-type]
-        was_unlocked=bool(asked),
-    )
-    raise SystemExit(run_program(session, program))
+    with _reporting() as reporter:
+        session = Session(RunOptions(stack=stack, tracker=tracker, name=name), reporter=reporter)
+        session.stack  # noqa: B018 - resolves every reference, and so tells whether somebody was asked
+        program = Program(
+            command,
+            pipeline=pipeline,
+            experiment=experiment,
+            credentials=credentials.value,  # type: ignore[arg-type]
+            was_unlocked=bool(asked),
+        )
+        status = run_program(session, program)
+    raise SystemExit(status)
+
+
+@contextmanager
+def _reporting() -> Iterator[Reporter]:
+    """Give what tells of the run: on a terminal how it ended, in a job of GitHub's the runner, else nothing."""
+    from ..pipelines.reporting import EndReporter
+
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from ..pipelines.actions import workflow_commands
+
+        with workflow_commands(is_quiet=True, is_joined=False) as reporter:
+            yield reporter
+    else:
+        yield EndReporter(is_quiet=terminal.settings.quiet or not terminal.is_terminal(sys.stderr))
 
 
 def _let_person_unlock() -> list[str]:

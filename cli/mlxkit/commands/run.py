@@ -57,6 +57,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say which steps would run and why, and run none.")
     ] = False,
+    no_progress: Annotated[
+        bool, typer.Option("--no-progress", help="Print a line an event instead of a live view.")
+    ] = False,
     output: Output = Format.table,
 ) -> None:
     """Run a pipeline file with the stack's tracker injected.
@@ -73,9 +76,9 @@ def run(
     """
     from ..pipelines.loader import Target, run_file
     from ..pipelines.parameters import parse_assignments, parse_flags
-    from ..pipelines.reporting import LineReporter
     from ..pipelines.runconfig import RunConfig, read_run_config
     from ..pipelines.session import RunOptions, Session
+    from .live import reporting
 
     if file.startswith("-"):
         raise UsageError(f"{file} came before FILE; parameters follow it", hint="mlx run FILE --name value")
@@ -87,7 +90,8 @@ def run(
         parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
     )  # fmt: skip
     terminal.let_person_unlock()
-    session = Session(options, reporter=LineReporter(is_quiet=terminal.settings.quiet))
-    run_file(session, target, passed, words=extra, loose=loose)
+    with reporting(no_progress=no_progress, is_dry=dry_run) as reporter:
+        session = Session(options, reporter=reporter)
+        run_file(session, target, passed, words=extra, loose=loose)
     if dry_run:
         terminal.emit(session.planned, output, ["name", "action", "reason"], empty="no step would run")

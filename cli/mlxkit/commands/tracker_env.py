@@ -127,7 +127,7 @@ def _powershell(variables: Mapping[str, str], unset: list[str]) -> str:
     return "\n".join([*gone, *(f"$env:{key} = {quoted(text)}" for key, text in variables.items())])
 
 
-def _json(variables: Mapping[str, str], unset: list[str]) -> str:
+def _json(variables: Mapping[str, str], unset: list[str]) -> str:  # noqa: ARG001 - an object has no word for it
     import json
 
     return json.dumps(dict(variables), indent=2, ensure_ascii=False)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Protocol, TextIO
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from ..runs.records import RunRecord, StepRecord
 
 HEARTBEAT_SECONDS = 30.0
 
@@ -15,13 +19,28 @@ class Reporter(Protocol):
 
     def run_started(self, name: str, stack: str, tracker: str | None) -> None: ...
 
+    def expect(self, count: Callable[[], int | None]) -> None:
+        """Offer the number of steps of the last run like this, for whoever shows it: it has to be looked up."""
+
     def step_started(self, step: str) -> None: ...
 
     def step_ended(self, step: str, status: str, seconds: float, note: str = "") -> None: ...
 
     def step_retried(self, step: str, attempt: int, error: str) -> None: ...
 
+    def failed_at(self, title: str, message: str, place: str) -> None:
+        """Tell in which line of the user's code something failed (`file:line`, or nothing), beside the details."""
+
     def detail(self, text: str) -> None: ...
+
+    def summarised(
+        self,
+        run: RunRecord,
+        steps: Sequence[StepRecord],
+        metrics: Mapping[str, float],
+        links: Mapping[str, str],
+    ) -> None:
+        """Tell of the whole run once it is recorded, before `run_ended`."""
 
     def run_ended(self, name: str, status: str, seconds: float, links: dict[str, str]) -> None: ...
 
@@ -47,6 +66,9 @@ class LineReporter:
         self._thread = threading.Thread(target=self._beat, name="mlx-heartbeat", daemon=True)
         self._thread.start()
 
+    def expect(self, count: Callable[[], int | None]) -> None:
+        """Ask for nothing: lines do not count."""
+
     def step_started(self, step: str) -> None:
         """Say that a step runs now."""
         self._running[step] = time.monotonic()
@@ -55,13 +77,23 @@ class LineReporter:
     def step_ended(self, step: str, status: str, seconds: float, note: str = "") -> None:
         """Say how a step ended."""
         self._running.pop(step, None)
-        word = "done" if status == "completed" else status
-        took = f" {_seconds(seconds)}" if status in ("completed", "failed", "killed") else ""
-        self._line(f"step {step} {word}{took}" + (f" ({note})" if note else ""))
+        self._line(words_for(step, status, seconds, note))
 
     def step_retried(self, step: str, attempt: int, error: str) -> None:
         """Say that a step is tried again."""
         self._line(f"step {step} failed at attempt {attempt}: {error}; trying again")
+
+    def failed_at(self, title: str, message: str, place: str) -> None:
+        """Say nothing: the details have it."""
+
+    def summarised(
+        self,
+        run: RunRecord,
+        steps: Sequence[StepRecord],
+        metrics: Mapping[str, float],
+        links: Mapping[str, str],
+    ) -> None:
+        """Say nothing: it was all said line by line."""
 
     def detail(self, text: str) -> None:
         """Pass on a longer text, such as the traceback of a failed step."""
@@ -97,6 +129,13 @@ class EndReporter(LineReporter):
 
     def run_started(self, name: str, stack: str, tracker: str | None) -> None:
         """Say nothing."""
+
+
+def words_for(step: str, status: str, seconds: float, note: str = "") -> str:
+    """Return the line about a step that ended."""
+    word = "done" if status == "completed" else status
+    took = f" {_seconds(seconds)}" if status in ("completed", "failed", "killed") else ""
+    return f"step {step} {word}{took}" + (f" ({note})" if note else "")
 
 
 def _seconds(seconds: float) -> str:

@@ -30,8 +30,9 @@ from .body import Body, current_body, new_id, running
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline, current_step
 from .decorators import STEPS, Pipeline
+from .estimate import steps_last_time
 from .execute import StepServices
-from .invocation import KEY, RERUN_OF, invocation_of_program
+from .invocation import KEY, RERUN_OF, metadata_of
 from .models import RUN_KEY as MODEL
 from .models import Model
 from .parameters import bind, call_arguments
@@ -39,7 +40,7 @@ from .plan import StepDefaults, StepPlan
 from .session import Session, current_session
 from .signals import SignalGuard, Terminated
 from .standalone import say_errors
-from .tracebacks import summary_of, user_traceback
+from .tracebacks import cause_of, summary_of, user_traceback, where
 
 
 def run_pipeline(pipeline: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -80,6 +81,7 @@ class PipelineRunner:
             tags=self.pipeline.tags,
         )
         with run:
+            self.session.reporter.expect(lambda: steps_last_time(self.session.history, self.pipeline.name))
             body = Body(run.services, plan, run.records)
             with running(body):
                 given, named = call_arguments(self.pipeline.function, values)
@@ -148,6 +150,7 @@ class RunScope:
         now = datetime.now()
         self.session = session
         self.records: list[StepRecord] = []
+        self.metrics: dict[str, float] = {}
         self.verdict: tuple[FinalStatus, str] | None = None  # of what ends without an exception
         self.parameters = parameters
         self._trackings: dict[str, RunTracking] = {}
@@ -156,14 +159,14 @@ class RunScope:
         self.root = project_root(session)
         repeat = session.options.repeat
         code = dict(repeat.code) if repeat else _code(self.root, file)
-        told = session.invocation or invocation_of_program()
-        used = Path(told["file"]) if told else file
+        metadata = metadata_of(session, pipeline, self.root)
+        used = Path(metadata[KEY]["file"]) if KEY in metadata else file
         self._sources = None if repeat else SourceKeeper(session.state_dir, self.root, used, code)
         self.record = RunRecord(
             id=new_id(), name=name or f"{pipeline}-{now:%Y_%m_%d-%H_%M_%S_%f}", pipeline=pipeline, stack=session.stack.name,
             status="running", started=time.time(), kind=kind, file=_relative(file, self.root), parameters=plain(dict(parameters)),
             code={**code, **self._sources.keep()} if self._sources else code,
-            metadata=_metadata(session, told, pipeline, self.root),
+            metadata=metadata,
         )  # fmt: skip
         if repeat:
             repeat.made[pipeline, session.calls] = self.record.id
@@ -211,7 +214,11 @@ class RunScope:
             self._end(status, text)
         finally:
             self._stack.close()
-        self.session.reporter.run_ended(self.record.name, status, self.record.duration or 0.0, self._links())
+        links = self._links()
+        self.session.reporter.summarised(self.record, self.records, self.metrics, links)
+        if status == "failed" and not self.failed:
+            self.session.reporter.failed_at(f"run {self.record.name}", summary_of(text), where(cause_of(error)))
+        self.session.reporter.run_ended(self.record.name, status, self.record.duration or 0.0, links)
         self._raise(error)
 
     def _verdict(self, error: BaseException | None) -> tuple[FinalStatus, str]:
@@ -232,7 +239,7 @@ class RunScope:
     def _end(self, status: FinalStatus, text: str) -> None:
         """Close every tracker, then history; a tracker that fails to answer leaves its run to the sweep."""
         open_still = False
-        metrics: dict[str, float] = {}
+        metrics = self.metrics
         params: dict[str, str] = {}
         if self._trackings:
             ending = replace(self.record, status=status, ended=time.time(), error=text)
@@ -242,7 +249,8 @@ class RunScope:
         for name, tracking in self._trackings.items():
             try:
                 told = tracking.measured()
-                metrics, params = {**metrics, **told[0]}, {**params, **told[1]}
+                metrics.update(told[0])
+                params = {**params, **told[1]}
             except Exception as problem:
                 self.session.reporter.detail(
                     mask_text(f"tracker {name!r} did not say what was measured: {problem}")
@@ -327,17 +335,6 @@ def project_root(session: Session) -> Path:
     if session.project.origin != "user" and folder.is_relative_to(home):
         return home
     return folder
-
-
-def _metadata(session: Session, told: Mapping[str, Any] | None, pipeline: str, root: Path) -> dict[str, Any]:
-    """Return what a record says of how its run was started, and of which one it repeats."""
-    repeat = session.options.repeat
-    found: dict[str, Any] = {}
-    if told is not None:
-        found[KEY] = {"root": str(root), **told, "call": session.calls}
-    if repeat is not None and repeat.is_of(pipeline, session.calls):
-        found[RERUN_OF] = repeat.of
-    return found
 
 
 def _relative(file: Path | None, root: Path) -> str:

@@ -35,10 +35,15 @@ def summary_of(text: str) -> str:
     return next((line for line in lines[start + 1 :] if line and not line.startswith(" ")), lines[-1])
 
 
-def where(error: BaseException) -> str:
+def cause_of(error: BaseException | None) -> BaseException | None:
+    """Return what the user's code raised where we raised an error of our own because of it."""
+    return error.__cause__ or error if error is not None else None
+
+
+def where(error: BaseException | None) -> str:
     """Return `file:line` of the innermost frame in user code, or an empty string."""
     found = ""
-    trace: TracebackType | None = error.__traceback__
+    trace: TracebackType | None = error.__traceback__ if error is not None else None
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         if not _is_ours(name) and "site-packages" not in name:

@@ -16,13 +16,25 @@ from .patterns import MIN_LENGTH
 __all__ = ["MASK", "MaskedStream", "Masker", "known_values", "mask_text", "masked_output", "register"]
 
 _known: dict[str, None] = {}  # grows only, so that its length says whether a masker is up to date
+_listener: Callable[[str], None] | None = None
 _streams: WeakSet[MaskedStream | _MaskedBuffer] = WeakSet()
 
 
 def register(value: str) -> None:
     """Make `value` unprintable for every masked stream of this process, those already open too."""
-    if len(value) >= MIN_LENGTH:
+    if len(value) >= MIN_LENGTH and value not in _known:
         _known[value] = None
+        if _listener is not None:
+            _listener(value)
+
+
+def listen(listener: Callable[[str], None] | None) -> None:
+    """Have somebody told of every value that is masked, those known already first; None: nobody any more."""
+    global _listener
+    _listener = listener
+    if listener is not None:
+        for value in known_values():
+            listener(value)
 
 
 def known_values() -> tuple[str, ...]:
