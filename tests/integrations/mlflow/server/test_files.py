@@ -99,6 +99,13 @@ def test_no_value_of_another_type_passes(served: Served) -> None:
                 assert problems(wrong, schema, part), (path, key)
 
 
+def test_a_service_with_secrets_of_the_environment_is_not_read_only_which_compose_refuses() -> None:
+    project = compose_project(VOLUME)
+    assert {"environment"} == {key for secret in project["secrets"].values() for key in secret}
+    project["services"]["server"]["read_only"] = True
+    assert "'read_only'" in problems(project, "compose")[0]
+
+
 def test_wrong_words_and_what_is_missing_are_named() -> None:
     project = compose_project(VOLUME)
     project["services"]["server"]["restart"] = "allways"

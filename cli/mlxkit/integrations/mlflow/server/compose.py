@@ -72,7 +72,7 @@ def _server(served: Served) -> dict[str, Any]:
         "ports": [f"127.0.0.1:{served.port}:{_PORT}"],
         "volumes": [] if served.artifacts else [f"artifacts:{FOLDER}"],
         "tmpfs": ["/tmp"],  # noqa: S108
-        "read_only": True,
+        # Not read_only: Compose copies secrets that come from the environment into the container.
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "healthcheck": _healthcheck(["CMD", "python", "-c", _HEALTHY]),
