@@ -145,6 +145,7 @@ def _object(served: Served, version: str, kind: str, part: str, **content: Any) 
 def _pod(served: Served, part: str, container: Object, user: int, volumes: list[Object]) -> Object:
     spec = {
         "automountServiceAccountToken": False,
+        "enableServiceLinks": False,  # or the service's address comes in variables that begin with MLFLOW_
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": user,
