@@ -8,12 +8,19 @@ from typing import Any
 from mlxkit.runs.graph import RunGraph, graph_of
 from mlxkit.runs.records import OutputRecord, RunRecord, StepRecord
 
-HOSTILE = "\"</script><img src=x onerror=alert(1)>&amp;#quot; \\ \x1b[31m \u202e end"
+HOSTILE = '"</script><img src=x onerror=alert(1)>&amp;#quot; \\ \x1b[31m \u202e end'
 
 
 def run(**fields: Any) -> RunRecord:
     """A run that is over."""
-    given = {"id": "r1", "name": "train-1", "pipeline": "train", "stack": "s", "status": "completed", **fields}
+    given = {
+        "id": "r1",
+        "name": "train-1",
+        "pipeline": "train",
+        "stack": "s",
+        "status": "completed",
+        **fields,
+    }
     return RunRecord(started=1_700_000_000.0, ended=1_700_000_003.5, **given)
 
 
@@ -40,7 +47,9 @@ def graph(*steps: StepRecord, **fields: Any) -> RunGraph:
 
 def diamond() -> RunGraph:
     """One step, two that use it, one that uses both."""
-    return graph(step("load"), step("left", ["load"]), step("right", ["load"]), step("join", ["left", "right"]))
+    return graph(
+        step("load"), step("left", ["load"]), step("right", ["load"]), step("join", ["left", "right"])
+    )
 
 
 def fan(width: int) -> RunGraph:

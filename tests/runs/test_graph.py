@@ -48,7 +48,9 @@ def test_json_has_the_run_at_the_top_and_stable_keys() -> None:
     told = diamond().to_dict()
     assert [*told] == ["schema_version", "id", "name", "pipeline", "stack", "status", "started", "ended", "duration",
                        "error", "steps", "edges"]  # fmt: skip
-    assert {"name", "status", "duration", "reason", "artifacts", "url", "error", "parameters"} <= {*told["steps"][0]}
+    assert {"name", "status", "duration", "reason", "artifacts", "url", "error", "parameters"} <= {
+        *told["steps"][0]
+    }
     assert told["duration"] == 3.5
     json.dumps(told, allow_nan=False)
 

@@ -36,7 +36,12 @@ def test_plain_strokes_are_ascii() -> None:
 
 def test_every_step_and_every_edge_is_in_the_tree() -> None:
     of = graph(
-        step("a"), step("b"), step("c", ["a", "b"]), step("d", ["a"]), step("e", ["d", "c", "b"]), step("alone")
+        step("a"),
+        step("b"),
+        step("c", ["a", "b"]),
+        step("d", ["a"]),
+        step("e", ["d", "c", "b"]),
+        step("alone"),
     )
     lines = list(tree(of))
     assert sorted(line.name for line in lines if line.status) == ["a", "alone", "b", "c", "d", "e"]
@@ -51,7 +56,9 @@ def test_a_reduce_over_many_is_short() -> None:
 
 
 def test_a_deep_chain_goes_on_in_one_column() -> None:
-    of = graph(*(step(name, [before] if before else []) for before, name in zip(["", *WORDS], WORDS, strict=False)))
+    of = graph(
+        *(step(name, [before] if before else []) for before, name in zip(["", *WORDS], WORDS, strict=False))
+    )
     lines = list(tree(of, UNICODE))
     assert len(lines) == len(WORDS)
     assert max(len(line.indent) for line in lines) <= 36
