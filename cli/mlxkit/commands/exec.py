@@ -89,7 +89,7 @@ def exec_(
             command,
             pipeline=pipeline,
             experiment=experiment,
-            credentials=credentials.value,  # type: ignore[arg-type]
+            credentials=credentials.value,
             was_unlocked=bool(asked),
         )
         status = run_program(session, program)

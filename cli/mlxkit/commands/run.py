@@ -82,15 +82,15 @@ def run(
 
     if file.startswith("-"):
         raise UsageError(f"{file} came before FILE; parameters follow it", hint="mlx run FILE --name value")
-    target = Target.parse(file)
-    extra, passed = list(ctx.args), list(ctx.obj or [])
-    flags, loose = parse_flags(extra)
-    options = RunOptions(
-        stack=stack, tracker=tracker, name=name, use_cache=not no_cache, is_dry=dry_run, file=target.file,
-        parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
-    )  # fmt: skip
-    terminal.let_person_unlock()
     with reporting(no_progress=no_progress, is_dry=dry_run) as reporter:
+        target = Target.parse(file)
+        extra, passed = list(ctx.args), list(ctx.obj or [])
+        flags, loose = parse_flags(extra)
+        options = RunOptions(
+            stack=stack, tracker=tracker, name=name, use_cache=not no_cache, is_dry=dry_run, file=target.file,
+            parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
+        )  # fmt: skip
+        terminal.let_person_unlock()
         session = Session(options, reporter=reporter)
         run_file(session, target, passed, words=extra, loose=loose)
     if dry_run:

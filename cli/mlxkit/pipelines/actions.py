@@ -166,8 +166,9 @@ class _Watched:
 def workflow_commands(*, is_quiet: bool = False, is_joined: bool = True) -> Iterator[WorkflowReporter]:
     """Give the reporter for runs in a job; `is_joined=False` leaves the streams apart, where stdout carries data."""
     with ExitStack() as undo:
-        is_one = is_joined and _goes_to_the_runner(1) and _goes_to_the_runner(2) and _join(undo)
-        reporter = WorkflowReporter(sys.stderr, is_quiet=is_quiet, tells_secrets=_goes_to_the_runner(2))
+        is_heard = _goes_to_the_runner(2)
+        is_one = is_joined and is_heard and _goes_to_the_runner(1) and _join(undo)
+        reporter = WorkflowReporter(sys.stderr, is_quiet=is_quiet, tells_secrets=is_heard)
         before = (sys.stdout, sys.stderr)
         if is_one:
             sys.stdout = reporter.watched(sys.stdout)

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ExitCode, MlxError, did_you_mean
-from ..runs.records import StepRecord
+from ..runs.records import TRACKER_NAME, StepRecord
 from ..runs.sweep import sweep
 from ..secrets.children import without_secrets
 from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, StepFacts
 from .body import new_id
-from .execute import TRACKER_NAME
 from .runner import RunScope
 from .session import Session
 
@@ -110,7 +109,8 @@ def run_program(session: Session, program: Program) -> int:
     settings = {"experiment_name": program.experiment} if program.experiment else {}
     with scope:
         tracked: Any = None
-        status, error, code = "failed", "it was not started", 1
+        status: FinalStatus = "failed"
+        error, code = "it was not started", 1
         scope.output.begin_step(program.name, 0)
         try:
             facts = StepFacts(program.name, record.id, settings=settings)
