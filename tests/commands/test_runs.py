@@ -143,3 +143,19 @@ def test_a_pipeline_is_described_by_its_runs(ran: Callable[..., Result]) -> None
     text = ran("pipeline", "describe", "train").stdout
     assert "statuses.completed\t2\n" in text and "\tsmall\t" in text
     assert ran("pipeline", "describe", "trian").code == ExitCode.not_found
+
+
+def test_a_session_tags_its_runs_and_refuses_what_is_no_tag_before_anything_runs(
+    ran: Callable[..., Result],
+) -> None:
+    from mlxkit.errors import UsageError
+    from mlxkit.pipelines.loader import Target, run_file
+    from mlxkit.pipelines.session import RunOptions, Session
+
+    target = Target.parse("p.py")
+    run_file(Session(RunOptions(file=target.file, tags=["nightly", "team=a"])), target, [])
+    with pytest.raises(UsageError, match="is no tag"):
+        run_file(Session(RunOptions(file=target.file, tags=["a\nb"])), target, [])
+    (found,) = json.loads(ran("runs", "list", "--tag", "nightly", "-o", "json").stdout)
+    assert found["tags"] == ["nightly", "team=a"]
+    assert len(json.loads(ran("runs", "list", "-o", "json").stdout)) == 4

@@ -20,6 +20,7 @@ from ..runs.liveness import Heartbeat
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, RunRecord, StepRecord
 from ..runs.sources import SourceKeeper
 from ..runs.sweep import sweep
+from ..runs.tagging import checked
 from ..runs.views import RunView
 from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
@@ -170,8 +171,9 @@ class RunScope:
         )  # fmt: skip
         if repeat:
             repeat.made[pipeline, session.calls] = self.record.id
-        if tags:
-            self.record = replace(self.record, tags=tuple(dict.fromkeys([*self.record.tags, *tags])))
+        told = [checked(tag) for tag in session.options.tags]
+        if tags or told:
+            self.record = replace(self.record, tags=tuple(dict.fromkeys([*self.record.tags, *tags, *told])))
         self.context = PipelineContext(
             pipeline, self.record.id, self.record.name, self.record.stack, parameters,
             metadata={MODEL: model.described()} if model else {}, model=model, session=session,
@@ -217,7 +219,9 @@ class RunScope:
         links = self._links()
         self.session.reporter.summarised(self.record, self.records, self.metrics, links)
         if status == "failed" and not self.failed:
-            self.session.reporter.failed_at(f"run {self.record.name}", summary_of(text), where(cause_of(error)))
+            self.session.reporter.failed_at(
+                f"run {self.record.name}", summary_of(text), where(cause_of(error))
+            )
         self.session.reporter.run_ended(self.record.name, status, self.record.duration or 0.0, links)
         self._raise(error)
 

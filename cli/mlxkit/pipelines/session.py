@@ -32,6 +32,7 @@ class RunOptions:
     use_cache: bool = True
     is_dry: bool = False
     file: Path | None = None
+    tags: Sequence[str] = ()
     repeat: Repeat | None = None
 
 
