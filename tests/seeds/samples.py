@@ -198,6 +198,11 @@ zenml secrets-manager secret register mlflow_secret \\
     --password=PASSWORD
 """
 
+SHELL_DEPLOY = """
+# optionally assigning an existing bucket to the MLflow Experiment Tracker
+zenml experiment-tracker deploy mlflow_tracker --flavor=mlflow -x mlflow_bucket=gs://my_bucket --provider=docker
+"""
+
 # The blog's pipeline from training to serving. What the blog leaves as `...` is a linear model and a configuration
 # that says nothing.
 BLOG_DEPLOY = """

@@ -96,8 +96,9 @@ def test_settings_make_a_nested_run_with_tags(stack: Path) -> None:
         ),
         (samples.SHELL_SECRET, ["mlx", "tracker", "describe", "mlflow"]),
         (samples.SHELL_SECRETS_MANAGER, ["mlx", "secret", "list", "-o", "name"]),
+        (samples.SHELL_DEPLOY, ["mlx", "secret", "list", "-o", "name"]),
     ],
-    ids=["local", "basic", "secret", "secrets-manager"],
+    ids=["local", "basic", "secret", "secrets-manager", "deploy"],
 )
 def test_the_documents_commands_work_as_pasted(
     home: Path, shell: str, text: str, shown: list[str], tmp_path: Path
@@ -109,7 +110,9 @@ def test_the_documents_commands_work_as_pasted(
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "MLX_KEYRING_PASSWORD_FILE": str(tmp_path / "password"),
     }
-    done = subprocess.run([shell, "-c", samples.ZENML_IS_MLX + text], capture_output=True, text=True, check=False, env=env)
+    done = subprocess.run(
+        [shell, "-c", samples.ZENML_IS_MLX + text], capture_output=True, text=True, check=False, env=env
+    )
     if "\\ \n" in text:  # the blank after the backslash ends the command: its next line is none
         assert "--tracking_uri" in done.stderr
     else:
@@ -122,6 +125,7 @@ def test_the_documents_commands_work_as_pasted(
             "mlflow_experiment_tracker",
             "<<mlflow_secret.password>>",
             "mlflow_secret",
+            "mlflow_tracker_admin",
         )
     )
     assert "PASSWORD" not in done.stdout + done.stderr + listed

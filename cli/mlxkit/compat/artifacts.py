@@ -47,7 +47,7 @@ class Model(models.Model):
                 "Model(save_models_to_registry=False) has no effect: only mlflow_register_model_step registers"
             )
         more.pop("suppress_class_validation_warnings", None)
-        more["tags"] = tag_names(more.get("tags"))
+        more["tags"] = tuple(tag_names(more.get("tags")))
         super().__init__(name, None if version is None else str(version), **more)
 
 

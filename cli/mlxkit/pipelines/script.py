@@ -7,10 +7,9 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from ..runs.records import StepRecord
+from ..runs.records import TRACKER_NAME, StepRecord
 from ..stacks.protocols import StepFacts
 from .body import new_id
-from .execute import TRACKER_NAME
 from .runner import RunScope
 from .session import Session
 
