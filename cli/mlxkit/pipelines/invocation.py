@@ -68,7 +68,9 @@ def invocation_of_program() -> dict[str, Any] | None:
     if not file.is_file() or file.suffix != ".py" or any(part in _INSTALLED for part in file.resolve().parts):
         return None
     is_ours = file.resolve().is_relative_to(_OURS)
-    if is_ours or file.resolve() != Path(sys.argv[0]).resolve():  # `python -m`, or what runs it in its own way
+    if (
+        is_ours or file.resolve() != Path(sys.argv[0]).resolve()
+    ):  # `python -m`, or what runs it in its own way
         return None
     told: dict[str, Any] = {
         "file": str(file.resolve()), "given": str(file), "pipeline": None, "cwd": str(Path.cwd()), "words": [],
