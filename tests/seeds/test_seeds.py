@@ -111,7 +111,11 @@ def test_the_documents_commands_work_as_pasted(
         "MLX_KEYRING_PASSWORD_FILE": str(tmp_path / "password"),
     }
     done = subprocess.run(
-        [shell, "-c", samples.ZENML_IS_MLX + text], capture_output=True, text=True, check=False, env=env
+        [shell, "-c", samples.ZENML_IS_MLX + text.replace("=PASSWORD", "=hunter22")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env,
     )
     if "\\ \n" in text:  # the blank after the backslash ends the command: its next line is none
         assert "--tracking_uri" in done.stderr
@@ -128,4 +132,4 @@ def test_the_documents_commands_work_as_pasted(
             "mlflow_tracker_admin",
         )
     )
-    assert "PASSWORD" not in done.stdout + done.stderr + listed
+    assert "hunter22" not in done.stdout + done.stderr + listed
