@@ -61,7 +61,7 @@ def job(mlflow_server, tmp_path: Path, mlx) -> Job:
         summary.write_text("")
         environ = {
             **os.environ, **{name: filled(value) for name, value in described["env"].items()},
-            "PATH": f"{shim.parent}:{os.environ['PATH']}", "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary),
+            "PATH": f"{shim.parent}:{os.environ['PATH']}", "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(Path.cwd()), "GITHUB_STEP_SUMMARY": str(summary),
         }  # fmt: skip
         ended = []
         for command in commands:

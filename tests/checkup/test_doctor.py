@@ -104,6 +104,9 @@ def test_no_store_is_a_warning_until_something_refers_to_a_secret(
         "version: 1\nexperiment_trackers:\n  team: {flavor: mlflow, tracking_uri: 'https://mlflow.invalid', tracking_token: <<a.token>>}\n"
     )
     assert states(examined(mlx)[1], "keyring") == ["fail"]
+    monkeypatch.setenv("MLX_SECRET_A__TOKEN", "from CI")
+    code, found = examined(mlx)
+    assert (code, states(found, "keyring")) == (0, ["warn"])
 
 
 def test_a_server_that_is_down_fails_only_online(mlx) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ..config.model import ComponentEntry, Config
 from ..errors import CredentialsError
+from ..secrets.references import find
 from ..secrets.selection import Stores
+from ..secrets.stores.environment import EnvironmentStore
 from ..secrets.stores.master_key import NAME
 from ..secrets.stores.protocol import SecretStore, StoreUnusableError
 from ..stacks.attributes import has_marks, texts
@@ -18,9 +20,10 @@ from .findings import Finding, failed
 
 def check_secrets(config: Config | None) -> Iterator[Finding]:
     """Probe the store that a new secret would go to, and hold the references against the index."""
-    is_needed = config is None or _has_references(config)
+    stores = Stores()
+    is_needed = config is None or _needs_a_store(config, stores.environment)
     try:
-        store, passed_over = Stores().for_new()
+        store, passed_over = stores.for_new()
     except CredentialsError as error:
         said = error.message.partition("\n")[0]
         yield Finding("keyring", "fail" if is_needed else "warn", said, error.hint or "mlx secret where")
@@ -64,8 +67,10 @@ def _references(config: Config) -> Iterator[Finding]:
         yield Finding("references", "ok", "every reference stands for a secret")
 
 
-def _has_references(config: Config) -> bool:
-    return any(has_marks(text) for entry in _entries(config) for _, text in texts(entry.attributes))
+def _needs_a_store(config: Config, given: EnvironmentStore) -> bool:
+    """Say whether a reference stands for a value that the environment does not give, as it does in CI."""
+    found = (text for entry in _entries(config) for _, text in texts(entry.attributes) if has_marks(text))
+    return any(not given.value(item.secret, item.key) for text in found for item in find(text))
 
 
 def _entries(config: Config) -> Iterator[ComponentEntry]:
