@@ -461,3 +461,17 @@ def test_a_reader_that_goes_away_ends_quietly(write: Any, mlx_process: list[str]
     os.close(wrote)
     assert done.returncode == ExitCode.broken_pipe
     assert done.stderr == ""
+
+
+def test_a_run_is_tagged_from_the_command_line_before_anything_else_happens(mlx: Any) -> None:
+    Path("p.py").write_text(
+        "from mlxkit import pipeline, step\n@step\ndef one() -> int:\n    return 1\n@pipeline\ndef p() -> None:\n    one()\n"
+    )
+    assert mlx("run", "p.py", "--tag", "keep", "--tag", "team=search").code == 0
+    assert json.loads(mlx("runs", "list", "--tag", "team", "-o", "json").stdout)[0]["tags"] == [
+        "keep",
+        "team=search",
+    ]
+    wrong = mlx("run", "p.py", "--tag", "")
+    assert wrong.code == 2
+    assert len(json.loads(mlx("runs", "list", "-o", "json").stdout)) == 1

@@ -53,6 +53,10 @@ def run(
         str | None,
         typer.Option("--name", "-n", metavar="NAME", help="Name the run; {date} and {time} are filled in."),
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Tag the run: a word, or KEY=VALUE; repeatable."),
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say which steps would run and why, and run none.")
@@ -87,7 +91,7 @@ def run(
         extra, passed = list(ctx.args), list(ctx.obj or [])
         flags, loose = parse_flags(extra)
         options = RunOptions(
-            stack=stack, tracker=tracker, name=name, use_cache=not no_cache, is_dry=dry_run, file=target.file,
+            stack=stack, tracker=tracker, name=name, tags=tag or (), use_cache=not no_cache, is_dry=dry_run, file=target.file,
             parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
         )  # fmt: skip
         terminal.let_person_unlock()

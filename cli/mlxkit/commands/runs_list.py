@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import did_you_mean
 from . import terminal
 from .options import Output
 from .terminal import Format
@@ -104,6 +105,13 @@ def add_list(app: typer.Typer) -> None:
         found = search(Client().history, wanted, limit=limit)
         is_filtered = wanted != RunFilter(sort=sort, is_reversed=reverse)
         empty = "no run fits" if is_filtered else "no runs yet; mlx run FILE makes one"
+        if pipeline is not None and not found.runs:
+            names = [record.name for record in Client().runs.pipelines()]
+            empty = (
+                empty
+                if pipeline in names
+                else f"no pipeline {pipeline!r} has run{did_you_mean(pipeline, names)}"
+            )
         if output is not Format.table:
             terminal.emit(found.runs, output, _COLUMNS, empty=empty)
             return

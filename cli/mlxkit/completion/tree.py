@@ -62,6 +62,7 @@ COMMANDS: dict[
             (('--param', '-p'), 'Set a parameter of the pipeline.', 'text', True),
             (('--config', '-c'), 'Read parameters and options from a YAML file.', 'file', False),
             (('--name', '-n'), 'Name the run; {date} and {time} are filled in.', 'text', False),
+            (('--tag',), 'Tag the run: a word, or KEY=VALUE; repeatable.', 'text', True),
             (('--no-cache',), 'Run every step.', '', False),
             (('--dry-run',), 'Say which steps would run and why, and run none.', '', False),
             (('--no-progress',), 'Print a line an event instead of a live view.', '', False),
