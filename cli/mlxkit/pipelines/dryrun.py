@@ -91,8 +91,8 @@ def show_plan(
     session: Session, pipeline: Pipeline[Any, Any], plan: StepPlan, values: Mapping[str, Any]
 ) -> Plan:
     """Walk a pipeline, collect its plan in the session, and return what stands for the run."""
+    from .beginning import project_root
     from .capture import RunOutput
-    from .runner import project_root
 
     context = PipelineContext(pipeline.name, "", "dry-run", session.stack.name, values)
     services = StepServices(

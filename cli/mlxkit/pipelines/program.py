@@ -21,7 +21,7 @@ from ..secrets.children import without_secrets
 from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, StepFacts
 from .body import new_id
-from .runner import RunScope
+from .scope import RunScope
 from .session import Session
 
 AUTH = "MLFLOW_TRACKING_AUTH"
@@ -104,7 +104,7 @@ def run_program(session: Session, program: Program) -> int:
     )  # fmt: skip
     record = StepRecord(
         id=new_id(), run_id=scope.record.id, name=program.name, position=0, status="failed", started=time.time(), ended=0.0,
-        parameters=scope.parameters,
+        parameters=scope.record.parameters,
     )  # fmt: skip
     settings = {"experiment_name": program.experiment} if program.experiment else {}
     with scope:

@@ -10,7 +10,7 @@ from typing import Any
 from ..runs.records import TRACKER_NAME, StepRecord
 from ..stacks.protocols import StepFacts
 from .body import new_id
-from .runner import RunScope
+from .scope import RunScope
 from .session import Session
 
 

@@ -1,0 +1,81 @@
+"""One run on the trackers that its steps use: each opened when it is first asked for, all closed as the run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._version import __version__
+from ..runs.records import RunRecord, StepRecord
+from ..secrets.masking import mask_text
+from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
+from ..stacks.tags import CODE_DIGEST, COMMIT, RERUN_OF
+from .attaching import attach_graph
+from .invocation import RERUN_OF as REPEATED
+from .session import Session
+
+
+@dataclass
+class Ended:
+    """What the trackers said at the end; `all_closed` is false when one has to be closed by a later command."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    all_closed: bool = True
+
+
+class Trackings:
+    """The trackers of one run by name."""
+
+    def __init__(self, session: Session, record: RunRecord, parameters: Mapping[str, Any]) -> None:
+        self._session = session
+        self._record = record
+        self._parameters = parameters
+        self._open: dict[str, RunTracking] = {}
+
+    def on(self, tracker: str) -> RunTracking:
+        """Return the run on a tracker, opened when it is first asked for."""
+        if tracker not in self._open:
+            self._open[tracker] = self._session.tracker(tracker).open(self._facts(), self._remember)
+        return self._open[tracker]
+
+    def end(self, ending: RunRecord, steps: Sequence[StepRecord], status: FinalStatus) -> Ended:
+        """Attach the page of the run, ask what was measured, and close every tracker; none of it fails the run."""
+        ended, say = Ended(), self._session.reporter.detail
+        if self._open:
+            attach_graph(ending, steps, self._open, self._session.state_dir, say)
+        for name, tracking in self._open.items():
+            try:
+                metrics, params = tracking.measured()
+                ended.metrics.update(metrics)
+                ended.params.update(params)
+            except Exception as problem:
+                say(mask_text(f"tracker {name!r} did not say what was measured: {problem}"))
+            try:
+                tracking.finish(status)
+            except Exception as problem:
+                ended.all_closed = False
+                say(
+                    mask_text(
+                        f"tracker {name!r} could not be closed: {problem}; the next command tries again"
+                    )
+                )
+        return ended
+
+    def _remember(self, run: TrackerRun) -> None:
+        self._session.history.add_tracker_run(self._record.id, run)
+
+    def _facts(self) -> RunFacts:
+        record = self._record
+        tags = {
+            "mlx.version": __version__,
+            COMMIT: record.code.get("commit"),
+            CODE_DIGEST: record.code.get("digest"),
+            RERUN_OF: record.metadata.get(REPEATED),
+        }
+        return RunFacts(
+            run_id=record.id, run_name=record.name, pipeline=record.pipeline, stack=record.stack, kind=record.kind,
+            parameters={name: str(value) for name, value in self._parameters.items()},
+            tags={key: str(value) for key, value in tags.items() if value},
+        )  # fmt: skip
