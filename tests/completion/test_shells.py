@@ -103,7 +103,11 @@ def test_a_quoted_word_is_completed(started: Shell) -> None:
 
 
 def test_strict_settings_of_the_user_do_no_harm(started: Shell) -> None:
-    strict = {"bash": "set -u; shopt -s failglob", "zsh": "setopt NO_UNSET KSH_ARRAYS SH_WORD_SPLIT", "fish": "true"}
+    strict = {
+        "bash": "set -u; shopt -s failglob",
+        "zsh": "setopt NO_UNSET KSH_ARRAYS SH_WORD_SPLIT",
+        "fish": "true",
+    }
     started.run(strict[started.name])
     assert started.complete("mlx stack set p") == "mlx stack set prod "
     assert started.complete("mlx tracker register x --flavor=ml") == "mlx tracker register x --flavor=mlflow "

@@ -138,7 +138,13 @@ def _tell_completion(rows: list[Flavor]) -> None:
     from ..config.paths import user_data_dir
 
     lines = [
-        " ".join((row.kind, row.name, *(f"{a.name}={a.type}={'secret' if a.secret else ''}" for a in row.attributes)))
+        " ".join(
+            (
+                row.kind,
+                row.name,
+                *(f"{a.name}={a.type}={'secret' if a.secret else ''}" for a in row.attributes),
+            )
+        )
         for row in rows
     ]
     remember(user_data_dir(), "flavors", lines)
