@@ -89,7 +89,7 @@ def test_a_run_that_failed_says_where_and_what_was_left_out(write: Any, mlx: Any
 
 def test_a_cached_run_says_so(ran: None, mlx: Any) -> None:
     assert mlx("run", "p.py").code == ExitCode.ok
-    assert mlx("runs", "graph").stdout.count("= cached  same code, inputs and parameters") == 5
+    assert mlx("runs", "graph").stdout.count("= cached  same as in run ") == 5
 
 
 def test_colour_is_for_the_state_and_only_when_wanted(

@@ -136,7 +136,7 @@ Examples:
 
   mlx runs compare latest diabetes-1
 
-  mlx tracker register team --flavor=mlflow --tracking_uri=https://mlflow.example.com ...
+  mlx tracker register team --flavor=mlflow --tracking_uri=https://...
 
   mlx help exit-codes
 """

@@ -63,7 +63,7 @@ def ask_cache(spec: StepSpec, services: StepServices) -> CacheAnswer:
     changed = stale(services.history, source.metadata)
     if changed is not None:
         return CacheAnswer(key, parts, None, f"artifact {changed!r}, which it loaded, is another one now")
-    return CacheAnswer(key, parts, source, f"same code, inputs and parameters as in run {source.run_id}")
+    return CacheAnswer(key, parts, source, f"same as in run {source.run_id}")
 
 
 def materializer_for(materializers: Any, output: str) -> Any:
