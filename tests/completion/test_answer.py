@@ -162,3 +162,17 @@ def test_what_somebody_wrote_cannot_reach_the_terminal() -> None:
     Path(".mlx/names/pipelines").write_text("good\nbad\x1b]0;x\x07\n")
     assert words("pipeline", "describe", "") == ["bad\x1b]0;x\x07", "good"]
     assert answer("bash", ["pipeline", "describe", ""]) == "words\ngood\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_what_is_said_of_a_name_cannot_steer_the_terminal(shell: str) -> None:
+    Path(".mlx/names").mkdir(parents=True)
+    Path(".mlx/history.db").touch()
+    Path(".mlx/names/runs").write_text(
+        "aaaa tidy\nbbbb \x1b]0;owned\x07\x1b[31mred\ncccc turned\u202eround\ndddd \x9b31m\n"
+    )
+    told = answer(shell, ["runs", "describe", ""])
+    assert [line for line in told.split("\n") if not line.replace("\t", " ").isprintable()] == []
+    found = [line.partition("\t")[0].partition(":")[0] for line in told.splitlines()[1:]]
+    assert [name for name in found if len(name) == 4 and name != "tidy"] == ["dddd", "cccc", "bbbb", "aaaa"]
+    assert (f"aaaa{':' if shell == 'zsh' else chr(9)}tidy" in told) == (shell != "bash")

@@ -100,6 +100,56 @@ def test_whatever_lies_there_nothing_is_raised(tmp_path: Path, planted: str) -> 
     assert [file.name for file in path.parent.iterdir()] == ["runs"]
 
 
+def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
+    state, target = tmp_path / ".mlx", tmp_path / "profile"
+    (state / "names").mkdir(parents=True)
+    target.write_text("mine\n")
+    (state / "names" / "runs").symlink_to(target)
+    assert recall(state, "runs") == []
+    add(state, "runs", "one")
+    add(state, "runs", "two")
+    remember(state, "runs", ["three", "one"])
+    assert target.read_text() == "mine\n"
+    assert recall(state, "runs") == ["three", "one"]
+    assert not (state / "names" / "runs").is_symlink()
+
+
+def test_a_folder_that_is_a_link_is_neither_read_nor_written(tmp_path: Path) -> None:
+    state, elsewhere = tmp_path / ".mlx", tmp_path / "elsewhere"
+    state.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "runs").write_text("mine\n")
+    (state / "names").symlink_to(elsewhere)
+    assert recall(state, "runs") == []
+    add(state, "runs", "one")
+    remember(state, "models", ["one"])
+    forget(state, "runs", lambda _: True)
+    assert {file.name: file.read_text() for file in elsewhere.iterdir()} == {"runs": "mine\n"}
+
+
+def test_a_planted_temporary_file_is_not_written_through(tmp_path: Path) -> None:
+    target = tmp_path / "profile"
+    target.write_text("mine\n")
+    (tmp_path / "names").mkdir()
+    (tmp_path / "names" / f"runs.{os.getpid()}.tmp").symlink_to(target)
+    add(tmp_path, "runs", "one")
+    assert target.read_text() == "mine\n"
+    assert recall(tmp_path, "runs") == ["one"]
+
+
+def test_a_pipe_that_somebody_reads_gets_nothing(tmp_path: Path) -> None:
+    (tmp_path / "names").mkdir()
+    path = tmp_path / "names" / "runs"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        add(tmp_path, "runs", "one")
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
+    assert recall(tmp_path, "runs") == ["one"]
+
+
 def test_a_state_that_cannot_be_written_is_left_alone(tmp_path: Path) -> None:
     add(tmp_path, "runs", "one")
     set_writable(tmp_path, False)

@@ -28,10 +28,11 @@ def main(shell: str) -> None:
 
 
 def answer(shell: str, words: list[str]) -> str:
-    """Return the lines for a shell."""
+    """Return the lines for a shell; what would steer its terminal, in names or beside them, is left out."""
     beyond, found = candidates(words)
     shown = _SHOWN.get(shell, _plain)
-    seen = dict.fromkeys(shown(value, help) for value, help in found if value.isprintable())
+    printable = [(value, help if help.isprintable() else "") for value, help in found if value.isprintable()]
+    seen = dict.fromkeys(shown(value, help) for value, help in printable)
     return "".join(f"{line}\n" for line in (beyond, *seen))
 
 

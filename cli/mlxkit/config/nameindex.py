@@ -2,12 +2,14 @@
 
 Commands that come to know names leave them here; `.mlx/names/runs` has a line a run, the newest last. It is a memory
 and not the truth: nothing but completion reads it, losing it loses nothing, and writing it never fails a command.
-A TAB imports this module, so it imports nothing.
+A TAB imports this module, so it imports nothing that Python has not loaded already. A checkout may have brought the
+files along, so no link is followed.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def add(state_dir: str | os.PathLike[str], kind: str, *names: str) -> None:
         fresh = [name for name in wanted if name not in known]
         if not fresh:
             return
-        if known and os.stat(path).st_size < _LARGEST:
+        if known and os.lstat(path).st_size < _LARGEST:
             _append(path, fresh)
             return
     except (OSError, ValueError):
@@ -74,7 +76,7 @@ def _path(state_dir: str | os.PathLike[str], kind: str) -> str:
 
 
 def _lines(path: str) -> list[str]:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = _open(path, os.O_RDONLY)
     try:
         text = os.read(descriptor, 4 * _LARGEST).decode("utf-8", "replace")
     finally:
@@ -89,18 +91,37 @@ def _clean(names: Iterable[str]) -> list[str]:
 
 def _append(path: str, names: list[str]) -> None:
     """Add lines in one write, so that two runs that begin at once lose none."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    descriptor = _open(path, os.O_WRONLY | os.O_APPEND)
     try:
         os.write(descriptor, "".join(f"{name}\n" for name in names).encode("utf-8", "replace"))
     finally:
         os.close(descriptor)
 
 
+def _open(path: str, flags: int) -> int:
+    """Open an ordinary file; whatever else lies there (a link, a pipe) counts as none, and is not waited for."""
+    _refuse_linked_folder(path)
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise FileNotFoundError(path)
+    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+        flags |= getattr(os, flag, 0)
+    return os.open(path, flags)
+
+
+def _refuse_linked_folder(path: str) -> None:
+    folder = os.path.dirname(path)
+    if os.path.islink(folder):
+        raise NotADirectoryError(folder)
+
+
 def _write(path: str, names: list[str]) -> None:
     """Replace the file as a whole; no flush to the disk, which would cost more than the memory is worth."""
+    _refuse_linked_folder(path)
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     temporary = f"{path}.{os.getpid()}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+    if os.path.lexists(temporary):  # of a process that died, or planted
+        os.unlink(temporary)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o600)
     try:
         os.write(descriptor, "".join(f"{name}\n" for name in names).encode("utf-8", "replace"))
