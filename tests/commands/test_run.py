@@ -475,3 +475,22 @@ def test_a_run_is_tagged_from_the_command_line_before_anything_else_happens(mlx:
     wrong = mlx("run", "p.py", "--tag", "")
     assert wrong.code == 2
     assert len(json.loads(mlx("runs", "list", "-o", "json").stdout)) == 1
+
+
+def test_as_json_a_run_prints_nothing_but_the_runs_that_were_made(mlx: Any) -> None:
+    Path("p.py").write_text(
+        "from mlxkit import pipeline, step\n@step\ndef one(x: int) -> int:\n    print('in a step')\n    return 1 // x\n"
+        "@pipeline\ndef p(x: int = 1) -> None:\n    one(x)\n    print('in the body')\np()\np(x=2)\n"
+    )
+    done = mlx("run", "p.py", "-o", "json")
+    runs = json.loads(done.stdout)
+    assert [(run["pipeline"], run["status"], run["parameters"]) for run in runs] == [
+        ("p", "completed", {"x": 1}), ("p", "completed", {"x": 2}),
+    ]  # fmt: skip
+    assert "in a step" in done.stderr and "in the body" in done.stderr
+    failed = mlx("run", "p.py:p", "-p", "x=0", "-o", "json")
+    assert failed.code == ExitCode.step_failed
+    assert [run["status"] for run in json.loads(failed.stdout)] == ["failed"]
+    assert json.loads(failed.stderr.splitlines()[-1])["exit_code"] == 6
+    dry = mlx("run", "p.py", "--dry-run", "-o", "json")
+    assert {item["action"] for item in json.loads(dry.stdout)} == {"cached"}

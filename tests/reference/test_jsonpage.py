@@ -28,7 +28,8 @@ def counting(start: int = 0) -> None:
 """
 # command of the page -> what is typed after it
 MORE = {
-    "run --dry-run": "train.py", "runs compare": "first second", "runs rerun": "first", "artifact describe": "total",
+    "run --dry-run": "train.py",
+    "run": "train.py", "runs compare": "first second", "runs rerun": "first", "artifact describe": "total",
     "pipeline describe": "counting", "secret get": "s",
 }  # fmt: skip
 NEEDS_A_REGISTRY = ("model", "deployment", "tracker status")

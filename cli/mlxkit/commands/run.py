@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +15,9 @@ from .app import new_app
 from .helptext import Command
 from .options import Output, StackOption
 from .terminal import Format
+
+if TYPE_CHECKING:
+    from ..pipelines.session import Session
 
 app = new_app("Run a pipeline file with the stack's tracker injected.")
 
@@ -68,7 +73,8 @@ def run(
 ) -> None:
     """Run a pipeline file with the stack's tracker injected.
 
-    An unknown option after FILE is a parameter of the pipeline; what follows -- goes to the file.
+    An unknown option after FILE is a parameter of the pipeline; what follows -- goes to the file. With -o json, yaml
+    or name the runs that were made are printed, and what the file prints goes to stderr.
 
     Examples:
 
@@ -86,7 +92,10 @@ def run(
 
     if file.startswith("-"):
         raise UsageError(f"{file} came before FILE; parameters follow it", hint="mlx run FILE --name value")
-    with reporting(no_progress=no_progress, is_dry=dry_run) as reporter:
+    is_data = (
+        output is not Format.table
+    )  # then stdout carries nothing else: what the file prints goes to stderr
+    with reporting(no_progress=no_progress, is_dry=dry_run or is_data) as reporter:
         target = Target.parse(file)
         extra, passed = list(ctx.args), list(ctx.obj or [])
         flags, loose = parse_flags(extra)
@@ -96,6 +105,22 @@ def run(
         )  # fmt: skip
         terminal.let_person_unlock()
         session = Session(options, reporter=reporter)
-        run_file(session, target, passed, words=extra, loose=loose)
+        try:
+            with redirect_stdout(sys.stderr) if is_data else nullcontext():
+                run_file(session, target, passed, words=extra, loose=loose)
+        finally:
+            if is_data and not dry_run:
+                _print_runs(session, output)
     if dry_run:
         terminal.emit(session.planned, output, ["name", "action", "reason"], empty="no step would run")
+
+
+def _print_runs(session: Session, output: Format) -> None:
+    """Print the runs that were made, also those that failed."""
+    if not session.made:
+        return
+    from ..runs.queries import RunQueries
+    from ..runs.search import listings
+
+    queries = RunQueries(session.history)
+    terminal.emit(listings(session.history, [queries.get(run) for run in session.made]), output, ["id"])

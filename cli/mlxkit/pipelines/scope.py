@@ -67,6 +67,7 @@ class RunScope:
         heartbeat = Heartbeat(self.session.history.alive_dir, self.record.id)
         self._stack.callback(heartbeat.stop)
         self.session.history.begin_run(self.record, environment, digest)
+        self.session.made.append(self.record.id)
         self.session.reporter.run_started(
             self.record.name, self.record.stack, self.session.forced_tracker or self.session.stack_tracker
         )

@@ -52,6 +52,7 @@ class Session:
         self.calls = 0
         self.invocation: Mapping[str, Any] | None = None
         self.planned: list[Record] = []
+        self.made: list[str] = []  # ids of the runs that were begun
         self._trackers: dict[str, ExperimentTracker] = {}
         self._extra: dict[str, ResolvedComponent] = {}
         self._checked: set[str] = set()

@@ -18,7 +18,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.checkup.findings:Checkup": ("doctor",),
     "mlxkit.commands.version:Versions": ("version",),
     "mlxkit.pipelines.dryrun:PlannedStep": ("run --dry-run[]",),
-    "mlxkit.runs.search:RunListing": ("runs list[]",),
+    "mlxkit.runs.search:RunListing": ("runs list[]", "run[]"),
     "mlxkit.runs.describe:RunDescription": ("runs describe",),
     "mlxkit.runs.graph:RunGraph": ("runs graph",),
     "mlxkit.runs.compare:Comparison": ("runs compare",),

@@ -91,11 +91,15 @@ def search(history: History, wanted: RunFilter, *, limit: int | None = 20) -> Fo
         known.listed(history.state_dir, runs, len(runs) + 1 if limit is None else limit)
     if wanted == RunFilter() and limit is not None:
         known.listed(history.state_dir, runs, limit)
-    measures = _measures(db, [run.id for run in runs])
-    listed = [
+    return Found(listings(history, runs), [name for name in fields if name.group in KEYED])
+
+
+def listings(history: History, runs: Sequence[RunRecord]) -> list[RunListing]:
+    """Return runs with what they logged to their trackers."""
+    measures = _measures(history.connection, [run.id for run in runs])
+    return [
         RunListing(run, measures["metric"].get(run.id, {}), measures["param"].get(run.id, {})) for run in runs
     ]
-    return Found(listed, [name for name in fields if name.group in KEYED])
 
 
 def _clauses(wanted: RunFilter, conditions: Sequence[Condition]) -> tuple[list[str], list[Any]]:
