@@ -72,3 +72,27 @@ def test_an_error_of_the_parser_is_json_when_that_was_asked_for(mlx) -> None:
     said = json.loads(done.stderr)
     assert (said["error"], said["exit_code"], said["hint"]) == ("NotFoundError", 3, "mlx stack list")
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "runs list -o json --stauts",
+        "runs list --limit abc -o json",
+        "runs lst --output=json",
+        "secret create -o json",
+    ],
+)
+def test_a_line_that_cannot_be_parsed_is_told_as_json_too(mlx, line: str) -> None:
+    done = mlx(*line.split())
+    assert json.loads(done.stderr)["exit_code"] == done.code == 2
+
+
+def test_the_variable_asks_for_json_where_a_command_has_no_such_option(
+    mlx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLX_OUTPUT", "json")
+    assert json.loads(mlx("runz").stderr)["error"] == "UsageError"
+    assert json.loads(mlx("runs", "logs", "nope").stderr)["exit_code"] == 3
+    monkeypatch.delenv("MLX_OUTPUT")
+    assert mlx("runs", "logs", "nope").stderr.startswith("error: ")

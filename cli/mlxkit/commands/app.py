@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -158,5 +159,7 @@ def root(
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit status; the one place where an error becomes words."""
     from .boundary import guarded
+    from .options import wants_json
 
+    terminal.settings.errors_as_json = wants_json(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: app(args=argv, prog_name="mlx", standalone_mode=False))

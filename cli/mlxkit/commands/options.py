@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -14,6 +16,18 @@ def remember(fmt: Format | None) -> Format | None:
     """Remember that errors are wanted as JSON, too, when the output was asked for so."""
     terminal.settings.errors_as_json = fmt is Format.json
     return fmt
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Say whether a command line asks for JSON: known before it is parsed, so that what is wrong with it is JSON, too."""
+    own = argv[: argv.index("--")] if "--" in argv else argv
+    asked = os.environ.get("MLX_OUTPUT", "")
+    for word, following in zip(own, [*own, ""][1:], strict=True):
+        if word in ("-o", "--output"):
+            asked = following
+        elif word.startswith(("--output=", "-o=")):
+            asked = word.partition("=")[2]
+    return asked.lower() == "json"
 
 
 Output = Annotated[
