@@ -146,16 +146,17 @@ class Client:
         """Return a run by id, name, tracker run id, or `latest`."""
         from .runs.views import RunView
 
-        return RunView(self.history, self.session.store, self.runs.get(reference))
+        run = self.runs.get(reference)
+        return RunView(self.history, self.store_of(run.id), run)
 
     get_run = get_pipeline_run
 
     def get_artifact(self, reference: str, *, run: str | None = None) -> ArtifactView:
         """Return an artifact by `pipeline::step::output`, a shorter end of that, or its digest."""
-        from .runs.views import ArtifactView
+        from .runs.views import ArtifactView, Origin
 
-        _, output = self.runs.artifact(reference, run)
-        return ArtifactView(output, self.session.store)
+        listing, output = self.runs.artifact(reference, run)
+        return ArtifactView(output, self.session.store, origin=Origin(listing.run, listing.step))
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,8 @@ from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
 from ..errors import MlxError, UsageError
 from ..runs.records import OutputRecord, artifact_of, output_of
+from ..runs.views import ArtifactView
+from .context import current_pipeline
 from .handles import Handle
 
 _PLAIN = (str, int, float, bool, bytes, type(None))
@@ -21,15 +23,19 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 
 @dataclass(frozen=True)
 class Ref:
-    """An artifact that a step is given: the step and output it comes from, or no step for a value of the body."""
+    """An artifact that a step is given: the step and output it comes from, or no step for a value of the body.
+
+    `origin` says of an artifact that the body looked up where it was made: `RUN:step::output`.
+    """
 
     step: str
     output: OutputRecord
+    origin: str = ""
 
     @property
     def source(self) -> str:
         """Where the artifact came from, for people."""
-        return f"{self.step}.{self.output.name}" if self.step else "the pipeline body"
+        return f"{self.step}.{self.output.name}" if self.step else self.origin or "the pipeline body"
 
 
 @dataclass(frozen=True)
@@ -129,16 +135,37 @@ def _tree(value: Any, store: ArtifactStore, name: str) -> Any:
     if isinstance(value, Handle):
         source = value._mlx_source
         return Ref(source.name, source.record(value._mlx_output))
-    if type(value) in (list, tuple) and handles_in(value):
+    if isinstance(value, ArtifactView):
+        return _looked_up(value)
+    if type(value) in (list, tuple) and _holds_artifacts(value):
         return type(value)(_tree(item, store, name) for item in value)
-    if type(value) is dict and handles_in(value):
+    if type(value) is dict and _holds_artifacts(value):
         return {key: _tree(item, store, name) for key, item in value.items()}
-    if type(value) in (set, frozenset) and handles_in(value):
+    if type(value) in (set, frozenset) and _holds_artifacts(value):
         raise UsageError(f"{name}: a set cannot hold the output of a step; pass a list")
     try:
         return Ref("", output_of("value", save_artifact(value, store=store)))
     except MlxError as error:
         raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
+
+
+def _looked_up(view: ArtifactView) -> Ref:
+    """Refer to an artifact that was found by its name; one that this run made has its step here."""
+    if view.origin is None:
+        return Ref("", view.record)
+    running = current_pipeline.get()
+    if running is not None and running.run_id == view.origin.run:
+        return Ref(view.origin.step, view.record)
+    return Ref("", view.record, f"{view.origin.run}:{view.origin.step}::{view.name}")
+
+
+def _holds_artifacts(value: Any) -> bool:
+    """Say whether an output of a step, or an artifact that was looked up, is anywhere inside an argument."""
+    if isinstance(value, (Handle, ArtifactView)):
+        return True
+    if type(value) in (list, tuple, set, frozenset):
+        return any(_holds_artifacts(item) for item in value)
+    return type(value) is dict and any(_holds_artifacts(item) for item in value.values())
 
 
 def _digest(tree: Any) -> str:

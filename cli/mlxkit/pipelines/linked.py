@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..runs.records import OutputRecord
+from ..runs.views import Origin
 
 if TYPE_CHECKING:
     from ..runs.history import History
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 
 NOTES = "artifacts"  # in the metadata of a step: what is known of its outputs beside their content
 _BATCH = 500
+
+
+class Found(NamedTuple):
+    """An output, what is known of it beside its content, and where it comes from."""
+
+    output: OutputRecord
+    notes: dict[str, Any]
+    origin: Origin | None = None
 
 
 def notes_of(metadata: Mapping[str, Any], output: str) -> dict[str, Any]:
@@ -25,7 +34,7 @@ def notes_of(metadata: Mapping[str, Any], output: str) -> dict[str, Any]:
 
 def find(
     history: History, name: str, version: str | None, model: Model | None, *, first: str | None = None
-) -> tuple[OutputRecord, dict[str, Any]] | None:
+) -> Found | None:
     """Return the newest output of that name, with its notes; what the run `first` made comes before all others.
 
     `name` may be `step::output` or `pipeline::step::output`; `version` is the label that it was saved under.
@@ -42,24 +51,27 @@ def find(
             clauses.append("(json_extract(r.metadata, '$.model.version') = ? OR r.id = ?)")
             values += [str(model.version), first or ""]
     rows = history.connection.execute(  # the clauses are constants
-        "SELECT o.*, s.metadata AS notes FROM outputs o JOIN steps s ON s.id = o.step_id JOIN runs r ON r.id = s.run_id "  # noqa: S608
+        "SELECT o.*, s.metadata AS notes, s.run_id AS run, s.name AS step FROM outputs o JOIN steps s ON s.id = o.step_id JOIN runs r ON r.id = s.run_id "  # noqa: S608
         f"WHERE {' AND '.join(clauses)} ORDER BY r.id = ? DESC, s.started DESC LIMIT ?",
         [*values, first or "", _BATCH if version is not None else 1],
     )
     for row in rows:
         notes = notes_of(json.loads(row["notes"]), row["name"])
         if version is None or notes.get("version") == str(version):
-            return _output(row), notes
+            return Found(_output(row), notes, Origin(row["run"], row["step"]))
     return None
 
 
-def by_digest(history: History, digest: str) -> OutputRecord | None:
+def by_digest(history: History, digest: str) -> Found | None:
     """Return an output whose content has that digest, whole or its unmistakable start."""
     rows = history.connection.execute(
-        "SELECT o.* FROM outputs o WHERE o.digest >= ? AND o.digest < ? GROUP BY o.digest LIMIT 2",
+        "SELECT o.*, s.run_id AS run, s.name AS step, MIN(s.started) FROM outputs o JOIN steps s ON s.id = o.step_id "
+        "WHERE o.digest >= ? AND o.digest < ? GROUP BY o.digest LIMIT 2",
         [digest, digest + "g"],
     ).fetchall()
-    return _output(rows[0]) if len(rows) == 1 else None
+    if len(rows) != 1:
+        return None
+    return Found(_output(rows[0]), {}, Origin(rows[0]["run"], rows[0]["step"]))
 
 
 def names(history: History) -> Iterator[str]:

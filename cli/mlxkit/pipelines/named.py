@@ -10,7 +10,7 @@ from ..artifacts.io import save
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..records import plain
 from ..runs.records import OutputRecord, RunRecord, StepRecord, artifact_of, output_of
-from ..runs.views import ArtifactView
+from ..runs.views import ArtifactView, Origin
 from . import linked
 from .context import StepContext, current_pipeline, current_step
 from .session import Session, current_session
@@ -48,13 +48,14 @@ def save_artifact(
         "saved": True,
     }
     notes = {key: value for key, value in notes.items() if value}
+    origin = None
     if context is None:
-        _record_alone(session, output, notes)
+        origin = _record_alone(session, output, notes)
         if not session.store.exists(artifact_of(output)):  # a pruning freed it before it was anybody's
             save(data, materializer=materializer, store=session.store)
     else:
         _add_to_step(context, output, notes)
-    return ArtifactView(output, session.store, notes)
+    return ArtifactView(output, session.store, notes, origin)
 
 
 def load_artifact(name_or_id: str, version: str | int | None = None, *, model: Model | None = None) -> Any:
@@ -77,8 +78,7 @@ def get_artifact(
         history_here(), name_or_id, label, model, first=run.run_id if run else None
     )
     if found is None and label is None and _is_digest(name_or_id):
-        output = linked.by_digest(history_here(), name_or_id)
-        found = (output, {}) if output else None
+        found = linked.by_digest(history_here(), name_or_id)
     if found is None:
         of = f" of model {model.name!r}" + (f" {model.version}" if model.version else "") if model else ""
         near = did_you_mean(name_or_id, linked.names(history_here()))
@@ -87,8 +87,8 @@ def get_artifact(
             hint="mlx artifact list" if model is None else f"mlx model versions {model.name}",
         )
     if context is not None:
-        _remember(context, name_or_id, label, model, found[0])
-    return ArtifactView(found[0], session.store, found[1])
+        _remember(context, name_or_id, label, model, found.output)
+    return ArtifactView(found.output, session.store, found.notes, found.origin)
 
 
 def stale(history: History, metadata: Mapping[str, Any]) -> str | None:
@@ -98,10 +98,9 @@ def stale(history: History, metadata: Mapping[str, Any]) -> str | None:
     for item in metadata.get(LOADED, ()):
         model = Model(item["model"], item.get("model_version")) if item.get("model") else None
         found = linked.find(history, item["name"], item.get("version"), model)
-        output = found[0] if found else None
-        if output is None and _is_digest(item["name"]):
-            output = linked.by_digest(history, item["name"])
-        if output is None or output.digest != item["digest"]:
+        if found is None and _is_digest(item["name"]):
+            found = linked.by_digest(history, item["name"])
+        if found is None or found.output.digest != item["digest"]:
             return str(item["name"])
     return None
 
@@ -131,12 +130,12 @@ def _add_to_step(context: StepContext, output: OutputRecord, notes: Mapping[str,
     context.metadata.setdefault(linked.NOTES, {})[output.name] = dict(notes)
 
 
-def _record_alone(session: Session, output: OutputRecord, notes: Mapping[str, Any]) -> None:
-    """Keep what was saved outside of any step as a finished run with that one output."""
+def _record_alone(session: Session, output: OutputRecord, notes: Mapping[str, Any]) -> Origin | None:
+    """Keep what was saved outside of any step as a finished run with that one output, and return where that is."""
     from .body import new_id
 
     if session.options.is_dry:
-        return
+        return None
     now = time.time()
     run = RunRecord(
         id=new_id(), name=f"{_BY_HAND}-{output.name}-{new_id()[-6:]}", pipeline=_BY_HAND, stack=session.stack.name,
@@ -150,15 +149,14 @@ def _record_alone(session: Session, output: OutputRecord, notes: Mapping[str, An
         )
     )  # fmt: skip
     session.history.finish_run(run.id, "completed")
+    return Origin(run.id, _BY_HAND)
 
 
-def _saved_here(
-    context: StepContext | None, name: str, version: str | None
-) -> tuple[OutputRecord, dict[str, Any]] | None:
+def _saved_here(context: StepContext | None, name: str, version: str | None) -> linked.Found | None:
     for output in context.saved if context else ():
         notes = linked.notes_of(context.metadata if context else {}, output.name)
         if output.name == name and version in (None, notes.get("version")):
-            return output, notes
+            return linked.Found(output, notes)
     return None
 
 

@@ -127,6 +127,11 @@ class ArtifactListing(Record):
     created: str | None
     summary: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def step(self) -> str:
+        """The name of the step that it is an output of."""
+        return self.name.split("::")[-2]
+
 
 @dataclass(frozen=True)
 class PipelineRecord(Record):

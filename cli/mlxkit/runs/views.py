@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..artifacts.io import load as load_artifact
 from ..artifacts.store import ArtifactStore
@@ -69,13 +69,25 @@ class Metadata(Mapping[str, Any]):
         return repr(dict(self._values))
 
 
+class Origin(NamedTuple):
+    """The step of a run that an artifact is an output of."""
+
+    run: str
+    step: str
+
+
 class ArtifactView:
     """One output of a step: what is known of it, and its value by `load()`."""
 
     def __init__(
-        self, record: OutputRecord, store: ArtifactStore, notes: Mapping[str, Any] | None = None
+        self,
+        record: OutputRecord,
+        store: ArtifactStore,
+        notes: Mapping[str, Any] | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.record = record
+        self.origin = origin
         self._store = store
         self._notes = notes or {}
 
@@ -181,7 +193,9 @@ class StepView:
 
     def _view(self, output: OutputRecord) -> ArtifactView:
         notes = self.record.metadata.get("artifacts", {})
-        return ArtifactView(output, self._store, notes.get(output.name))
+        return ArtifactView(
+            output, self._store, notes.get(output.name), Origin(self.record.run_id, self.record.name)
+        )
 
     @property
     def output(self) -> ArtifactView:

@@ -1,0 +1,97 @@
+"""An artifact that the body looked up and hands to a step: it arrives as its value, and is known by its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxkit import Client, Model, pipeline, save_artifact, step
+from mlxkit.errors import UsageError
+from mlxkit.pipelines.named import get_artifact
+from mlxkit.pipelines.session import RunOptions, Session, use_session
+
+
+@pytest.fixture(autouse=True)
+def session(mlx: Callable[..., Any]) -> Iterator[Session]:
+    assert mlx("init").code == 0
+    with use_session(Session(RunOptions(file=Path("run.py")))) as one:
+        yield one
+
+
+@step
+def make(n: int) -> list[int]:
+    save_artifact({"n": n}, "side")
+    return [n]
+
+
+@step
+def kind_of(given: Any) -> str:
+    return f"{type(given).__name__} {given!r}"
+
+
+def test_it_arrives_as_its_value_from_this_run_and_from_others() -> None:
+    @pipeline
+    def here(n: int) -> None:
+        make(n)
+        kind_of(get_artifact("side"))
+
+    @pipeline
+    def elsewhere() -> None:
+        kind_of(Client().get_artifact("make::side"))
+
+    first = here(3)
+    assert first.steps["kind_of"].output.load() == "dict {'n': 3}"
+    given = first.steps["kind_of"].record.inputs["given"]
+    assert (given["from"], given["step"]) == ("make.side", "make")
+    other = elsewhere()
+    assert other.steps["kind_of"].output.load() == "dict {'n': 3}"
+    given = other.steps["kind_of"].record.inputs["given"]
+    assert (given["from"], given["step"]) == (f"{first.id}:make::side", "")
+    assert given["digest"] == first.steps["make"].outputs["side"].digest
+
+
+def test_its_content_takes_part_in_the_cache() -> None:
+    @pipeline
+    def looking() -> None:
+        kind_of(get_artifact("thing"))
+
+    statuses = []
+    for value in (1, 1, 2):
+        save_artifact(value, "thing")
+        statuses.append(looking().steps["kind_of"].status)
+    assert statuses == ["completed", "cached", "completed"]
+    assert looking().steps["kind_of"].output.load() == "int 2"
+
+
+def test_it_is_found_inside_lists_and_dicts_and_not_in_sets() -> None:
+    one, two = save_artifact(1, "one"), save_artifact([2], "two")
+
+    @pipeline
+    def looking(form: str) -> None:
+        kind_of({"list": [one, {"two": two}], "set": {one}}[form])
+
+    assert looking("list").steps["kind_of"].output.load() == "list [1, {'two': [2]}]"
+    with pytest.raises(UsageError, match="a set cannot hold"):
+        looking("set")
+
+
+def test_an_artifact_of_a_model_or_of_an_earlier_run_arrives_as_its_value() -> None:
+    model = Model("iris")
+
+    @pipeline(model=model)
+    def training() -> None:
+        make(7)
+
+    @pipeline
+    def using() -> None:
+        kind_of(model.get_artifact("side"), id="of_model")
+        kind_of(Client().get_pipeline("training").last_run.steps["make"].output, id="of_run")
+
+    run = training()
+    used = using()
+    assert used.steps["of_model"].output.load() == "dict {'n': 7}"
+    assert used.steps["of_run"].output.load() == "list [7]"
+    assert used.steps["of_run"].record.inputs["given"]["from"] == f"{run.id}:make::output"
