@@ -10,6 +10,9 @@ from .config.paths import Project, find_project
 from .records import ComponentRecord
 
 if TYPE_CHECKING:  # each is imported by the member that needs it
+    from .artifacts.records import ArtifactRecord
+    from .artifacts.store import ArtifactStore
+    from .pipelines.holding import Holder
     from .runs.history import History
     from .runs.queries import RunQueries
     from .runs.views import ArtifactView, PipelineView, RunView
@@ -153,10 +156,22 @@ class Client:
 
     def get_artifact(self, reference: str, *, run: str | None = None) -> ArtifactView:
         """Return an artifact by `pipeline::step::output`, a shorter end of that, or its digest."""
+        from .runs.records import artifact_of
         from .runs.views import ArtifactView, Origin
 
         listing, output = self.runs.artifact(reference, run)
-        return ArtifactView(output, self.session.store, origin=Origin(listing.run, listing.step))
+        store = self.store_of(listing.run, artifact_of(output))
+        return ArtifactView(output, store, origin=Origin(listing.run, listing.step))
+
+    def store_of(self, run_id: str, artifact: ArtifactRecord | None = None) -> ArtifactStore:
+        """Return the store that an artifact of a run (or any of them) lies in, whatever stack is active."""
+        return self._holder(run_id, artifact)
+
+    @cached_property
+    def _holder(self) -> Holder:
+        from .pipelines.holding import holder_of
+
+        return holder_of(self.session, self.runs)
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlxkit.errors import ExitCode
+from tests.fixtures.terminals import on_terminal
 
 PIPELINE = """
     from mlxkit import pipeline, step
@@ -101,10 +102,110 @@ def test_describe_of_a_pickle_does_not_open_it_unless_told(runs: tuple[str, str]
 def test_describe_of_what_is_gone_still_tells_the_rest(runs: tuple[str, str], mlx: Any) -> None:
     told = shown(mlx, "artifact", "describe", "fit::output")
     Path(told["where"]).unlink()
-    gone = shown(mlx, "artifact", "describe", "fit::output", "--unpickle")
-    assert gone["is_there"] is False
-    assert gone["preview"]["kind"] == "unreadable"
-    assert re.search(r"where\t.* \(gone\)", mlx("artifact", "describe", "fit::output").stdout)
+    opened = mlx("artifact", "describe", "fit::output", "--unpickle", "-o", "json")
+    gone = json.loads(opened.stdout)
+    assert (gone["is_there"], gone["preview"]["kind"]) == (False, "unreadable")
+    closed = mlx("artifact", "describe", "fit::output")
+    assert re.search(r"where\t.* \(gone\)", closed.stdout)
+    assert opened.code == closed.code == ExitCode.not_found
+    assert "is not in the artifact store" in opened.stderr
+    assert "is gone" in closed.stderr
+
+
+def test_describe_of_what_cannot_be_read_says_so_by_its_exit_status(
+    write: Any, mlx: Any, mlx_process: list[str]
+) -> None:
+    shapes = write("shapes.py", "class Box:\n    pass\n")
+    write(
+        "p.py",
+        """
+        from typing import Any
+        from mlxkit import pipeline, step
+        from shapes import Box
+
+        @step
+        def make() -> Any:
+            return Box()
+
+        @pipeline
+        def train() -> None:
+            make()
+        """,
+    )
+    subprocess.run([*mlx_process, "-q", "run", "p.py"], check=True, timeout=60)
+    shapes.unlink()
+    unread = mlx("artifact", "describe", "make::output", "--unpickle")
+    assert unread.code == ExitCode.failed
+    assert "unreadable" in unread.stdout
+    assert "needs a library: No module named 'shapes'" in unread.stderr
+
+
+def test_get_of_a_pickle_runs_nothing_unless_told(write: Any, mlx: Any) -> None:
+    write(
+        "p.py",
+        """
+        import os
+        from typing import Any
+        from mlxkit import pipeline, step
+
+        class Trap:
+            def __reduce__(self):
+                return (os.system, ("echo > sprung",))
+
+        @step
+        def pick() -> Any:
+            return Trap()
+
+        @pipeline
+        def train() -> None:
+            pick()
+        """,
+    )
+    assert mlx("run", "p.py").code == ExitCode.ok
+    refused = mlx("artifact", "get", "pick::output")
+    assert (refused.code, refused.stdout) == (ExitCode.failed, "")
+    assert "would run code" in refused.stderr
+    assert "--unpickle" in refused.stderr
+    assert mlx("artifact", "get", "pick::output", "--path", "copy").code == ExitCode.ok
+    assert not Path("sprung").exists()
+    assert mlx("artifact", "get", "pick::output", "--unpickle").stdout == "0\n"
+    assert Path("sprung").exists()
+
+
+def test_artifacts_of_another_stack_are_found_in_its_store(runs: tuple[str, str], mlx: Any) -> None:
+    assert (
+        mlx("artifact-store", "register", "lake", "--flavor", "local", "--path", "lake").code == ExitCode.ok
+    )
+    assert mlx("stack", "register", "other", "-a", "lake", "--set").code == ExitCode.ok
+    told = shown(mlx, "artifact", "describe", "fit::output", "--unpickle")
+    assert (told["is_there"], told["preview"]["kind"]) == (True, "object")
+    assert mlx("artifact", "get", "fit::output", "--path", "old").code == ExitCode.ok
+    assert mlx("run", "p.py", "--rows", "5").code == ExitCode.ok
+    assert ".mlx" not in shown(mlx, "artifact", "describe", "fit::output")["where"]
+    across = mlx("artifact", "diff", f"{runs[0]}:fit::output", "latest:fit::output", "--unpickle")
+    assert (across.code, across.stderr) == (ExitCode.failed, "")
+    assert "cannot be compared" in across.stdout
+    assert mlx("stack", "set", "plain").code == ExitCode.ok
+    assert mlx("artifact", "get", "latest:fit::output", "--path", "new").code == ExitCode.ok
+    assert Path("old").read_bytes() != Path("new").read_bytes()
+    from mlxkit import Client
+
+    assert Client().get_artifact("fit::output", run="latest").load().weight == 5
+    assert Client().get_pipeline_run("latest").steps["fit"].output.load().weight == 5
+
+
+def test_artifacts_are_found_after_their_stack_was_renamed(runs: tuple[str, str], mlx: Any) -> None:
+    assert (
+        mlx("artifact-store", "register", "lake", "--flavor", "local", "--path", "lake").code == ExitCode.ok
+    )
+    assert mlx("stack", "register", "first", "-a", "lake", "--set").code == ExitCode.ok
+    assert mlx("run", "p.py", "--rows", "5").code == ExitCode.ok
+    assert mlx("stack", "set", "plain").code == ExitCode.ok
+    assert mlx("stack", "rename", "first", "second").code == ExitCode.ok
+    assert mlx("artifact", "get", "latest:fit::output", "--path", "new").code == ExitCode.ok
+    assert mlx("stack", "delete", "second", "--yes").code == ExitCode.ok
+    gone = mlx("artifact", "get", "latest:fit::output", "--path", "newer")
+    assert gone.code == ExitCode.not_found
 
 
 def test_words_that_steer_a_terminal_are_written_out(write: Any, mlx: Any) -> None:
@@ -145,6 +246,37 @@ def test_get_takes_the_run_in_front_of_the_name(runs: tuple[str, str], mlx: Any)
     assert mlx("artifact", "get", "load::output").stdout == "[0, 1, 2, 3]\n"
     assert mlx("artifact", "get", f"{runs[0]}:describe::output", "--path", "text").code == ExitCode.ok
     assert Path("text").read_text() == "row 0\nrow 1\nrow 2"
+
+
+def test_a_terminal_gets_the_colours_of_a_text_and_a_pipe_gets_all_of_it(
+    write: Any, mlx: Any, mlx_process: list[str]
+) -> None:
+    write(
+        "p.py",
+        """
+        from mlxkit import pipeline, step
+
+        STEERING = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\\n"
+
+        @step
+        def say() -> str:
+            print(STEERING, end="")
+            return STEERING
+
+        @pipeline
+        def train() -> None:
+            say()
+        """,
+    )
+    assert mlx("-q", "run", "p.py").code == ExitCode.ok
+    whole = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\n"
+    for argv in (["artifact", "get", "say::output"], ["-q", "runs", "logs", "latest", "say"]):
+        assert mlx(*argv).stdout.startswith(whole)
+        with on_terminal([*mlx_process, *argv]) as screen:
+            assert screen.wait() == 0
+            assert "\x1b[31mred\x1b[0m" in screen.output
+            assert "owned" not in screen.output
+            assert "\x1b[2J" not in screen.output
 
 
 def test_diff_of_one_artifact_in_two_runs(runs: tuple[str, str], mlx: Any) -> None:

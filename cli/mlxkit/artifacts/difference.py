@@ -44,18 +44,21 @@ def compare(
     before: ArtifactRecord,
     after: ArtifactRecord,
     store: ArtifactStore,
+    other: ArtifactStore | None = None,
     *,
     key: str | None = None,
     unpickle: bool = False,
 ) -> Comparison:
     """Return what two artifacts differ in; `key` is the column that says which rows of tables belong together.
 
+    The second one lies in `other`, where that is not the same store.
+
     Raises NotFoundError for a key that is no column, ArtifactMissingError and ArtifactUnreadableError.
     """
     if before.digest == after.digest:
         return Comparison("same", True, note="the same content, byte by byte")
     left = open_safely(before, store, unpickle=unpickle)
-    right = open_safely(after, store, unpickle=unpickle)
+    right = open_safely(after, other or store, unpickle=unpickle)
     return compare_opened(left, right, key=key)
 
 

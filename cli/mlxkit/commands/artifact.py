@@ -78,6 +78,9 @@ def describe(
 ) -> None:
     """Show one artifact: what it is, where it came from, who used it, and a first look at it.
 
+    Exit status 3 says that its content is gone from the artifact store, 1 that it is there and cannot be read; what
+    is known of it is shown all the same.
+
     Examples:
 
       mlx artifact describe train::model
@@ -87,13 +90,15 @@ def describe(
     from ..client import Client
     from ..runs.artifact_uses import describe_artifact, find_artifact
     from ..runs.records import artifact_of
-    from .artifact_preview import emit_description, look_at
+    from .artifact_preview import emit_description, end_if_unread, look_at
 
     client = Client()
     found = find_artifact(client.runs, artifact, run)
-    store = client.session.store
-    seen = look_at(artifact_of(found[1]), store, rows=rows, unpickle=unpickle)
-    emit_description(describe_artifact(client.history, store, found, seen.to_dict()), seen, output)
+    store = client.store_of(found[0].run, artifact_of(found[1]))
+    seen, problem = look_at(artifact_of(found[1]), store, rows=rows, unpickle=unpickle)
+    described = describe_artifact(client.history, store, found, seen.to_dict())
+    emit_description(described, seen, output)
+    end_if_unread(described, problem)
 
 
 @app.command("get")
@@ -107,8 +112,11 @@ def get(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite PATH.")] = False,
+    unpickle: Unpickle = False,
 ) -> None:
     """Print an artifact's value, or copy its file.
+
+    A value that is pickled, or holds what is pickled, is not opened unless told; its file can be copied.
 
     Examples:
 
@@ -116,15 +124,22 @@ def get(
 
       mlx artifact get load::table --path table.arrow
     """
+    from ..artifacts.printed import printed
     from ..client import Client
-    from ..runs.artifact_uses import in_run
+    from ..runs.artifact_uses import find_artifact
+    from ..runs.records import artifact_of
+    from ..runs.views import ArtifactView
+    from .steering import put_text
 
-    name, of = in_run(artifact, run)
-    view = Client().get_artifact(name, run=of)
+    client = Client()
+    listing, output = find_artifact(client.runs, artifact, run)
+    stored = artifact_of(output)
+    store = client.store_of(listing.run, stored)
     if path is None:
-        terminal.out(str(view.load()))
+        put_text(printed(stored, store, unpickle=unpickle) + "\n")
     else:
-        terminal.say(f"{artifact} written to {view.copy_to(path, overwrite=force)}")
+        written = ArtifactView(output, store).copy_to(path, overwrite=force)
+        terminal.say(f"{artifact} written to {written}")
 
 
 add_difference(app)

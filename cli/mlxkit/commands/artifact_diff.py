@@ -84,7 +84,15 @@ def add_difference(app: typer.Typer) -> None:
         (left, old), (right, new) = (
             find_artifact(client.runs, *side) for side in _sides(before, after, run or [])
         )
-        found = compare(artifact_of(old), artifact_of(new), client.session.store, key=key, unpickle=unpickle)
+        one, other = artifact_of(old), artifact_of(new)
+        found = compare(
+            one,
+            other,
+            client.store_of(left.run, one),
+            client.store_of(right.run, other),
+            key=key,
+            unpickle=unpickle,
+        )
         if key is not None and found.kind not in ("table", "same"):
             raise UsageError(f"--key is for tables, and these are compared as {found.kind}")
         difference = ArtifactDifference(left, right, found)

@@ -6,6 +6,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from . import terminal
 from .terminal import Format
 
@@ -14,18 +16,21 @@ if TYPE_CHECKING:
     from ..artifacts.preview_pictures import Pixels
     from ..artifacts.records import ArtifactRecord
     from ..artifacts.store import ArtifactStore
+    from ..errors import MlxError
     from ..runs.artifact_uses import ArtifactDescription
 
 _WIDEST = 80
 
 
-def look_at(artifact: ArtifactRecord, store: ArtifactStore, *, rows: int, unpickle: bool) -> Preview:
-    """Return a first look; what cannot be read is said in it, because the rest is still worth showing."""
+def look_at(
+    artifact: ArtifactRecord, store: ArtifactStore, *, rows: int, unpickle: bool
+) -> tuple[Preview, MlxError | None]:
+    """Return a first look, and why there is none: the rest is still worth showing."""
     from ..artifacts.errors import ArtifactMissingError, ArtifactUnreadableError
     from ..artifacts.preview import Preview, preview
 
     try:
-        return preview(
+        seen = preview(
             artifact,
             store,
             rows=rows,
@@ -34,7 +39,19 @@ def look_at(artifact: ArtifactRecord, store: ArtifactStore, *, rows: int, unpick
             pixels=terminal.has_colour(sys.stdout),
         )
     except (ArtifactMissingError, ArtifactUnreadableError) as error:
-        return Preview("unreadable", note=error.message)
+        return Preview("unreadable", note=error.message), error
+    return seen, None
+
+
+def end_if_unread(described: ArtifactDescription, problem: MlxError | None) -> None:
+    """End with the exit status of what is wrong with an artifact, if anything is."""
+    if problem is None and not described.is_there:  # nobody looked into it
+        from ..artifacts.errors import ArtifactMissingError
+
+        problem = ArtifactMissingError(f"artifact {described.digest[:12]} is gone")
+    if problem is not None:
+        terminal.warn(problem.message)
+        raise typer.Exit(int(problem.exit_code))
 
 
 def emit_description(described: ArtifactDescription, seen: Preview, output: Format) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # C0 and C1 control characters, and what turns the direction of writing round.
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def cell(value: Any) -> str:
@@ -36,10 +36,11 @@ def for_people(column: str, value: Any) -> str:
 
 def harmless(text: str) -> str:
     """Return a text with what would steer a terminal, or break the line, written out: a tab is a blank."""
-    return _STEERING.sub(_written_out, text.replace("\t", " ").replace("\r", ""))
+    return STEERING.sub(written_out, text.replace("\t", " ").replace("\r", ""))
 
 
-def _written_out(found: re.Match[str]) -> str:
+def written_out(found: re.Match[str]) -> str:
+    """Return a character that was found as Python writes it in a text."""
     return ascii(found[0])[1:-1]
 
 

@@ -11,6 +11,7 @@ import typer
 from ..errors import ExitCode
 from . import terminal
 from .runs_describe import RunName
+from .steering import Tamed
 from .streams import put
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def add_logs(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Print what the steps of a run printed.
+
+        It is text as it was printed, so there is no --output; `mlx runs describe -o json` has what is known of the steps.
 
         Examples:
 
@@ -57,17 +60,23 @@ def add_logs(app: typer.Typer) -> None:
 
 
 def _print(pieces: Iterable[Piece], *, with_steps: bool) -> None:
-    """Print text as it is, each step under its name, which goes to stderr; the next name begins a line."""
+    """Print each step's text under its name, which goes to stderr; the next name begins a line.
+
+    A pipe gets the text as it is, a terminal without what would steer it.
+    """
+    tamed = Tamed() if terminal.is_terminal(sys.stdout) else None
     end = "\n"
     for piece in pieces:
         if piece.is_new:
+            put(tamed.finish() if tamed else "")
             if end != "\n":
                 put("\n")
             sys.stdout.flush()
             if with_steps:
                 terminal.say(f"--- {piece.step}")
-        put(piece.text)
+        put(tamed.feed(piece.text) if tamed else piece.text)
         end = piece.text[-1:] or end
         sys.stdout.flush()  # somebody may be waiting for it at the other end
+    put(tamed.finish() if tamed else "")
     if end != "\n":
         put("\n")
