@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,11 +62,42 @@ def test_a_plain_credential_fails_with_the_commands_that_move_it(mlx) -> None:
     assert "hunter22" not in done.stdout + done.stderr
     line = next(line for line in done.stdout.splitlines() if "\tcredentials\t" in line)
     assert line.endswith(
-        "mlx secret create team_secret --token && mlx tracker update team --tracking_token='<<team_secret.token>>'"
+        'mlx secret create team_secret --token && mlx tracker update team --tracking_token="<<team_secret.token>>"'
     )
     assert mlx("secret", "create", "team_secret", "--token=hunter22").code == 0
     assert mlx("tracker", "update", "team", "--tracking_token=<<team_secret.token>>").code == 0
     assert mlx("doctor").code == 0
+
+
+def test_two_plain_credentials_of_a_component_have_one_fix_that_works(mlx, mlx_process: list[str]) -> None:
+    Path("mlx.yaml").write_text(
+        "version: 1\nexperiment_trackers:\n"
+        "  t: {flavor: mlflow, tracking_uri: 'https://m.invalid', tracking_username: ada, tracking_password: hunter22}\n"
+    )
+    (finding,) = examined(mlx)[1]["credentials"]
+    create, update = finding["fix"].split(" && ")
+    assert create == "mlx secret create t_secret --username --password"
+    assert mlx(*shlex.split(create)[1:-2], "--username=ada", "--password=hunter22").code == 0
+    assert mlx(*shlex.split(update)[1:]).code == 0
+    assert examined(mlx)[0] == 0
+
+
+def test_a_credential_inside_of_an_address_is_told_once_with_what_helps(mlx) -> None:
+    Path("mlx.yaml").write_text(
+        "version: 1\ndefault_stack: s\nexperiment_trackers:\n  t: {flavor: mlflow, tracking_uri: 'https://ada:hunter22@m.invalid'}\n"
+        "stacks:\n  s: {experiment_tracker: t}\n"
+    )
+    code, found = examined(mlx)
+    assert code == 1
+    assert "hunter22" not in str(found)
+    told = [
+        item
+        for items in found.values()
+        for item in items
+        if item["state"] == "fail" and "tracking_uri" in item["said"]
+    ]
+    assert [item["name"] for item in told if item["name"] != "tracker"] == ["experiment tracker t"]
+    assert states(found, "artifact store") == ["ok"]
 
 
 def test_a_reference_to_nothing_fails(mlx) -> None:
@@ -166,6 +198,25 @@ def test_files_that_others_may_read_fail_and_the_fix_mends_them(mlx, mlx_process
     for item in found["file modes"]:
         subprocess.run(item["fix"], shell=True, check=True)
     assert examined(mlx)[0] == 0
+
+
+def test_the_probe_does_not_put_right_what_is_to_be_told(mlx, home: Path) -> None:
+    assert mlx("secret", "create", "mine", "--key=value").code == 0
+    sealed = next(home.rglob("secrets.enc"))
+    sealed.chmod(0o644)
+    _, found = examined(mlx)
+    assert [item["fix"] for item in found["file modes"]] == [f"chmod go= {sealed}"]
+
+
+def test_why_no_store_can_be_used_is_said(mlx, home: Path) -> None:
+    (home / "password").write_text("not the one\n")
+    assert mlx("secret", "create", "mine", "--key=value").code == 0
+    (home / "password").write_text("another one\n")
+    from mlxkit.secrets.stores import encrypted_file
+
+    encrypted_file._opened.clear()
+    (finding,) = examined(mlx)[1]["keyring"]
+    assert "encrypted file" in finding["said"] and "password" in finding["said"]
 
 
 def test_a_library_outside_of_its_range_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,16 @@ def test_a_stack_that_cannot_be_chosen_is_a_problem_and_not_the_end(mlx) -> None
     assert "no stack is active; there are a, b" in done.stderr
 
 
+def test_a_damaged_history_does_not_hide_the_rest(mlx) -> None:
+    Path("mlx.yaml").write_text(CONFIG)
+    Path(".mlx").mkdir(mode=0o700)
+    Path(".mlx/history.db").write_bytes(b"garbage" * 1000)
+    done = mlx("status")
+    assert done.code == 0
+    assert "stack\tteam" in done.stdout
+    assert "the run history cannot be read" in done.stderr
+
+
 def test_a_broken_file_is_a_configuration_error(mlx) -> None:
     Path("mlx.yaml").write_text("version: 1\nstakcs: {}\n")
     done = mlx("status")

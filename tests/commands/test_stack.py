@@ -50,7 +50,10 @@ def test_every_kind_has_its_flag(mlx: Any, path: Path) -> None:
     )
     assert done.code == 0, done.stderr
     assert done.stdout == ""
-    assert done.stderr == "registered stack 'all'\nthe active stack is 'all' (chosen by .mlx)\n"
+    assert (
+        done.stderr
+        == "registered stack 'all'\nthe active stack is 'all' (chosen by mlx stack set, in this checkout)\n"
+    )
     names = {"experiment_tracker": "team", "artifact_store": "lake", "orchestrator": "local"}
     names |= {"model_registry": "reg", "model_deployer": "dep"}
     assert load_yaml(path.read_text(), what="mlx.yaml")["stacks"]["all"] == names
@@ -91,7 +94,7 @@ def test_get_prints_the_name_and_says_where_it_was_chosen(
     mlx: Any, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = mlx("stack", "get")
-    assert (done.stdout, done.stderr) == ("a\n", "chosen by only stack\n")
+    assert (done.stdout, done.stderr) == ("a\n", "chosen by being the only one in mlx.yaml\n")
     monkeypatch.setenv("MLX_STACK", "default")
     assert json.loads(mlx("stack", "get", "-o", "json").stdout) == {
         "schema_version": 1,
@@ -105,7 +108,7 @@ def test_set_says_what_is_active_even_when_something_else_wins(
 ) -> None:
     monkeypatch.setenv("MLX_STACK", "a")
     done = mlx("stack", "set", "default")
-    assert done.stderr == "the active stack is 'a' (chosen by MLX_STACK)\n"
+    assert done.stderr == "the active stack is 'a' (chosen by the variable MLX_STACK)\n"
     monkeypatch.delenv("MLX_STACK")
     assert mlx("stack", "get").stdout == "default\n"
 

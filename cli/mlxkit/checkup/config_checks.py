@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
-from ..config.active import choose_stack
+from ..config.active import choose_stack, chosen_by
 from ..config.kinds import KINDS
-from ..config.model import ComponentEntry, Config
+from ..config.model import Config
 from ..config.paths import Project
-from ..errors import MlxError, NotFoundError
+from ..errors import ConfigError, MlxError
 from ..stacks.attributes import plain_credentials
-from ..stacks.checks import stack_problems
-from ..stacks.credentials import placeholder
+from ..stacks.checks import check_component, check_together
+from ..stacks.credentials import moving
 from ..stacks.flavors import get_flavor
 from ..stacks.membership import stack_entries
 from .findings import Finding, failed
@@ -27,39 +26,34 @@ def check_config(project: Project, config: Config) -> Iterator[Finding]:
         yield Finding("config", "warn", f"{config.shown} is not there: defaults are used", "mlx init")
     try:
         chosen = choose_stack(project, config)
-        yield Finding("active stack", "ok", f"{chosen.name}, chosen by {chosen.source}")
+        yield Finding(
+            "active stack", "ok", f"{chosen.name}, chosen by {chosen_by(chosen.source, config.shown)}"
+        )
     except MlxError as error:
         yield failed("active stack", error)
-    for name in config.stacks:
-        problems, _ = stack_problems(config, name, stack_entries(config, name))
-        for problem in problems:
-            yield Finding(
-                f"stack {name}", "fail", problem.message, problem.hint or f"mlx stack validate {name}"
-            )
-    yield from _credentials(config)
+    yield from _components(config)
+    for name, stack in config.stacks.items():
+        for problem in check_together(name, {entry.kind: entry for entry in stack_entries(config, name)}):
+            where = config.where(stack.line)
+            yield Finding(f"stack {name}", "fail", f"{where}: {problem}", f"mlx stack update {name} --help")
 
 
-def _credentials(config: Config) -> Iterator[Finding]:
-    """Name every credential that the file holds in plain text: it is made to be committed."""
+def _components(config: Config) -> Iterator[Finding]:
+    """Hold every component against its flavor, and name every credential in plain text: the file is made to be committed."""
     found = False
     for components in config.components.values():
         for entry in components.values():
-            for attribute in _plain(entry):
+            kind = KINDS[entry.kind]
+            name = f"{kind.title} {entry.name}"
+            try:
+                check_component(config, entry)
+            except ConfigError as error:
+                yield failed(name, error, fix=f"mlx {kind.command} describe {entry.name}")
+                continue
+            flavor = get_flavor(entry.kind, entry.flavor)
+            plain = [key for key in plain_credentials(flavor, entry.attributes) if key in entry.attributes]
+            if plain:
                 found = True
-                secret, key = placeholder(entry.name, attribute)
-                reference = shlex.quote(f"<<{secret}.{key}>>")
-                yield Finding(
-                    "credentials", "fail",
-                    f"{KINDS[entry.kind].section}.{entry.name}.{attribute} stands in {config.shown} in plain text",
-                    f"mlx secret create {secret} --{key} && mlx {KINDS[entry.kind].command} update {entry.name} --{attribute}={reference}",
-                )  # fmt: skip
+                yield Finding("credentials", "fail", f"{kind.section}.{entry.name}: {' and '.join(plain)} in plain text in {config.shown}", " && ".join(moving(flavor, entry.name, plain)))  # fmt: skip
     if not found:
         yield Finding("credentials", "ok", f"no credential stands in {config.shown}")
-
-
-def _plain(entry: ComponentEntry) -> list[str]:
-    try:
-        flavor = get_flavor(entry.kind, entry.flavor)
-    except NotFoundError:
-        return []  # said with the stacks that use it
-    return plain_credentials(flavor, entry.attributes)

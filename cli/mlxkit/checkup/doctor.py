@@ -21,7 +21,8 @@ def examine(project: Project | None = None, stack: str | None = None, *, online:
     """Look at everything; `online` also asks the servers. No check keeps another one from being made."""
     project = project or find_project()
     config: Config | None = None
-    findings: list[Finding] = []
+    # Before anything is written: a probe would put right what is to be told.
+    findings = list(_guarded("file modes", lambda: check_modes(project)))
     try:
         config = read_config(project)
     except MlxError as error:
@@ -37,7 +38,6 @@ def examine(project: Project | None = None, stack: str | None = None, *, online:
         findings += _guarded("secrets", lambda: check_secrets(None))
     findings += _guarded("history", lambda: check_history(project))
     findings += _guarded("deployments", lambda: check_deployments(project))
-    findings += _guarded("file modes", lambda: check_modes(project))
     return checkup(findings)
 
 

@@ -25,7 +25,8 @@ def check_secrets(config: Config | None) -> Iterator[Finding]:
     try:
         store, passed_over = stores.for_new()
     except CredentialsError as error:
-        said = error.message.partition("\n")[0]
+        lines = error.message.partition("\nThree ways")[0].splitlines()
+        said = "; ".join(line.strip() for line in lines)
         yield Finding("keyring", "fail" if is_needed else "warn", said, error.hint or "mlx secret where")
     else:
         for problem in passed_over:

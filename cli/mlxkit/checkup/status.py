@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..config.active import choose_stack
+from ..config.active import choose_stack, chosen_by
 from ..config.document import read_config
 from ..config.kinds import KINDS
 from ..config.model import ComponentEntry
@@ -21,14 +21,6 @@ from ..stacks.addresses import without_credentials
 from ..stacks.credentials import missing_secrets
 from ..stacks.membership import stack_entries
 
-_SOURCES = {
-    "--stack": "--stack",
-    "MLX_STACK": "the variable MLX_STACK",
-    ".mlx": "mlx stack set, in this checkout",
-    "default_stack": "default_stack in {config}",
-    "only stack": "being the only one in {config}",
-    "implicit": "nothing: {config} has no stack",
-}
 _ORIGINS = {
     "MLX_CONFIG": "named by MLX_CONFIG",
     "project": "of this project",
@@ -68,7 +60,7 @@ class Status(Record):
         written = "" if self.config_exists else "; not written yet"
         lines = [("config", f"{self.config} ({_ORIGINS[self.origin]}{written})")]
         if self.stack:
-            source = _SOURCES[self.stack_source].format(config=self.config)
+            source = chosen_by(self.stack_source, self.config)
             lines.append(("stack", f"{self.stack} (chosen by {source})"))
         for kind, component in self.components.items():
             address = component.address
@@ -92,7 +84,11 @@ def status_of(project: Project | None = None, stack: str | None = None) -> Statu
         problems.append(error.message)
     entries = list(stack_entries(config, name)) if name else []
     problems += [warning for entry in entries for warning in missing_secrets(entry.attributes)]
-    last, running = _runs(project)
+    last, running = None, ()
+    try:
+        last, running = _runs(project)
+    except MlxError as error:
+        problems.append(error.message)
     return Status(
         config=config.shown, config_exists=project.config_path.is_file(), origin=project.origin, state=str(project.state_dir),
         stack=name, stack_source=source, components={entry.kind: _component(entry) for entry in entries},

@@ -6,20 +6,27 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 
+from ..artifacts.store import ArtifactStore
 from ..config.databases import open_for_reading
-from ..config.paths import Project
+from ..config.paths import Project, ensure_state_dir
 from ..deployments.service import DeploymentService
-from ..pipelines.session import RunOptions, Session
 from ..runs.history import history_path
+from ..secrets.service import SecretService
+from ..stacks.components import ComponentService
+from ..stacks.flavors import get_flavor, load
+from ..stacks.service import StackService
 from .findings import Finding
 
+_KIND = "artifact_store"
 _LITTLE = 1 << 30  # bytes
 
 
 def check_store(project: Project, stack: str | None) -> Iterator[Finding]:
     """Write a file into the store of a stack, read it back and remove it."""
-    session = Session(RunOptions(stack=stack), project=project)
-    store, data = session.store, b"mlx doctor"
+    chosen, _ = StackService(project).active(stack)
+    component = ComponentService(project).resolved(_KIND, chosen.components[_KIND], SecretService())
+    store: ArtifactStore = load(get_flavor(_KIND, component.flavor))(component, ensure_state_dir(project))
+    data = b"mlx doctor"
     with store.draft() as folder:
         (folder / "probe").write_bytes(data)
         if (folder / "probe").read_bytes() != data:

@@ -14,6 +14,14 @@ from .paths import Project, ensure_state_dir
 from .regular import read_regular_file
 
 IMPLICIT_STACK = "default"
+_SAID = {
+    "--stack": "--stack",
+    "MLX_STACK": "the variable MLX_STACK",
+    ".mlx": "mlx stack set, in this checkout",
+    "default_stack": "default_stack in {shown}",
+    "only stack": "being the only one in {shown}",
+    "implicit": "nothing: {shown} has no stack",
+}
 _FILE = "active_stack"
 
 
@@ -23,6 +31,11 @@ class ActiveStack:
 
     name: str
     source: str  # '--stack', 'MLX_STACK', '.mlx', 'default_stack', 'only stack' or 'implicit'
+
+
+def chosen_by(source: str, shown: str) -> str:
+    """Say in words who chose the active stack; `shown` is the configuration file as messages name it."""
+    return _SAID[source].format(shown=shown)
 
 
 def choose_stack(project: Project, config: Config, override: str | None = None) -> ActiveStack:

@@ -52,14 +52,21 @@ def placeholder(name: str, attribute: str) -> tuple[str, str]:
     return f"{name.replace('.', '_')}_secret", key
 
 
-def _plain(flavor: Flavor, name: str, attributes: list[str]) -> str:
+def moving(flavor: Flavor, name: str, attributes: list[str]) -> tuple[str, str]:
+    """Return the two commands that move plain credentials of a component into a secret."""
     secret = placeholder(name, "")[0]
     keys = {attribute: placeholder(name, attribute)[1] for attribute in attributes}
     options = " ".join(f"--{key}" for key in keys.values())
     references = " ".join(f'--{attribute}="<<{secret}.{key}>>"' for attribute, key in keys.items())
-    verb, them = ("is", "it") if len(attributes) == 1 else ("are", "them")
     return (
-        f"{' and '.join(attributes)} {verb} stored as plain text in mlx.yaml; to keep {them} in the keyring:\n"
-        f"  mlx secret create {secret} {options}\n"
-        f"  mlx {KINDS[flavor.kind].command} update {name} {references}"
+        f"mlx secret create {secret} {options}",
+        f"mlx {KINDS[flavor.kind].command} update {name} {references}",
     )
+
+
+def _plain(flavor: Flavor, name: str, attributes: list[str]) -> str:
+    verb, them = ("is", "it") if len(attributes) == 1 else ("are", "them")
+    said = (
+        f"{' and '.join(attributes)} {verb} stored as plain text in mlx.yaml; to keep {them} in the keyring:"
+    )
+    return "\n  ".join((said, *moving(flavor, name, attributes)))
