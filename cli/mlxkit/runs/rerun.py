@@ -175,7 +175,7 @@ class Rerun:
         for name in own_modules(tree.base, self.project.state_dir):
             yield f"{name} was imported from {tree.base} as it is now: the run did not keep it"
         for name in tree.data.changed():
-            yield f"the rerun wrote to {name}, which is too large to be copied"
+            yield f"the rerun wrote to {name}, which is linked to, not copied"
         if tree.data.left_out:
             yield f"{tree.data.left_out} data files were left out"
 

@@ -18,6 +18,7 @@ from .code import git_failure, git_output, top_of
 from .liveness import Heartbeat, is_alive
 from .records import RunRecord
 from .rerun_data import Placed, place_data
+from .rerun_sources import lay
 from .sources import get
 
 _REPOSITORY = ".repository"
@@ -114,11 +115,11 @@ def laid_out(plan: CodePlan, state_dir: Path) -> Iterator[Tree]:
     try:
         make_private_dir(place)
         _check_out(plan, root)
-        _overlay(plan, root, state_dir)
+        unlinked = _overlay(plan, root, state_dir)
         tree = Tree(plan.base, root.resolve())
         beside = plan.top or plan.base  # the repository may have been moved since
         if beside.is_dir():
-            tree.data = place_data(beside, tree.root, with_git=plan.top is not None)
+            tree.data = place_data(beside, tree.root, unlinked, with_git=plan.top is not None)
         yield tree
     finally:
         with _undisturbed():
@@ -169,16 +170,19 @@ def _check_out(plan: CodePlan, root: Path) -> None:
             raise CodeGoneError(f"the recorded changes do not fit commit {plan.commit[:12]}: {told}")
 
 
-def _overlay(plan: CodePlan, root: Path, state_dir: Path) -> None:
+def _overlay(plan: CodePlan, root: Path, state_dir: Path) -> list[Path]:
+    """Write the kept sources; returns the folders, relative to the root, that took the place of links."""
+    unlinked = []
     for name, digest in plan.sources.items():
         if PurePosixPath(name).is_absolute() or ".." in Path(name).parts:
             raise CodeGoneError(f"the record names {name!r}, which is outside of the project")
         content = get(state_dir, digest)
         if content is None:
             raise CodeGoneError(f"the kept source of {name} is gone from {state_dir / 'sources'}")
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        replaced = lay(root, name, content)
+        if replaced is not None:
+            unlinked.append(replaced.relative_to(root))
+    return unlinked
 
 
 def _remove_dead(folder: Path) -> None:
