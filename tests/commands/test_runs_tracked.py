@@ -64,6 +64,12 @@ def test_the_address_of_a_run_on_a_local_store_says_what_serves_it(local: Callab
     assert result.stderr == "served by: mlx tracker ui t\n"
     data = json.loads(local("runs", "describe", "lr-0.5", "-o", "json").stdout)
     assert data["tracker_urls"] == [result.stdout.strip()]
+    address = result.stdout.strip()
+    as_json = local("runs", "url", "lr-0.5", "-o", "json")
+    assert json.loads(as_json.stdout) == {"schema_version": 1, "url": address}
+    assert as_json.stderr == "served by: mlx tracker ui t\n"
+    assert local("runs", "url", "lr-0.5", "-o", "yaml").stdout == f"schema_version: 1\nurl: {address}\n"
+    assert local("runs", "url", "lr-0.5", "-o", "name").stdout == f"{address}\n"
 
 
 def test_the_address_of_a_run_on_a_server_is_its_page_there(

@@ -135,7 +135,7 @@ Examples:
 
   mlx init --example && mlx run pipeline.py
 
-  mlx runs compare latest diabetes-1
+  mlx runs list --since 7d
 
   mlx tracker register team --flavor=mlflow --tracking_uri=https://...
 

@@ -20,15 +20,24 @@ Man = Annotated[bool, typer.Option("--man", help="Install the manual pages, too.
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")]
 
 
+# What loads the script into the shell that is open, without a file.
+_LOADED = {
+    "bash": 'eval "$(mlx completion bash)"',
+    "zsh": 'eval "$(mlx completion zsh)"',
+    "fish": "mlx completion fish | source",
+    "powershell": "mlx completion powershell | Out-String | Invoke-Expression",
+}
+
+
 def _add_shell(shell: str) -> None:
-    @app.command(shell, help=f"Print the script for {shell}.")
+    @app.command(shell, help=f"Print the script for {shell}.\n\nExamples:\n\n  {_LOADED[shell]}")
     def print_script() -> None:
         from ..completion.scripts import script
 
         terminal.out(script(shell).rstrip("\n"))
 
 
-for _shell in ("bash", "zsh", "fish", "powershell"):
+for _shell in _LOADED:
     _add_shell(_shell)
 
 

@@ -98,28 +98,37 @@ def _add_changing(app: typer.Typer, kind: Kind, one: str) -> None:
 
 
 def _add_reading(app: typer.Typer, kind: Kind, one: str) -> None:
-    @app.command("list", help=f"List the {kind.section.replace('_', ' ')}.")
+    @app.command("list", help=_help(f"List the {kind.section.replace('_', ' ')}.", f"{kind.command} list"))
     def list_(output: Output = Format.table) -> None:
         records = ComponentService().list(kind.name)
         terminal.emit(records, output, ("name", "flavor", "attributes", "stacks"))
 
-    @app.command("describe", help=f"Show {one} and its attributes.")
+    @app.command(
+        "describe",
+        help=_help(f"Show {one} and its attributes.", f"{kind.command} describe {_example_of(kind)}"),
+    )
     def describe(name: Name, output: Output = Format.table) -> None:
         terminal.emit_one(ComponentService().get(kind.name, name), output)
 
 
 def _add_naming(app: typer.Typer, kind: Kind, one: str) -> None:
-    @app.command("rename", help=f"Rename {one}, in its stacks too.")
+    name = _example_of(kind)
+
+    @app.command(
+        "rename", help=_help(f"Rename {one}, in its stacks too.", f"{kind.command} rename {name} {name}-old")
+    )
     def rename(name: Name, new: New) -> None:
         ComponentService().rename(kind.name, name, new)
         terminal.say(f"renamed {kind.title} {name!r} to {new!r}")
 
-    @app.command("copy", help=f"Register {one} like another one.")
+    @app.command(
+        "copy", help=_help(f"Register {one} like another one.", f"{kind.command} copy {name} {name}-2")
+    )
     def copy(name: Name, new: New) -> None:
         ComponentService().copy(kind.name, name, new)
         terminal.say(f"copied {kind.title} {name!r} to {new!r}")
 
-    @app.command("delete", help=f"Delete {one}.")
+    @app.command("delete", help=_help(f"Delete {one}.", f"{kind.command} delete {name} --yes"))
     def delete(name: Name, yes: Yes = False, force: Force = False, dry_run: DryRun = False) -> None:
         service = ComponentService()
         users = service.check_deletable(kind.name, name, force=force)
@@ -137,8 +146,13 @@ def _add_naming(app: typer.Typer, kind: Kind, one: str) -> None:
             terminal.say(f"  {words}")
 
 
-def _help(summary: str, example: str, rest: str) -> str:
-    return f"{summary}\n\nExamples:\n\n  mlx {example}\n\n{inspect.cleandoc(rest)}"
+def _example_of(kind: Kind) -> str:
+    """Return the name of the component in the examples."""
+    return _EXAMPLES[kind.name][0].split()[0]
+
+
+def _help(summary: str, example: str, rest: str = "") -> str:
+    return f"{summary}\n\nExamples:\n\n  mlx {example}\n\n{inspect.cleandoc(rest)}".rstrip()
 
 
 def _of_server(kind: Kind, name: str) -> tuple[str, ...]:

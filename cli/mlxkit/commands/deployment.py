@@ -50,13 +50,25 @@ def list_(output: Output = Format.table) -> None:
 
 @app.command("describe")
 def describe(name: Name, output: Output = Format.table) -> None:
-    """Show one deployment."""
+    """Show one deployment.
+
+    Examples:
+
+      mlx deployment describe live
+
+      mlx deployment describe live -o json
+    """
     terminal.emit_one(_service().describe(name), output)
 
 
 @app.command("url")
 def url(name: Name, output: Output = Format.table) -> None:
-    """Print the address that predictions are asked from."""
+    """Print the address that predictions are asked from.
+
+    Examples:
+
+      mlx deployment url live
+    """
     terminal.emit_address(_service().reachable(name).prediction_url, output)
 
 
@@ -67,6 +79,8 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="The last lines.")] = 100,
 ) -> None:
     """Print what the server of a deployment has written.
+
+    It is text as the server wrote it, so there is no --output.
 
     Examples:
 
@@ -93,14 +107,26 @@ def start(
     timeout: Timeout = None,
     output: Output = Format.table,
 ) -> None:
-    """Serve again what was stopped or has died."""
+    """Serve again what was stopped or has died.
+
+    Examples:
+
+      mlx deployment start live
+
+      mlx deployment start live --timeout 300
+    """
     terminal.let_person_unlock()
     _changed(_service().start(name, wait=wait, ready_within=timeout), output)
 
 
 @app.command("stop")
 def stop(name: Name, output: Output = Format.table) -> None:
-    """Stop serving, after the requests that are being answered."""
+    """Stop serving, after the requests that are being answered.
+
+    Examples:
+
+      mlx deployment stop live
+    """
     _changed(_service().stop(name), output)
 
 
@@ -147,7 +173,12 @@ def update(
 
 @app.command("delete")
 def delete(name: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Stop a deployment and remove it with its files."""
+    """Stop a deployment and remove it with its files.
+
+    Examples:
+
+      mlx deployment delete live --yes
+    """
     service = _service()
     service.store.check_exists(name)
     if dry_run:

@@ -168,7 +168,14 @@ def update(
     version_tag: VersionTag = None,
     stack: StackOption = None,
 ) -> None:
-    """Describe a model or a version anew."""
+    """Describe a model or a version anew.
+
+    Examples:
+
+      mlx model update iris --description "Petals and sepals"
+
+      mlx model update iris:3 --description "Without outliers"
+    """
     _service(stack).update(reference, description=description, version_tag=version_tag)
     terminal.say(f"updated {reference}")
 

@@ -96,7 +96,14 @@ def add_stages(app: typer.Typer, service: Callable[[str | None], ModelService]) 
 
     @app.command("unset")
     def unset(name: ModelName, stage: Stage, why: Why = "", stack: StackOption = None) -> None:
-        """Take a stage or an alias away from its version."""
+        """Take a stage or an alias away from its version.
+
+        Examples:
+
+          mlx model unset iris --stage staging
+
+          mlx model unset iris --stage production --why "retired"
+        """
         move = service(stack).unset(name, stage, why=why)
         terminal.say(f"{name}:{move.previous} is no longer {move.alias}")
 

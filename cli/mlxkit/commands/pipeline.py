@@ -18,7 +18,14 @@ add_pipeline_words(app)
 
 @app.command("list")
 def list_(output: Output = Format.table) -> None:
-    """List the pipelines that have run."""
+    """List the pipelines that have run.
+
+    Examples:
+
+      mlx pipeline list
+
+      mlx pipeline list -o json
+    """
     from ..client import Client
 
     terminal.emit(

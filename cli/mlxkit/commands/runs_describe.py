@@ -64,6 +64,7 @@ def add_description(app: typer.Typer) -> None:
     def url(
         run: RunName = "latest",
         is_opened: Annotated[bool, typer.Option("--open", help="Open it in a browser, too.")] = False,
+        output: Output = Format.table,
     ) -> None:
         """Print the address of a run in its tracker's UI, from what history knows of it.
 
@@ -79,7 +80,7 @@ def add_description(app: typer.Typer) -> None:
         from ..runs.describe import link_of
 
         link = link_of(Client().runs, run)
-        terminal.out(link.url)
+        terminal.emit_address(link.url, output)
         if link.is_local:
             terminal.say(f"served by: mlx tracker ui {link.tracker}")
         if is_opened:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
 from . import terminal
 from .app import new_app
 from .options import AllowEmpty, DryRun, Output, Yes
+from .secret_files import add_files
 from .terminal import Format
 from .words import WordsCommand
 
@@ -37,7 +37,6 @@ Values = Annotated[
 ]
 Interactive = Annotated[bool, typer.Option("--interactive", "-i", help="Ask for keys and values.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show the values.")]
-Replace = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 @app.command("create", cls=WordsCommand, context_settings=_ANY_OPTION)
@@ -64,7 +63,14 @@ def create(
 
 @app.command("list")
 def list_(output: Output = Format.table) -> None:
-    """List secrets, without their values."""
+    """List secrets, without their values.
+
+    Examples:
+
+      mlx secret list
+
+      mlx secret list -o json
+    """
     listings = _secrets().list()
     terminal.emit(listings, output, _LIST, empty="no secrets; mlx secret create NAME --KEY makes one")
     for listing in listings:
@@ -127,7 +133,12 @@ def update(
 def rename(
     name: Name, new_name: Annotated[str, typer.Argument(help="The new name.")], yes: Yes = False
 ) -> None:
-    """Rename a secret and the references to it."""
+    """Rename a secret and the references to it.
+
+    Examples:
+
+      mlx secret rename mlflow_secret team_secret
+    """
     secrets = _secrets()
     users, deployed = secrets.used_by(name), _deployed(name)
     if users or deployed:
@@ -154,7 +165,14 @@ def delete(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Delete a secret."""
+    """Delete a secret.
+
+    Examples:
+
+      mlx secret delete mlflow_secret --dry-run
+
+      mlx secret delete mlflow_secret --yes
+    """
     secrets = _secrets()
     secrets.get(name)
     users = [*secrets.used_by(name), *_deployed(name)]
@@ -169,58 +187,19 @@ def delete(
     terminal.say(f"deleted {name}")
 
 
-@app.command("import")
-def import_(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="JSON or YAML: name -> key -> value; - for stdin.")
-    ],
-    force: Replace = False,
-) -> None:
-    """Store the secrets of a file, such as one that export wrote."""
-    from ..secrets.document import secrets_from_text
-    from .secret_input import read_text
-
-    found = secrets_from_text(read_text(file, what="import"), what=file)
-    if not found:
-        terminal.say(f"note: there are no secrets in {file}")
-        return
-    secrets = _secrets()
-    for listing in secrets.import_(found, replace=force):
-        _said("stored", listing, secrets)
-    if file != "-":
-        terminal.say(f"note: {file} still has the values in plain text; delete it when it is not needed")
-
-
-@app.command("export")
-def export(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="These; all without.")
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option("--output-file", "-f", metavar="FILE", help="Write to this file (.json or YAML)."),
-    ] = None,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Without a file: print the values.")] = False,
-    force: Replace = False,
-) -> None:
-    """Write secrets with their values to a file that only you can read."""
-    from .secret_export import to_file, to_stdout
-
-    if file is None and not reveal:
-        raise UsageError("where to?", hint="--output-file FILE, or --reveal to print the values")
-    secrets = _secrets().export(names or ())
-    if file is None:
-        to_stdout(secrets)
-    else:
-        to_file(secrets, file, force=force)
-
-
 @app.command("where")
 def where(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this secret.")] = None,
     output: Output = Format.table,
 ) -> None:
-    """Show the stores: which can be used, why not, and what is in each."""
+    """Show the stores: which can be used, why not, and what is in each.
+
+    Examples:
+
+      mlx secret where
+
+      mlx secret where mlflow_secret
+    """
     if name is None:
         terminal.emit(_secrets().stores(), output, _STORES)
     else:
@@ -275,3 +254,6 @@ def _noted(values: dict[str, str], literals: list[str]) -> None:
 
 def _bullets(lines: list[str]) -> str:
     return "".join(f"\n  {line}" for line in lines)
+
+
+add_files(app, _secrets, _said)

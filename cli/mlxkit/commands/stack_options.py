@@ -1,4 +1,4 @@
-"""One option a kind of component, for the commands that put a stack together."""
+"""What several commands of `mlx stack` take: a stack, and one option a kind of component."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ..stacks.kinds import KINDS, Kind
+
+AnyName = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="Name of the stack; the active one without it.")
+]
+Set = Annotated[bool, typer.Option("--set", help="Make it the active stack of this checkout.")]
 
 
 def with_components(command: Callable[..., None]) -> Callable[..., None]:

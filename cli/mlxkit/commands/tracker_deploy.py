@@ -141,6 +141,8 @@ def logs(
 ) -> None:
     """Print what a server that was deployed here has written.
 
+    It is text as the server wrote it, so there is no --output; `mlx tracker status` has one.
+
     Examples:
 
       mlx tracker logs team -f

@@ -52,7 +52,8 @@ def add_env(app: typer.Typer) -> None:
         """Print what another MLflow client needs in its environment.
 
         With the credentials in plain text: on a pipe freely, on a terminal only with --reveal. Every process that is
-        started from that shell can read them. `mlx exec -- COMMAND` gives them to one program alone.
+        started from that shell can read them. `mlx exec -- COMMAND` gives them to one program alone. There is no --output:
+        --shell says the form, and json is one.
 
         Examples:
 

@@ -30,14 +30,28 @@ def add_verbs(app: typer.Typer) -> None:
 
     @app.command("test")
     def test(name: Tracker = None, output: Output = Format.table) -> None:
-        """Check that a tracker answers and takes the credentials."""
+        """Check that a tracker answers and takes the credentials.
+
+        Examples:
+
+          mlx tracker test
+
+          mlx tracker test team -o json
+        """
         found = _tracker(name).check()
         terminal.emit_one(found, output)
         terminal.say(f"tracker {found.to_dict()['name']!r} answers")
 
     @app.command("url")
     def url(name: Tracker = None, run: Run = None, output: Output = Format.table) -> None:
-        """Print the address of a tracker's UI, or of a run in it."""
+        """Print the address of a tracker's UI, or of a run in it.
+
+        Examples:
+
+          mlx tracker url team
+
+          mlx tracker url --run latest
+        """
         address = _tracker(name).url(run)
         if address is None:
             raise NotFoundError(f"the tracker has no run {run!r}", hint="mlx runs list")
@@ -45,7 +59,14 @@ def add_verbs(app: typer.Typer) -> None:
 
     @app.command("ui")
     def ui(name: Tracker = None, port: Port = None, no_open: NoOpen = False) -> None:
-        """Open a tracker's UI; a local store's is served until Ctrl-C."""
+        """Open a tracker's UI; a local store's is served until Ctrl-C.
+
+        Examples:
+
+          mlx tracker ui
+
+          mlx tracker ui --port 5001 --no-open
+        """
         _tracker(name).show_ui(port, lambda address: _show(address, is_opened=not no_open))
 
 

@@ -26,7 +26,14 @@ class Versions(Record):
 
 @app.command("version")
 def version(output: Output = Format.table) -> None:
-    """Print the version; as JSON or YAML also those of Python, the platform and MLflow."""
+    """Print the version; as JSON or YAML also those of Python, the platform and MLflow.
+
+    Examples:
+
+      mlx version
+
+      mlx version -o yaml
+    """
     if output in (Format.table, Format.name):
         terminal.out(__version__)
         return

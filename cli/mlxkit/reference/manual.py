@@ -194,7 +194,9 @@ def _as_name(summary: str) -> str:
 _HABITS = (
     "Data goes to standard output, words go to standard error. Every reading command takes `--output` "
     "(table, json, yaml or name); on a pipe a table is plain, separated by tabs and never cut off. With json, errors "
-    "are JSON too. What deletes or sends something asks on a terminal and takes `--yes`. Every command takes `--help`."
+    "are JSON too. Those that print a text as it is have no `--output`: `runs logs`, `deployment logs`, `tracker logs`, "
+    "`runs tag` (a tag a line) and `tracker env`, which has `--shell json`. "
+    "What deletes or sends something asks on a terminal and takes `--yes`. Every command takes `--help`."
 )
 _COMPONENTS = (
     "A component is a named, configured instance of a flavor. Components are written to mlx.yaml, and a stack names one "
