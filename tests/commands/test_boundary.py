@@ -116,3 +116,13 @@ def test_an_unexpected_error_is_one_masked_line(
     assert "second" not in said
     assert all(character.isprintable() for character in message)
     assert len(message) < 600
+
+
+def test_an_error_that_nobody_reads_ends_quietly(mlx_process: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*mlx_process, "deployment", "logs", "nope"], stdout=subprocess.PIPE, stderr=write, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stdout) == (141, b"")
