@@ -19,7 +19,10 @@ _LONGEST_LINE = 500
 def guarded(call: Callable[[], Any]) -> int:
     """Run `call` and return the exit status for however it ended."""
     streams.open_missing()
-    status = _ended(call)
+    try:
+        status = _ended(call)
+    except BrokenPipeError:  # of stderr, while an error was told
+        return _reader_gone()
     try:
         sys.stdout.flush()
     except BrokenPipeError:
