@@ -96,3 +96,9 @@ def test_the_variable_asks_for_json_where_a_command_has_no_such_option(
     assert json.loads(mlx("runs", "logs", "nope").stderr)["exit_code"] == 3
     monkeypatch.delenv("MLX_OUTPUT")
     assert mlx("runs", "logs", "nope").stderr.startswith("error: ")
+
+
+def test_a_name_in_its_place_is_not_taken_for_an_option(mlx) -> None:
+    done = mlx("secret", "get", "t_secret", "--key", "p")
+    assert done.code == 2
+    assert "no such option: --key" in done.stderr and "did you mean" not in done.stderr

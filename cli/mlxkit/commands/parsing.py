@@ -34,4 +34,5 @@ def _options_of(error: Any) -> list[str]:
         name
         for parameter in ctx.command.get_params(ctx)
         for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("-")  # those of an argument are names of ours
     ]
