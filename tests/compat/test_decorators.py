@@ -230,7 +230,7 @@ def test_the_client_answers_in_zenmls_words(session: Session) -> None:
     assert [item.id for item in client.list_pipeline_runs(pipeline_name="asked", status="completed")] == [
         run.id
     ]
-    assert client.list_pipeline_runs(pipeline_name="asked", status="failed") == []
+    assert client.list_pipeline_runs(pipeline_name="asked", status="failed").items == []
     assert client.get_artifact_version("output").load() == 7
     assert [item.load() for item in client.list_artifact_versions(name="output")] == [7]
     assert asked.last_run.id == asked.get_runs()[0].id == run.id

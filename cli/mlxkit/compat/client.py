@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..client import ActiveStack as OwnStack
@@ -10,9 +9,12 @@ from ..client import Client as OwnClient
 from ..errors import UsageError, did_you_mean
 from ..pipelines import named
 from ..records import ComponentRecord
-from ..runs.views import ArtifactView, RunView
+from ..runs.pages import PageRequest, page_of_outputs, page_of_runs
+from ..runs.records import artifact_of
+from ..runs.views import ArtifactView, Origin, RunView
 from .components import Component, MLFlowExperimentTracker, MLFlowModelRegistry
 from .modules import UnsupportedNameError
+from .pages import ARTIFACTS, RUNS, Page, only
 from .serving import MLFlowModelDeployer
 
 _FLAVORS: dict[tuple[str, str], type[Component]] = {
@@ -126,47 +128,51 @@ class Client(OwnClient):
         return self.active_stack
 
     def get_pipeline_run(  # type: ignore[override]
-        self, name_id_or_prefix: str = "latest", **_: Any
+        self, name_id_or_prefix: str = "latest", allow_name_prefix_match: bool = True, **more: Any
     ) -> RunView:
         """Return a run by id, name or the start of its id."""
+        only("get_pipeline_run", more)
         return super().get_pipeline_run(str(name_id_or_prefix))
 
     get_run = get_pipeline_run  # type: ignore[assignment]
 
-    def list_pipeline_runs(
-        self, *, size: int = 20, name: str | None = None, pipeline_name: str | None = None,
-        pipeline: str | None = None, status: str | None = None, sort_by: str = "desc:created", **filters: Any,
-    ) -> list[RunView]:  # fmt: skip
-        """Return runs, the newest first; `pipeline_name`, `name` and `status` narrow them, `size` counts them."""
-        for key, value in filters.items():
-            if value is not None and key not in ("hydrate", "page"):
-                raise UsageError(
-                    f"list_pipeline_runs({key}=...) is not supported by mlx", hint="mlx runs list --where ..."
-                )
-        listed = self.runs.list(limit=size, pipeline=pipeline_name or pipeline, status=_value(status))
-        views = [
-            RunView(self.history, self.session.store, item) for item in listed if name in (None, item.name)
-        ]
-        return views[::-1] if str(sort_by).startswith("asc") else views
+    def list_pipeline_runs(self, **filters: Any) -> Page[RunView]:
+        """Return a page of runs, the newest first; `pipeline_name`, `name`, `status` and the like narrow them."""
+
+        def find(wanted: PageRequest) -> tuple[int, list[RunView]]:
+            total, runs = page_of_runs(self.history, wanted)
+            return total, [RunView(self.history, self.store_of(run.id), run) for run in runs]
+
+        return RUNS.page(filters, find)
 
     def get_artifact_version(
-        self, name_id_or_prefix: str, version: str | int | None = None, **_: Any
+        self, name_id_or_prefix: str, version: str | int | None = None, **more: Any
     ) -> ArtifactView:
         """Return an artifact by name (the newest, or that version) or digest."""
+        only("get_artifact_version", more)
         return named.get_artifact(str(name_id_or_prefix), version)
 
-    def list_artifact_versions(
-        self, *, name: str | None = None, size: int = 20, **_: Any
-    ) -> list[ArtifactView]:
-        """Return artifacts (of that name), the newest first."""
-        listed: Sequence[Any] = self.runs.artifacts(limit=500)
-        chosen = [item for item in listed if name in (None, item.name.rpartition("::")[2])][:size]
-        return [
-            ArtifactView(self.runs.artifact(item.name, item.run)[1], self.session.store) for item in chosen
-        ]
+    def list_artifact_versions(self, **filters: Any) -> Page[ArtifactView]:
+        """Return a page of artifacts, the newest first; `name`, `version`, `tags` and the like narrow them."""
+        run = filters.get("pipeline_run") or filters.get("run")
+        if run is not None:
+            key = "pipeline_run" if filters.get("pipeline_run") else "run"
+            filters = {**filters, key: self.runs.get(str(getattr(run, "id", run))).id}
 
-    def get_secret(self, name_id_or_prefix: str, **_: Any) -> Secret:
+        def find(wanted: PageRequest) -> tuple[int, list[ArtifactView]]:
+            total, found = page_of_outputs(self.history, wanted, with_cached=run is not None)
+            return total, [
+                ArtifactView(
+                    item.output, self.store_of(item.run, artifact_of(item.output)), item.notes, Origin(item.run, item.step)
+                )
+                for item in found
+            ]  # fmt: skip
+
+        return ARTIFACTS.page(filters, find)
+
+    def get_secret(self, name_id_or_prefix: str, **more: Any) -> Secret:
         """Return a secret; its values are read when they are asked for."""
+        only("get_secret", {key: value for key, value in more.items() if not key.startswith("allow_partial")})
         return Secret(str(name_id_or_prefix), self.secrets)
 
     def get_step_run(self, *_: Any, **__: Any) -> None:
@@ -205,7 +211,3 @@ class Secret:
 
     def __repr__(self) -> str:
         return f"<secret {self.name}>"
-
-
-def _value(status: Any) -> str | None:
-    return None if status is None else str(getattr(status, "value", status))
