@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mlxkit.commands.jobwords import unobeyed
 from mlxkit.pipelines.actions import annotation, escaped
 
 SECRET = "correct-horse-battery"
@@ -53,29 +54,32 @@ class Runner:
         for line in text.splitlines():
             name, properties, data = self._parsed(line)
             if self.token is not None:
-                if name.lower() == self.token.lower():
+                if name == self.token:
                     self.token = None
                 else:
                     self.shown.append((group, line))
             elif name == "stop-commands":
                 self.token = data
-            elif name in self.KNOWN:
+            elif name:
                 self.obeyed.append((name, properties, data))
                 group = data if name == "group" else "" if name == "endgroup" else group
             else:
                 self.shown.append((group, line))
 
-    @staticmethod
-    def _parsed(line: str) -> tuple[str, str, str]:
+    def _parsed(self, line: str) -> tuple[str, str, str]:
+        """Read a line in the newer way, and where that finds no command in the older, anywhere in the line."""
         text = line.lstrip()
+        heads = []
         if text.startswith("::") and "::" in text[2:]:
-            head, _, data = text[2:].partition("::")
-        elif "##[" in text:
-            head, _, data = text.partition("##[")[2].partition("]")
-        else:
-            return "", "", ""
-        name, _, properties = head.partition(" ")
-        return name, properties, data
+            heads.append(text[2:].partition("::"))
+        if "##[" in text and "]" in text.partition("##[")[2]:
+            heads.append(text.partition("##[")[2].partition("]"))
+        for head, _, data in heads:
+            name, _, properties = head.partition(" ")
+            for known in (*self.KNOWN, self.token or ""):
+                if name and name.lower() == known.lower():
+                    return known, properties, data
+        return "", "", ""
 
     def of(self, name: str) -> list[tuple[str, str]]:
         return [(properties, data) for found, properties, data in self.obeyed if found == name]
@@ -202,7 +206,93 @@ def test_exec_leaves_the_streams_of_a_program_alone(write: Any, job: Any) -> Non
     assert [(name, data) for name, _, data in runner.obeyed] == [("error", "exit status 3")]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        'subprocess.run(["printf", "no newline"])',
+        'subprocess.run("printf no\\ newline >&2", shell=True)',
+        'os.write(2, b"no newline")',
+    ],
+)
+def test_an_unfinished_line_of_a_child_does_not_hide_our_commands(write: Any, job: Any, call: str) -> None:
+    body = f"""
+        import os, subprocess
+        from mlxkit import pipeline, step
+
+        @step
+        def load() -> int:
+            {call}
+            return 1
+
+        @pipeline
+        def p() -> None:
+            load()
+    """
+    write("p.py", body)
+    code, out, _ = job("printf before; mlx run p.py")
+    assert code == 0
+    runner = Runner(out)
+    assert [name for name, _, _ in runner.obeyed] == ["group", "endgroup"]
+    assert runner.token is None
+    assert ("step load", "no newline") in runner.shown
+
+
+def test_an_unfinished_line_of_a_program_does_not_hide_our_commands(job: Any) -> None:
+    code, out, err = job("mlx exec -- sh -c 'printf nonewline; printf nonewline >&2; exit 3'")
+    assert (code, out) == (3, "nonewline")
+    runner = Runner(err)
+    assert [(name, data) for name, _, data in runner.obeyed] == [("error", "exit status 3")]
+    assert runner.token is None
+    _, both, _ = job("mlx exec -- sh -c 'printf nonewline; exit 3' 2>&1")
+    assert Runner(both).token is None
+
+
+EVIL = "bad row ##[add-mask]completed"
+
+
+def test_the_words_of_an_error_are_no_commands(write: Any, job: Any) -> None:
+    write("p.py", PIPELINE.replace("100% bad:\\nreally, yes", EVIL))
+    code, out, err = job("mlx run p.py -- fail")
+    assert code == 6
+    assert "bad row" in err
+    told = Runner(out).obeyed + Runner(err).obeyed
+    assert [data for name, _, data in told if name == "error"] == [f"ValueError: {EVIL}"]
+    assert not [item for item in told if item[0] == "add-mask"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"run '{EVIL}'",
+        f"run p.py --stack '{EVIL}'",
+        f"run p.py -p '{EVIL}=1'",
+        f"run p.py --dry-run -o json --stack '{EVIL}'",
+        f"--debug run p.py --stack '{EVIL}'",
+        f"'{EVIL}'",
+        f"runs describe '{EVIL}'",
+        f"exec -- '{EVIL}'",
+        "run script.py",
+    ],
+)
+def test_words_of_the_command_line_are_no_commands(write: Any, job: Any, words: str) -> None:
+    write("p.py", PIPELINE)
+    write("script.py", f"import sys\nsys.exit('{EVIL}\\n ::add-mask::completed')\n")
+    code, out, err = job(f"mlx {words}")
+    assert code != 0
+    assert "completed" in err
+    assert [item for item in Runner(out).obeyed + Runner(err).obeyed if item[0] == "add-mask"] == []
+    for line in err.splitlines():
+        if line.startswith("{"):
+            assert EVIL in json.loads(line)["message"]
+
+
 def test_values_and_properties_are_escaped() -> None:
     assert escaped("100%\r\n:,") == "100%25%0D%0A:,"
     assert annotation("error", "a\nb", "step a,b: 5%") == "::error title=step a%2Cb%3A 5%25::a%0Ab"
     assert annotation("error", "m", "t", "/x/p.py:7") == "::error file=/x/p.py,line=7,title=t::m"
+
+
+def test_words_are_left_as_they_are_but_for_what_a_runner_would_obey() -> None:
+    assert unobeyed("a: ::b ##x [y] std::cout") == "a: ::b ##x [y] std::cout"
+    assert unobeyed("::add-mask::x\n \t::error::y\r::z::") == ": :add-mask::x\n \t: :error::y\r: :z::"
+    assert unobeyed("x ####[y] ##[z]") == "x #### [y] ## [z]"

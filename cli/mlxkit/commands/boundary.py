@@ -85,7 +85,7 @@ def _status(code: object) -> int:
     if code is None:
         return int(ExitCode.ok)
     if not isinstance(code, int):  # sys.exit("message"), as Python itself does it
-        sys.stderr.write(f"{terminal.masked(str(code))}\n")
+        terminal.tell_last(str(code))
     return code if isinstance(code, int) else int(ExitCode.failed)
 
 

@@ -113,18 +113,18 @@ def lines(texts: Iterable[str]) -> None:
 def say(text: str) -> None:
     """Tell the person something, on stderr; silent with --quiet."""
     if not settings.quiet:
-        sys.stderr.write(text + "\n")
+        _tell(text + "\n")
 
 
 def detail(text: str) -> None:
     """Tell more, only with --verbose."""
     if settings.verbose and not settings.quiet:
-        sys.stderr.write(text + "\n")
+        _tell(text + "\n")
 
 
 def warn(text: str) -> None:
     """Warn on stderr; --quiet does not hide it."""
-    sys.stderr.write(_styled("warning: ", "33", sys.stderr) + text + "\n")
+    _tell(_styled("warning: ", "33", sys.stderr) + text + "\n")
 
 
 def report_error(error: MlxError) -> None:
@@ -133,18 +133,23 @@ def report_error(error: MlxError) -> None:
         import json
 
         data = {key: masked(item) if isinstance(item, str) else item for key, item in error.to_dict().items()}
-        sys.stderr.write(masked(json.dumps(data)) + "\n")
+        _tell(masked(json.dumps(data)) + "\n", is_json=True)
         return
-    sys.stderr.write(_styled("error: ", "31;1", sys.stderr) + masked(error.message) + "\n")
+    _tell(_styled("error: ", "31;1", sys.stderr) + masked(error.message) + "\n")
     if error.hint:
-        sys.stderr.write(_styled("  try: ", "2", sys.stderr) + masked(error.hint) + "\n")
+        _tell(_styled("  try: ", "2", sys.stderr) + masked(error.hint) + "\n")
 
 
 def traceback_of(error: BaseException) -> None:
     """Print a whole traceback, for --debug."""
     import traceback
 
-    sys.stderr.write(masked("".join(traceback.format_exception(error))))
+    _tell(masked("".join(traceback.format_exception(error))))
+
+
+def tell_last(text: str) -> None:
+    """Print what code that was run leaves as its last words (`sys.exit("...")`)."""
+    _tell(masked(text) + "\n")
 
 
 def masked(text: str) -> str:
@@ -218,6 +223,15 @@ def let_person_unlock() -> None:
     from ..secrets.stores.master_key import ask_with
 
     ask_with(ask_hidden if can_ask() else None)
+
+
+def _tell(text: str, *, is_json: bool = False) -> None:
+    """Write words to stderr, so that a runner of jobs that reads there obeys none of them."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from .jobwords import unobeyed, unobeyed_json
+
+        text = (unobeyed_json if is_json else unobeyed)(text)
+    sys.stderr.write(text)
 
 
 def _json(data: Any) -> None:

@@ -53,10 +53,9 @@ class WorkflowReporter(LineReporter):
         """Let the runner obey again."""
         masking.listen(None)
         with self._lock:
-            if self._open:
-                self._open.clear()
-                self._command("::endgroup::")
-            self._resume()
+            closing = ["::endgroup::"] if self._open else []
+            self._open.clear()
+            self._put(self._resumed() + closing)
 
     def step_started(self, step: str) -> None:
         """Open a group for what the step prints."""
@@ -100,7 +99,7 @@ class WorkflowReporter(LineReporter):
         append_summary(os.environ.get("GITHUB_STEP_SUMMARY", ""), run, steps, metrics, links)
 
     def watched(self, stream: TextIO) -> TextIO:
-        """Return a stream that lets us know whether its last line is complete: a command begins on a line of its own."""
+        """Return a stream that lets us know whether its last line is complete, so that ours is not put behind it."""
         return cast(TextIO, _Watched(stream, self))
 
     def wrote(self, text: str) -> None:
@@ -121,19 +120,27 @@ class WorkflowReporter(LineReporter):
             self._command(*found)
 
     def _command(self, *commands: str) -> None:
-        """Write commands, obeyed, and stop the runner from obeying again."""
+        """Write commands, obeyed, and stop the runner from obeying again: at once, so that nothing comes between."""
         with self._lock:
-            self._resume()
+            resumed = self._resumed()
             self._token = os.urandom(20).hex()
-            self._write("".join(f"{line}\n" for line in (*commands, f"::stop-commands::{self._token}")))
+            self._put([*resumed, *commands, f"::stop-commands::{self._token}"])
 
-    def _resume(self) -> None:
+    def _resumed(self) -> list[str]:
+        """Return what lets the runner obey again, if it does not."""
+        token, self._token = self._token, None
+        return [f"::{token}::"] if token else []
+
+    def _put(self, lines: list[str]) -> None:
+        """Write lines after an empty one, which ends whatever stands there.
+
+        A child process writes past us, and so does C code: that the last line is complete cannot be known. A token
+        behind an unfinished line is no command, and the runner would obey none of ours from there on.
+        """
         if sys.stdout is not None:
             sys.stdout.flush()
-        start = "\n" if self._is_mid_line else ""
         self._is_mid_line = False
-        self._write(start + (f"::{self._token}::\n" if self._token else ""))
-        self._token = None
+        self._write("".join(f"{line}\n" for line in ["", *lines]))
 
     def _write(self, text: str) -> None:
         try:
