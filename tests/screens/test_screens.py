@@ -49,7 +49,7 @@ SCREENS = {
     "run": "mlx run pipeline.py --alpha 100 --name third",  # the last: it changes what the others show
 }
 
-SENTENCES = ("run", "flavor-describe")  # words and addresses, which the terminal wraps
+SENTENCES = ("run",)  # words and addresses, which the terminal wraps
 
 
 @pytest.fixture

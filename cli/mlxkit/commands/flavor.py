@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -81,9 +82,20 @@ def describe(
         terminal.emit(found, output, ())
         return
     for flavor in found:
-        terminal.say(f"{KINDS[flavor.kind].title} {flavor.name}: {flavor.summary}")
+        terminal.say(_fitting(f"{KINDS[flavor.kind].title} {flavor.name}: {flavor.summary}"))
         columns = ("name", "type", "is_secret", "help")
         terminal.emit(flavor.attributes, output, columns, empty="  it has no attributes")
+
+
+def _fitting(caption: str) -> str:
+    """Fold a caption as the table below it is folded."""
+    if not terminal.is_terminal(sys.stderr):
+        return caption
+    import shutil
+
+    from .folding import fold
+
+    return fold(caption, shutil.get_terminal_size().columns)
 
 
 def _flavors(kind: str | None) -> list[Flavor]:

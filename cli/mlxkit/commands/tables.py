@@ -14,6 +14,8 @@ from rich.text import Text
 from .cells import cell, for_people
 from .folding import GAP, column_widths, fold
 
+_LEAST_ROOM = 24  # cells in which a value can be read
+
 
 def draw_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, has_colour: bool) -> None:
     """Print rows below each other as wide as the terminal; where they do not fit, each as a block of lines."""
@@ -35,20 +37,35 @@ def draw_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, has_colo
 
 
 def draw_pairs(pairs: Sequence[tuple[str, Any]], *, has_colour: bool) -> None:
-    """Print a word and a value a line; what is empty is left out."""
+    """Print a word and a value a line; what is empty is left out.
+
+    Where the words leave too little room beside them, a value that does not fit stands below its word.
+    """
     shown = [
         (cell(key), for_people(key, value) if key == "duration" else cell(value)) for key, value in pairs
     ]
     texts = [(key, text) for key, text in shown if text]
-    indent = max((cell_len(key) for key, _ in texts), default=0) + GAP
     console = _console(has_colour=has_colour)
+    indent = max((cell_len(key) for key, _ in texts), default=0) + GAP
+    is_narrow = console.width - indent < _LEAST_ROOM
     for key, text in texts:
-        room = max(20, console.width - indent)
-        # An address stays on one line, which the terminal wraps: it is there to be clicked or copied.
-        lines = [text] if "://" in text and " " not in text else fold(text, room).split("\n")
-        console.print(Text(key, "bold"), " " * (indent - cell_len(key)), lines[0], sep="", soft_wrap=True)
-        for line in lines[1:]:
-            console.print(" " * indent, line, sep="", soft_wrap=True)
+        start = cell_len(key) + GAP if is_narrow else indent
+        lines = _folded(text, console.width - start)
+        if is_narrow and (len(lines) > 1 or start + cell_len(text) > console.width):
+            console.print(Text(key, "bold"), soft_wrap=True)
+            start, lines = GAP, _folded(text, console.width - GAP)
+        else:
+            first, *lines = lines
+            console.print(Text(key, "bold"), " " * (start - cell_len(key)), first, sep="", soft_wrap=True)
+        for line in lines:
+            console.print(" " * start, line, sep="", soft_wrap=True)
+
+
+def _folded(text: str, room: int) -> list[str]:
+    """Return the lines of a value; an address stays on one, which the terminal wraps: it is there to be copied."""
+    if "://" in text and " " not in text:
+        return [text]
+    return fold(text, max(1, room)).split("\n")
 
 
 def _console(*, has_colour: bool) -> Console:
