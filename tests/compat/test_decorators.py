@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlxkit.errors import ConfigError, UsageError
+from mlxkit.errors import ConfigError, StepFailedError, UsageError
 from mlxkit.pipelines.session import Session
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -80,11 +80,42 @@ def test_an_option_that_says_nothing_is_no_matter(capsys: pytest.CaptureFixture[
         one.after(one)
 
 
-def test_an_unknown_option_is_pythons_own_error() -> None:
+def test_settings_of_another_tracker_are_said_to_have_no_effect(capsys: pytest.CaptureFixture[str]) -> None:
     from zenml import step
 
-    with pytest.raises(TypeError, match="bogus"):
-        step(bogus=1)(lambda: 1)
+    step(settings={"experiment_tracker.wandb": {"tags": ["x"]}, "experiment_tracker": {}})(lambda: 1)
+    assert notes(capsys) == [
+        "note: settings 'experiment_tracker.wandb' have no effect: there is no experiment tracker of flavor 'wandb'"
+    ]
+
+
+def test_a_hook_or_materializer_may_be_the_text_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zenml import pipeline, step
+
+    Path("zenhooks.py").write_text(
+        "from zenml.materializers import BaseMaterializer\ntold = []\ndef fn(error):\n    told.append(str(error))\n"
+        "class Own(BaseMaterializer):\n    ASSOCIATED_TYPES = ()\n"
+    )
+    monkeypatch.syspath_prepend(".")
+
+    @step(on_failure="zenhooks.fn", output_materializers={"output": "zenhooks.Own"})
+    def fails() -> int:
+        raise ValueError("so it goes")
+
+    @pipeline
+    def failing() -> None:
+        fails()
+
+    with pytest.raises(StepFailedError):
+        failing()
+    import zenhooks  # type: ignore[import-not-found]
+
+    assert zenhooks.told == ["so it goes"]
+    assert fails.output_materializers == {"output": zenhooks.Own}
+    for wrong, said in (("fn", "or the text 'module.name'"), ("zenhooks.nothing", "has no attribute 'nothing'"),
+                        ("nosuchmodule.fn", "No module named 'nosuchmodule'")):  # fmt: skip
+        with pytest.raises(UsageError, match=said):
+            step(on_failure=wrong)(lambda: 1)
 
 
 def test_retries_hooks_and_other_options_work() -> None:

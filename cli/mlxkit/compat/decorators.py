@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from ..errors import UsageError
-from ..pipelines.decorators import Pipeline, Step
+from ..pipelines.declaring import check_options, placed
+from ..pipelines.decorators import Pipeline, Step, name_of
 from ..pipelines.parameters import annotations_of
 from .notes import note
 from .settings import with_effect
@@ -22,6 +24,7 @@ _NO_EFFECT = {
     "step_type": "a step is a step",
     "extra": "it is for ZenML's own records",
     "runtime": "steps run in the process that was started",
+    "in_process": "steps run in the process that was started",
     "group": "it is for ZenML's dashboard",
     "dynamic": "a pipeline body is always run as it is written",
 }
@@ -29,6 +32,7 @@ _REFUSED = {
     "step_operator": "steps run on this machine",
     "secrets": "no secret goes into the environment of a step by itself; Client().get_secret(NAME).secret_values",
     "environment": "set variables in the step, or where mlx is started",
+    "cache_expiration": "what is cached stays so until it is pruned",
     "cache_policy": "enable_cache and cache_salt say what is cached",
     "substitutions": "name an output by a plain name",
     "schedule": "nothing here runs by the clock; let cron or CI call `mlx run`",
@@ -57,6 +61,14 @@ def translated(options: Mapping[str, Any], owner: str) -> dict[str, Any]:
         elif key in _REFUSED:
             if value not in (None, False, [], {}, ()):
                 raise UsageError(f"{owner}: {key} is not supported by mlx: {_REFUSED[key]}")
+        elif key in ("on_success", "on_failure"):
+            kept[key] = loaded(value, key, owner)
+        elif key == "output_materializers":
+            kept[key] = (
+                {name: loaded(item, key, owner) for name, item in value.items()}
+                if isinstance(value, Mapping)
+                else loaded(value, key, owner)
+            )
         elif key == "settings":
             kept[key] = with_effect(value)
         elif key == "retry":
@@ -160,16 +172,41 @@ class ZenPipeline(Pipeline[Any, Any]):
 
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a step; the options are those of ZenML's decorator."""
-    if function is not None:
-        return ZenStep(function)
-    return lambda decorated: ZenStep(decorated, **translated(options, f"step {decorated.__name__!r}"))
+    return _decorator(ZenStep, "step", function, options)
 
 
 def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a pipeline; the options are those of ZenML's decorator."""
-    if function is not None:
-        return ZenPipeline(function)
-    return lambda decorated: ZenPipeline(decorated, **translated(options, f"pipeline {decorated.__name__!r}"))
+    return _decorator(ZenPipeline, "pipeline", function, options)
+
+
+def loaded(value: Any, key: str, owner: str) -> Any:
+    """Return what `package.module.name` stands for; ZenML takes such text in the place of a function or a class."""
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, str):
+        return value
+    module, dot, name = value.rpartition(".")
+    if not dot:
+        raise UsageError(f"{owner}: {key}={value!r}: it takes a function, or the text 'module.name'")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{owner}: {key}={value!r} cannot be found: {error}") from error
+
+
+def _decorator(make: Any, what: str, function: Any, options: Mapping[str, Any]) -> Any:
+    def decorate(decorated: Any) -> Any:
+        owner = f"{what} {name_of(decorated)!r}"
+
+        def made() -> Any:
+            known = translated(options, owner)
+            check_options(make.__init__, known, owner, [*_NO_EFFECT, *_REFUSED, "retry"])
+            return make(decorated, **known)
+
+        return placed(made)
+
+    return decorate if function is None else decorate(function)
 
 
 def _is_parameters(kind: Any) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from ..pipelines.settings import is_tracker_flavor
 from .notes import note
 
 # Keys of `settings=` that speak of where and in what a step runs.
@@ -55,9 +56,11 @@ def with_effect(settings: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the settings that mean something here, and say once of each of the others why it does not."""
     kept = {}
     for key, value in dict(settings or {}).items():
-        kind = key.partition(".")[0]
+        kind, _, flavor = key.partition(".")
         if kind in NO_EFFECT:
             note(f"settings {key!r} have no effect: {NO_EFFECT[kind]}")
+        elif kind == "experiment_tracker" and flavor and not is_tracker_flavor(flavor):
+            note(f"settings {key!r} have no effect: there is no experiment tracker of flavor {flavor!r}")
         else:
             kept[key] = value
     return kept

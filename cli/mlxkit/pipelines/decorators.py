@@ -8,8 +8,9 @@ from functools import cached_property, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from ..errors import ConfigError
+from .declaring import DeclarationError, check_hook, check_materializers, declared
 from .models import Model, model_of
-from .outputs import Output, outputs_of
+from .outputs import Output, names_if_known, outputs_of
 from .settings import StepRetryConfig, check_settings
 
 P = ParamSpec("P")
@@ -40,13 +41,14 @@ class Step(Generic[P, R]):
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.function: Callable[P, R] = _runnable(function, "@step")
-        self.name = _checked_name(name or _name_of(function), "step")
+        self.name = _checked_name(name or name_of(function), "step")
         self.experiment_tracker = experiment_tracker
         self.enable_cache = enable_cache
         self.settings = dict(settings or {})
         self.retries = None if retries is None else StepRetryConfig.of(retries)
-        self.on_success = on_success
-        self.on_failure = on_failure
+        self.on_success = check_hook(on_success, "on_success", f"step {self.name!r}")
+        self.on_failure = check_hook(on_failure, "on_failure", f"step {self.name!r}")
+        check_materializers(output_materializers, names_if_known(function), f"step {self.name!r}")
         self.output_materializers = output_materializers
         self.cache_salt = cache_salt
         self.model = model_of(model, f"step {self.name!r}")
@@ -58,7 +60,9 @@ class Step(Generic[P, R]):
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
         """The outputs that the function declares."""
-        return outputs_of(self.function)
+        found = outputs_of(self.function)
+        check_materializers(self.output_materializers, [item.name for item in found], f"step {self.name!r}")
+        return found
 
     @cached_property
     def function_parameters(self) -> frozenset[str]:
@@ -131,15 +135,15 @@ class Pipeline(Generic[P, R]):
         on_failure: Hook | None = None,
     ) -> None:
         self.function: Callable[P, R] = _runnable(function, "@pipeline")
-        self.name = _checked_name(name or _name_of(function), "pipeline")
+        self.name = _checked_name(name or name_of(function), "pipeline")
         self.enable_cache = enable_cache
         self.settings = dict(settings or {})
         self.parameters = dict(parameters or {})
         self.model = model_of(model, f"pipeline {self.name!r}")
         self.tags = tuple(str(tag) for tag in tags or ())
         self.retries = None if retries is None else StepRetryConfig.of(retries)
-        self.on_success = on_success
-        self.on_failure = on_failure
+        self.on_success = check_hook(on_success, "on_success", f"pipeline {self.name!r}")
+        self.on_failure = check_hook(on_failure, "on_failure", f"pipeline {self.name!r}")
         self.run_name: str | None = None
         self.config_path: str | None = None
         check_settings(self.settings, f"pipeline {self.name!r}")
@@ -189,20 +193,20 @@ class Pipeline(Generic[P, R]):
 def _runnable(function: Any, decorator: str) -> Any:
     """Return what was decorated if calling it does the work; a coroutine or generator would only be made."""
     if not callable(function):
-        raise TypeError(f"{decorator} decorates a function, not {type(function).__name__}")
+        raise DeclarationError(f"{decorator} decorates a function, not {type(function).__name__}")
     inner = inspect.unwrap(function)
     if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
-        raise TypeError(
-            f"{decorator}: {_name_of(function)} is async; call asyncio.run(...) inside an ordinary function"
+        raise DeclarationError(
+            f"{decorator}: {name_of(function)} is async; call asyncio.run(...) inside an ordinary function"
         )
     if decorator == "@pipeline" and inspect.isgeneratorfunction(inner):
-        raise TypeError(
-            f"{decorator}: {_name_of(function)} is a generator; a pipeline calls its steps, it does not yield"
+        raise DeclarationError(
+            f"{decorator}: {name_of(function)} is a generator; a pipeline calls its steps, it does not yield"
         )
     return function
 
 
-def _name_of(function: Any) -> str:
+def name_of(function: Any) -> str:
     """Return the name of a function, or of what a partial or a callable object stands for."""
     inner = getattr(function, "func", function)
     return str(getattr(inner, "__name__", type(inner).__name__))
@@ -250,8 +254,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     `cache_salt` is any text that takes part in the cache key. `model` says what the step is about.
     """
     if function is not None:
-        return Step(function)
-    return lambda decorated: Step(decorated, **options)
+        return declared(Step, function, options, "@step")
+    return lambda decorated: declared(Step, decorated, options, f"step {name_of(decorated)!r}")
 
 
 @overload
@@ -275,5 +279,5 @@ def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> A
     `retries`, `on_success` and `on_failure` are those of every step that has none of its own.
     """
     if function is not None:
-        return Pipeline(function)
-    return lambda decorated: Pipeline(decorated, **options)
+        return declared(Pipeline, function, options, "@pipeline")
+    return lambda decorated: declared(Pipeline, decorated, options, f"pipeline {name_of(decorated)!r}")

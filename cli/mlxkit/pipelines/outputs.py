@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from ..errors import StepFailedError
 from ..records import plain
+from .declaring import DeclarationError
 
 ANY = Any
 DEFAULT = "output"
@@ -53,18 +54,34 @@ def outputs_of(function: Callable[..., Any]) -> tuple[Output, ...]:
     `-> T` is one output named `output`; `Annotated[T, "name"]` names it; `tuple[Annotated[...], ...]` and
     `tuple[A, B]` are several. No annotation is one output of any type, and `-> None` one that holds None.
     """
-    returned = _return_annotation(function)
+    try:
+        annotation = _annotation(function)
+    except Exception:  # a name only known to type checkers: any type, then
+        annotation = ANY
+    return _of(annotation, function)
+
+
+def _of(returned: Any, function: Callable[..., Any]) -> tuple[Output, ...]:
     if typing.get_origin(returned) is tuple:
         arguments = typing.get_args(returned)
         if arguments and Ellipsis not in arguments:
             outputs = tuple(_one(item, f"output_{index}") for index, item in enumerate(arguments))
             names = [item.name for item in outputs]
             if len(set(names)) != len(names):
-                raise TypeError(
+                raise DeclarationError(
                     f"step {getattr(function, '__name__', function)!r} names two outputs alike: {', '.join(names)}"
                 )
             return outputs
     return (_one(returned, DEFAULT),)
+
+
+def names_if_known(function: Callable[..., Any]) -> tuple[str, ...] | None:
+    """Return the names of the outputs; None while the annotation speaks of what is not defined yet."""
+    try:
+        annotation = _annotation(function)
+    except Exception:  # a name that is defined further down, or only known to type checkers
+        return None
+    return tuple(item.name for item in _of(annotation, function))
 
 
 def split(step: str, outputs: tuple[Output, ...], returned: Any) -> list[Any]:
@@ -80,17 +97,16 @@ def split(step: str, outputs: tuple[Output, ...], returned: Any) -> list[Any]:
     return list(returned)
 
 
-def _return_annotation(function: Callable[..., Any]) -> Any:
+def _annotation(function: Callable[..., Any]) -> Any:
+    """Return what a function says that it returns; raises whatever its evaluation does."""
     function = getattr(function, "func", function)  # a partial
     if not hasattr(function, "__annotations__"):  # an object with __call__
         function = type(function).__call__
     annotation = function.__annotations__.get("return", ANY)
     if not isinstance(annotation, str):
         return annotation
-    try:  # `from __future__ import annotations` leaves text behind
-        return typing.get_type_hints(function, include_extras=True).get("return", ANY)
-    except Exception:  # a name only known to type checkers: any type, then
-        return ANY
+    # `from __future__ import annotations` leaves text behind
+    return typing.get_type_hints(function, include_extras=True).get("return", ANY)
 
 
 def _one(annotation: Any, default: str) -> Output:

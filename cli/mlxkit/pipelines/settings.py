@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, NotFoundError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,27 @@ def tracker_settings(flavor: str, *levels: Mapping[str, Any]) -> dict[str, Any]:
 def check_settings(settings: Mapping[str, Any], owner: str) -> None:
     """Refuse a settings key that no component would read."""
     for key in settings:
-        kind = key.partition(".")[0]
+        kind, dot, flavor = key.partition(".")
         if kind != "experiment_tracker":
             raise ConfigError(
                 f"{owner}: unknown settings key {key!r}{did_you_mean(key, ['experiment_tracker', 'experiment_tracker.mlflow'])}"
             )
+        if dot and not is_tracker_flavor(flavor):
+            raise ConfigError(
+                f"{owner}: settings {key!r}: there is no experiment tracker of flavor {flavor!r}",
+                hint="mlx flavor list tracker",
+            )
+
+
+def is_tracker_flavor(name: str) -> bool:
+    """Say whether there is an experiment tracker of that flavor."""
+    from ..stacks.flavors import get_flavor
+
+    try:
+        get_flavor("experiment_tracker", name)
+    except NotFoundError:
+        return False
+    return True
 
 
 def as_mapping(value: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def user_traceback(error: BaseException) -> str:
     if cause is not None and cause is not error:
         parts.append(user_traceback(cause))
         parts.append("\nThe above exception was the cause of the following one:\n")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
     if frames:
         parts.append("Traceback (most recent call last):\n")
         parts.extend(traceback.format_list(frames))
@@ -46,13 +46,14 @@ def where(error: BaseException | None) -> str:
     trace: TracebackType | None = error.__traceback__ if error is not None else None
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if not _is_ours(name) and "site-packages" not in name:
+        if not is_ours(name) and "site-packages" not in name:
             found = f"{name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return found
 
 
-def _is_ours(filename: str) -> bool:
+def is_ours(filename: str) -> bool:
+    """Say whether a file is one of mlxkit, or of the machinery that runs files."""
     return filename in _RUNPY or filename.startswith(_OURS)
 
 
