@@ -97,7 +97,9 @@ def test_a_diff_that_is_not_utf8_is_shown_but_not_called_exact(repository: Path)
 
 def test_deleted_and_renamed_files_are_changes(repository: Path) -> None:
     git(repository, "mv", "train.py", "moved.py")
-    assert "rename to moved.py" in capture_code(repository)["diff"]
+    git(repository, "config", "diff.renames", "copies")
+    diff = capture_code(repository)["diff"]
+    assert "rename" not in diff and "b/moved.py" in diff and "deleted file" in diff, "each names its content"
     git(repository, "reset", "-q", "--hard")
     (repository / "train.py").unlink()
     found = capture_code(repository)

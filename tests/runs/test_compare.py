@@ -137,7 +137,7 @@ def test_the_page_shows_it_all_in_a_browser_and_runs_nothing(
 ) -> None:
     page = tmp_path / "compared.html"
     result = mlx("runs", "compare", *in_tracked, "--html", str(page))
-    assert result.code == 0 and f"wrote {page}" in result.stderr
+    assert result.code == 0 and f"comparison written to {page}" in result.stderr
     text = page.read_text()
     assert "http" not in text.replace("http-equiv", "") and "<script" not in text
     shown = browser.render(page)

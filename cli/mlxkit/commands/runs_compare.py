@@ -10,6 +10,7 @@ import typer
 
 from . import terminal
 from .options import Output
+from .pagefile import Overwrite, write_page
 from .terminal import Format
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def add_comparison(app: typer.Typer) -> None:
             Path | None,
             typer.Option("--html", metavar="FILE", help="Write it all, with curves, as one page."),
         ] = None,
+        force: Overwrite = False,
         output: Output = Format.table,
     ) -> None:
         """Show what runs differ in, and which did best.
@@ -72,7 +74,9 @@ def add_comparison(app: typer.Typer) -> None:
         )  # fmt: skip
         shown = compared if everything else compared.different()
         if html is not None:
-            _write(html, shown)
+            from ..runs.compare_page import page
+
+            write_page(html, page(shown), "comparison", force=force)
         if output in (Format.json, Format.yaml):
             terminal.emit_one(shown, output)
         else:
@@ -87,6 +91,8 @@ def _print(compared: Comparison, output: Format, *, curves: bool) -> None:
     terminal.emit(compared.table(), output, ["kind", "name", *letters], empty="nothing differs")
     if compared.is_same and compared.rows:
         terminal.say("nothing differs but the time")
+    if compared.other_curves:
+        terminal.say(f"these went another way: {', '.join(compared.other_curves)}")
     for note in compared.notes:
         terminal.say(note)
     if curves and output is Format.table:
@@ -109,11 +115,3 @@ def _takes_braille() -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _write(path: Path, compared: Comparison) -> None:
-    from ..config.files import write_atomic
-    from ..runs.compare_page import page
-
-    write_atomic(path, page(compared).encode("utf-8", "replace"), mode=0o644)
-    terminal.say(f"wrote {path}")

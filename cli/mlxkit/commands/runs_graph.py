@@ -13,6 +13,7 @@ import typer
 from . import terminal
 from .cells import harmless
 from .options import Output
+from .pagefile import Overwrite, write_page
 from .terminal import Format
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def add_graph(app: typer.Typer) -> None:
                 "--output-file", metavar="FILE", help="Write the drawing here instead of printing it."
             ),
         ] = None,
-        force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+        force: Overwrite = False,
         artifacts: Annotated[
             bool, typer.Option("--artifacts", help="Show what the steps made, too.")
         ] = False,
@@ -80,7 +81,8 @@ def add_graph(app: typer.Typer) -> None:
         if output is not Format.table:
             terminal.emit_one(found, output)
         elif file is not None:
-            _write(file, "\n".join(_lines(found, picture, artifacts, client.project.state_dir)) + "\n", force)
+            lines = _lines(found, picture, artifacts, client.project.state_dir)
+            write_page(file, "\n".join(lines) + "\n", "graph", force=force)
         elif picture is Picture.tree and terminal.has_colour(sys.stdout):
             for line in _coloured(found, artifacts):
                 terminal.out(line)
@@ -159,13 +161,3 @@ def _can_print(text: str) -> bool:
     except (UnicodeError, LookupError):
         return False
     return True
-
-
-def _write(file: Path, text: str, force: bool) -> None:
-    from ..config.files import write_atomic
-    from ..errors import AlreadyExistsError
-
-    if file.exists() and not force:
-        raise AlreadyExistsError(f"{file} exists", hint="add --force")
-    write_atomic(file, terminal.masked(text).encode("utf-8", "replace"))
-    terminal.say(f"graph written to {file}")

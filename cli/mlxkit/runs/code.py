@@ -111,7 +111,7 @@ def _parse(status: bytes) -> tuple[str | None, str | None, bool, list[str]]:
 def _diff(top: Path, commit: str | None) -> tuple[str, bool]:
     """Return the uncommitted changes, cut at a line when they are too long, and whether they are all there as they were."""
     data = _git(
-        top, "diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short",
+        top, "diff", "--binary", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short",
         "HEAD" if commit else _EMPTY_TREE, "--", limit=DIFF_LIMIT,
     )  # fmt: skip
     if data is None:

@@ -1,7 +1,8 @@
-"""Two or more runs side by side: parameters, metrics, code, data, environment, time."""
+"""Two or more runs side by side: how they ended, parameters, metrics, code, data, environment, time."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,13 +17,13 @@ from .compare_code import code_of, files_of, parts_of
 from .direction import best_of, direction_of
 from .environment import flat
 from .queries import RunQueries
-from .records import RunRecord, StepRecord
+from .records import RunRecord, StepRecord, outcome
 
 if TYPE_CHECKING:
     from ..stacks.protocols import TrackerHistory
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-KINDS = ("param", "logged param", "metric", "code", "file", "step", "data", "environment", "duration")
+KINDS = ("run", "param", "logged param", "metric", "code", "file", "step", "data", "environment", "duration")
 _SHOWN = 16  # characters of a digest
 Trackers = Callable[[str], "TrackerHistory"]
 
@@ -74,8 +75,18 @@ class Comparison(Record):
 
     @property
     def is_same(self) -> bool:
-        """Say whether nothing but the time differs."""
-        return not any(row.differs for row in self.rows if row.kind != "duration")
+        """Say whether nothing but the time differs, curves included where they were read."""
+        return not self.other_curves and not any(row.differs for row in self.rows if row.kind != "duration")
+
+    @property
+    def other_curves(self) -> list[str]:
+        """Return the metrics that went another way in some run, wherever they ended."""
+        letters = [run.letter for run in self.runs]
+        return [
+            name
+            for name, found in self.curves.items()
+            if len({_exactly(found.get(letter)) for letter in letters}) > 1
+        ]
 
     def table(self) -> list[TableRow]:
         """Return the rows with a column for every run."""
@@ -115,6 +126,7 @@ def compare(
     measured = [_measured(queries, run, trackers, notes) for run in runs]
     files, said = files_of(runs, state_dir)
     sections: dict[str, Sequence[Mapping[str, Any]]] = {
+        "run": [_outcomes(run, item) for run, item in zip(runs, steps, strict=True)],
         "param": [run.parameters for run in runs],
         "logged param": [_beside(params, run) for (_, params), run in zip(measured, runs, strict=True)],
         "metric": [metrics for metrics, _ in measured],
@@ -129,6 +141,8 @@ def compare(
     rows, unjudged = _judged(rows, lower, higher)
     curves = _curves(queries, runs, trackers, notes) if with_curves else {}
     notes += [said] if said else []
+    if not with_curves and any(metrics for metrics, _ in measured) and Comparison((), tuple(rows)).is_same:
+        notes.append("only the final values of metrics were compared: --curves compares how they went, too")
     if unjudged:
         notes.append(f"no best value is marked of {', '.join(unjudged)}: say --lower NAME or --higher NAME")
     heads = (
@@ -150,10 +164,25 @@ def compare(
 def _rows(kind: str, values: Sequence[Mapping[str, Any]]) -> list[ComparedRow]:
     names = dict.fromkeys(name for item in values for name in item)
     rows = []
-    for name in sorted(names) if kind != "duration" else names:
-        found = tuple(plain(item.get(name)) for item in values)  # where nan is the same as nan
-        rows.append(ComparedRow(kind, name, found, any(value != found[0] for value in found[1:])))
+    for name in sorted(names) if kind not in ("run", "duration") else names:
+        found = tuple(plain(item.get(name)) for item in values)
+        told = {_exactly(outcome(str(value)) if kind == "run" else value) for value in found}
+        rows.append(ComparedRow(kind, name, found, len(told) > 1))
     return rows
+
+
+def _exactly(value: Any) -> str:
+    """Return a text that is the same for the same value only: 1, 1.0 and True are three, nan is one."""
+    return json.dumps(plain(value), sort_keys=True)
+
+
+def _outcomes(run: RunRecord, steps: Mapping[str, StepRecord]) -> dict[str, str]:
+    """Return how a run ended, and each of its steps; of an error a line, and what a failed step raised."""
+    raised = [step.error.strip().splitlines()[-1] for step in steps.values() if step.error.strip()]
+    error = ": ".join([*run.error.strip().splitlines()[:1], *raised[:1]])
+    found = {"status": run.status, "stack": run.stack, "error": error}
+    of_steps = {f"step {name}": step.status for name, step in steps.items()}
+    return {**{name: text for name, text in found.items() if text}, **of_steps}
 
 
 def _judged(

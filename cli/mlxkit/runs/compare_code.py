@@ -17,6 +17,7 @@ FILES = 200  # at most so many files are told
 _SHOWN = 12  # characters of a digest
 _BLOB = 7  # of git's id of a content: a diff names no more of it
 _DIFF = re.compile(r"^diff --git (?:a/.*|\"a/.*\") (?:b/(?P<name>.*)|\"b/(?P<quoted>.*)\")$", re.MULTILINE)
+_RENAMED = re.compile(r"^rename from (?P<old>.*)$", re.MULTILINE)
 _INDEX = re.compile(r"^index [0-9a-f]+\.\.(?P<blob>[0-9a-f]+)", re.MULTILINE)
 
 
@@ -40,7 +41,8 @@ def files_of(runs: Sequence[RunRecord], state_dir: Path) -> tuple[list[dict[str,
     The second value says what could not be compared, or is empty.
     """
     commits = [str(run.code.get("commit") or "") for run in runs]
-    diffs = [_changed(str(run.code.get("diff") or "")) for run in runs]
+    told_of = [_changed(str(run.code.get("diff") or "")) for run in runs]
+    diffs = [{name: blob for name, blob in item.items() if blob is not None} for item in told_of]
     kept = [_kept(run, state_dir) for run in runs]
     tops = [Path(str(run.code["root"])) for run in runs if run.code.get("root")]
     top = next((item for item in tops if item.is_dir()), None) or (top_of(state_dir.parent) if tops else None)
@@ -80,16 +82,21 @@ def parts_of(steps: Sequence[Mapping[str, StepRecord]]) -> list[dict[str, str]]:
     return found
 
 
-def _changed(diff: str) -> dict[str, str]:
-    """Return the files of a diff, each with git's id of what it became; "" for one that was deleted."""
+def _changed(diff: str) -> dict[str, str | None]:
+    """Return the files of a diff, each with git's id of what it became.
+
+    That is "" for one that was deleted, and None where the content is that of the commit: only its mode changed.
+    """
     marks = list(_DIFF.finditer(diff))
-    found = {}
+    found: dict[str, str | None] = {}
     ends = [mark.start() for mark in marks[1:]] + [len(diff)]
     for mark, end in zip(marks, ends, strict=False):
         head = diff[mark.end() : end]
-        index = _INDEX.search(head)
-        blob = index["blob"] if index else ""
-        found[mark["name"] or mark["quoted"]] = "" if set(blob) <= {"0"} else blob
+        index, renamed = _INDEX.search(head), _RENAMED.search(head)
+        if renamed:  # as runs of before were recorded
+            found[renamed["old"]] = ""
+        blob = index["blob"] if index else None
+        found[mark["name"] or mark["quoted"]] = "" if blob and set(blob) <= {"0"} else blob
     return found
 
 

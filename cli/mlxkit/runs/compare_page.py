@@ -16,7 +16,7 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 460, 220, 64, 28, 12
 _POINTS = 2_000  # of a curve: more cannot be told apart
 _COLOURS = 8
 _HEADS = {
-    "param": "Parameters", "logged param": "Logged params", "metric": "Metrics", "code": "Code", "file": "Files", "step": "Steps",
+    "run": "Outcome", "param": "Parameters", "logged param": "Logged params", "metric": "Metrics", "code": "Code", "file": "Files", "step": "Steps",
     "data": "Data", "environment": "Environment", "duration": "Seconds",
 }  # fmt: skip
 _STYLE = """
@@ -53,7 +53,7 @@ def _parts(compared: Comparison) -> Iterator[str]:
     for note in compared.notes:
         yield f'<p class="note">{clean(note)}</p>'
     letters = [run.letter for run in compared.runs]
-    if not any(row.differs for row in compared.rows if row.kind != "duration"):
+    if compared.is_same:
         yield "<p>Nothing differs but the time.</p>"
     for kind, rows in groupby(compared.rows, key=lambda row: row.kind):
         yield f"<h2>{_HEADS.get(kind, clean(kind))}</h2>"

@@ -24,6 +24,11 @@ def iso(moment: float | None) -> str | None:
     )
 
 
+def outcome(status: str) -> str:
+    """Return a status without whether it took computing: what came from the cache completed."""
+    return "completed" if status == "cached" else status
+
+
 @dataclass(frozen=True)
 class RunRecord(Record):
     """One pipeline run (or tracked script); times are seconds since the epoch, UTC in `to_dict()`.

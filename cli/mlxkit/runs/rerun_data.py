@@ -138,4 +138,4 @@ def _is_newer(folder: Path, moment: int) -> bool:
 def _below(folder: Path) -> Iterator[str]:
     yield str(folder.resolve())
     for place, folders, files in os.walk(folder):
-        yield from (os.path.join(place, name) for name in (*folders, *files))
+        yield from (f"{place}{os.sep}{name}" for name in (*folders, *files))
