@@ -22,6 +22,7 @@ from ..stacks.protocols import Orchestrator, RunTracking, StepFacts
 from ..stacks.tags import INPUTS, LINEAGE
 from .capture import RunOutput
 from .context import PipelineContext, StepContext, current_step
+from .hooks import call_hook
 from .inputs import Arguments
 from .linked import NOTES
 from .lookup import ask_cache, materializer_for
@@ -89,12 +90,12 @@ def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
         return record
     services.reporter.step_started(spec.name)
     with services.output.of_step(spec.name, spec.position):
-        record, error = _run(spec, services, blank)
+        record, error, context = _run(spec, services, blank)
     services.history.record_step(record)  # before the hooks: whatever they do, the step is not lost
     services.reporter.step_ended(spec.name, record.status, record.duration)
     with services.output.of_step(spec.name, spec.position):
-        _call_hook(spec.on_success if error is None else spec.on_failure, services, error)
-    return record
+        hook = spec.on_success if error is None else spec.on_failure
+        return call_hook(hook, services, context, record, error)
 
 
 def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: StepRecord) -> StepRecord:
@@ -116,8 +117,10 @@ def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: St
     )
 
 
-def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> tuple[StepRecord, Exception | None]:
-    """Try a step as often as it may be tried; returns its record and what it raised in the end."""
+def _run(
+    spec: StepSpec, services: StepServices, blank: StepRecord
+) -> tuple[StepRecord, Exception | None, StepContext]:
+    """Try a step as often as it may be tried; returns its record, what it raised in the end, and its last context."""
     delay = spec.retries.delay
     context = StepContext(
         spec.name, spec.id, 1, spec.arguments.parameters, services.run, inputs=blank.inputs, metadata=_notes(spec),
@@ -129,11 +132,11 @@ def _run(spec: StepSpec, services: StepServices, blank: StepRecord) -> tuple[Ste
                 outputs = _attempt(spec, services, blank, context)
             except Exception as error:
                 if context.attempt > spec.retries.max_retries:
-                    return _failed(spec, services, blank, context, error), error
+                    return _failed(spec, services, blank, context, error), error, context
                 told = mask_text(f"{type(error).__name__}: {error}")
                 services.reporter.step_retried(spec.name, context.attempt, told)
             else:
-                return _ended(blank, "completed", context, outputs=outputs), None
+                return _ended(blank, "completed", context, outputs=outputs), None, context
             time.sleep(delay)
             delay *= spec.retries.backoff
             context = replace(context, attempt=context.attempt + 1, metadata=_notes(spec), saved=[])
@@ -242,18 +245,3 @@ def _facts(spec: StepSpec, attempt: int, services: StepServices, blank: StepReco
     return StepFacts(
         name=spec.name, step_run_id=spec.id, attempt=attempt, tracked=spec.is_tracked, settings=spec.settings, origin=origin
     )  # fmt: skip
-
-
-def _call_hook(hook: Callable[..., Any] | None, services: StepServices, *arguments: Any) -> None:
-    """Call a hook with as many arguments as it takes; what it raises is told and changes nothing."""
-    if hook is None:
-        return
-    import inspect
-
-    try:
-        takes = len(inspect.signature(hook).parameters)
-        hook(*arguments[:takes])
-    except (Exception, SystemExit) as error:
-        services.reporter.detail(
-            mask_text(f"hook {getattr(hook, '__name__', hook)!r} failed: {user_traceback(error)}")
-        )

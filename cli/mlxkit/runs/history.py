@@ -98,6 +98,15 @@ class History:
                     [_output_row(step.id, index, item) for index, item in enumerate(step.outputs)],
                 )
 
+    def complete_step(self, step: StepRecord) -> None:
+        """Add to a step that is recorded already: its metadata as it is now, and outputs that came later."""
+        with self._lock, transaction(self.connection) as db:
+            db.execute("UPDATE steps SET metadata = ? WHERE id = ?", (_dump(step.metadata), step.id))
+            db.executemany(
+                f"INSERT OR REPLACE INTO outputs ({_OUTPUT}) VALUES ({_marks(_OUTPUT)})",
+                [_output_row(step.id, index, item) for index, item in enumerate(step.outputs)],
+            )
+
     def find_cached(self, cache_key: str) -> StepRecord | None:
         """Return the newest completed step run with this cache key.
 
