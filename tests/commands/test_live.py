@@ -141,6 +141,106 @@ def test_a_prompt_and_a_progress_bar_of_the_user_s_are_left_alone(write: Any, ml
         assert text[3].startswith("✔ step asks done")
 
 
+def with_step(write: Any, mlx_process: list[str], body: str) -> list[str]:
+    """Return `mlx run` of a step that does something once the view moves."""
+    write(
+        "p.py",
+        f"""
+        import getpass, os, subprocess, sys, time
+        from pathlib import Path
+        from mlxkit import pipeline, step
+
+        @step
+        def load() -> int:
+            time.sleep(0.6)
+            {body}
+            return 1
+
+        @pipeline
+        def p() -> None:
+            load()
+        """,
+    )
+    return [*mlx_process, "run", "p.py"]
+
+
+@pytest.mark.parametrize(
+    ("body", "prompt"),
+    [
+        ("""subprocess.run(["sh", "-c", "printf 'Password: '; read x; echo got $x"])""", "Password: "),
+        ('print("got", getpass.getpass("Token please: "))', "Token please: "),
+        ("from getpass import unix_getpass as ask; print('got', ask('Secret: '))", "Secret: "),
+        (
+            "tty = os.open('/dev/tty', os.O_RDWR); os.write(tty, b'Name: ');"
+            " print('got', os.read(tty, 99).decode()); os.close(tty)",
+            "Name: ",
+        ),
+    ],
+)
+def test_nothing_is_drawn_over_a_question_of_anybody(
+    write: Any, mlx_process: list[str], body: str, prompt: str
+) -> None:
+    argv = with_step(write, mlx_process, body)
+    with on_terminal(argv, PYTHONIOENCODING="utf-8") as terminal:
+        terminal.wait_for(prompt)
+        while terminal.read(0.5):  # what moved is taken away
+            pass
+        screen = terminal.screen()
+        assert screen.text[-1] == prompt.rstrip()
+        assert (screen.row, screen.column) == (len(screen.text) - 1, len(prompt))
+        terminal.send("xyz")
+        assert not [True for _ in range(5) if terminal.read(0.2) and "xyz" not in terminal.output]
+        terminal.send("\r")
+        assert terminal.wait() == 0
+        text = terminal.screen().text
+        assert [line.rstrip("xyz").rstrip() for line in text if line.startswith(prompt.rstrip())] == [
+            prompt.rstrip()
+        ]
+        assert "got xyz" in text
+        assert any(line.startswith("✔ step load done") for line in text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'subprocess.run(["printf", "IMPORTANT-NO-NEWLINE"]); time.sleep(0.5)',
+        'subprocess.run(["printf", "IMPORTANT-NO-NEWLINE"])',
+        'Path("/dev/tty").write_text("IMPORTANT-NO-NEWLINE"); time.sleep(0.5)',
+        'os.write(2, b"IMPORTANT-NO-NEWLINE"); time.sleep(0.5); print("more")',
+        'subprocess.run(["printf", "x" * 80]); os.write(1, b"\\nIMPORTANT-NO-NEWLINE"); time.sleep(0.5)',
+        'os.write(1, b"I"); time.sleep(0.5)',
+    ],
+)
+def test_an_unfinished_line_of_anybody_is_left_where_it_is(
+    write: Any, mlx_process: list[str], body: str
+) -> None:
+    with on_terminal(with_step(write, mlx_process, body), PYTHONIOENCODING="utf-8") as terminal:
+        assert terminal.wait() == 0
+        text = terminal.screen().text
+        wanted = "I" if 'b"I"' in body else "IMPORTANT-NO-NEWLINE"
+        assert wanted in text
+        assert text[text.index(wanted) + ("more" in text) + 1].startswith("✔ step load done")
+        assert len(text) == 6 + ("more" in text) + ("x" * 80 in text)
+        assert not MOVING.search("\n".join(text))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'subprocess.run(["sh", "-c", "until [ -e end ]; do sleep 0.1; done"], capture_output=True)',
+        "child = os.fork() or [time.sleep(0.1) for _ in iter(lambda: Path('end').exists(), True)] and os._exit(0);"
+        " os.waitpid(child, 0)",
+    ],
+)
+def test_a_child_that_says_nothing_and_a_worker_do_not_keep_the_view_from_moving(
+    write: Any, mlx_process: list[str], body: str
+) -> None:
+    with on_terminal(with_step(write, mlx_process, body), PYTHONIOENCODING="utf-8") as terminal:
+        terminal.wait_for(lambda text: "step load 1.5s" in text or "step load 1.4s" in text)
+        go("end")
+        assert terminal.wait() == 0
+
+
 def test_many_lines_fold_at_the_height_of_the_terminal_and_long_ones_at_its_width() -> None:
     from mlxkit.commands.live_screen import _folded, cut
 

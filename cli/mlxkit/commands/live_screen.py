@@ -1,4 +1,8 @@
-"""A few lines at the bottom of a terminal that are drawn again and again, and what is printed above them."""
+"""A few lines at the bottom of a terminal that are drawn again and again, and what is printed above them.
+
+Child processes and whoever opens the terminal by its name write past us. What they leave is never erased: everything
+of ours begins at the beginning of a line, the next one when theirs is unfinished.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,9 @@ from dataclasses import dataclass
 from typing import TextIO
 from weakref import WeakSet
 
-_CLEAR = "\r\x1b[J"  # from here to the end of the screen
+from .live_others import Others
+
+_CLEAR = "\x1b[J"  # from here to the end of the screen
 _screens: WeakSet[Screen] = WeakSet()
 
 
@@ -22,6 +28,7 @@ class Screen:
         self._drawn: list[str] = []
         self._is_mid_line = False
         self._lock = threading.RLock()
+        self._others = _others(stream)
         _screens.add(self)
 
     def draw(self, lines: list[str]) -> None:
@@ -29,11 +36,14 @@ class Screen:
         with self._lock:
             if self._is_mid_line or not self._is_ours_to_draw_on():
                 return
+            if self._others and self._others.are_busy():
+                self._withdraw()
+                return
             columns, rows = self._size()
             fitting = _folded([cut(line, columns - 1) for line in lines], rows - 1)
             if fitting:
                 up = f"\x1b[{len(fitting) - 1}A" if len(fitting) > 1 else ""
-                self._put(_CLEAR + "\n".join(fitting) + up + "\r")
+                self._put(self._fresh() + "\n".join(fitting) + up + "\r")
             self._drawn = fitting
 
     def clear(self) -> None:
@@ -41,21 +51,20 @@ class Screen:
         with self._lock:
             if self._drawn:
                 self._drawn = []
-                self._put(_CLEAR)
+                self._put(self._fresh())
 
     def write_line(self, text: str) -> None:
         """Leave a line above."""
         with self._lock:
-            start = _CLEAR if self._drawn else "\n" if self._is_mid_line else ""
+            start = "\n" if self._is_mid_line else self._fresh()
             self._drawn, self._is_mid_line = [], False
             self._put(f"{start}{text}\n")
 
     def above(self, write: Callable[[], object], text: str) -> None:
         """Have somebody else's text written above; what it raises is raised."""
         with self._lock:
-            if self._drawn and text:
-                self._drawn = []
-                self._put(_CLEAR)
+            if text:
+                self.clear()
             try:
                 write()
             finally:
@@ -77,6 +86,20 @@ class Screen:
         """Begin anew in a forked child, where nothing of this is drawn and no lock is held."""
         self._lock = threading.RLock()
         self._drawn = []
+
+    def _withdraw(self) -> None:
+        """Take away what is left of our lines below what somebody else may have written over them."""
+        if self._drawn:
+            self._drawn = []
+            self._put(_CLEAR)
+
+    def _fresh(self) -> str:
+        """Return what goes to the beginning of a line with nothing on it, wherever the cursor is.
+
+        As many blanks as a line has places fill a line from its beginning, and the cursor stays there until more
+        comes; from anywhere else they reach into the next line.
+        """
+        return " " * self._size()[0] + "\r" + _CLEAR
 
     def _put(self, text: str) -> None:
         try:
@@ -135,6 +158,13 @@ class Marks:
         """Draw how much of what is expected is done."""
         full = min(width, width * done // max(1, of or 1))
         return self.full * full + self.rest * (width - full)
+
+
+def _others(stream: TextIO) -> Others | None:
+    try:
+        return Others(stream.fileno())
+    except (OSError, ValueError):
+        return None
 
 
 def cut(text: str, columns: int) -> str:

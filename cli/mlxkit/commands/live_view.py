@@ -2,12 +2,13 @@
 
 The lines that move are drawn below the cursor, which stays at their beginning: whatever else is printed, by a child
 process too, begins where they begin, and they are drawn again after it. They are not there while a line of the
-user's is unfinished (a prompt, a progress bar).
+user's is unfinished (a prompt, a progress bar), nor while somebody else has the terminal (live_others.py).
 """
 
 from __future__ import annotations
 
 import builtins
+import getpass
 import os
 import sys
 import threading
@@ -78,11 +79,11 @@ class LiveReporter(LineReporter):
         return cast(TextIO, _Above(stream, self._screen))
 
     def input_by(self, asks: Callable[..., str]) -> Callable[..., str]:
-        """Return an `input` during which nothing moves."""
+        """Return an `input` or a `getpass` during which nothing moves."""
 
-        def asked(*prompt: object) -> str:
+        def asked(*words: Any, **options: Any) -> str:
             with self._screen.left_alone():
-                return asks(*prompt)
+                return asks(*words, **options)
 
         return asked
 
@@ -137,12 +138,13 @@ def live_view() -> Iterator[LiveReporter]:
     if _is_same_terminal(sys.stdout, sys.stderr):
         sys.stdout = view.stream_for(sys.stdout)
     sys.stderr = view.stream_for(sys.stderr)
-    asks = builtins.input
-    builtins.input = view.input_by(asks)  # it writes its prompt to the terminal itself, past every stream
+    asks, asks_hidden = builtins.input, getpass.getpass
+    builtins.input = view.input_by(asks)  # both write to the terminal themselves, past every stream
+    getpass.getpass = view.input_by(asks_hidden)
     try:
         yield view
     finally:
-        builtins.input = asks
+        builtins.input, getpass.getpass = asks, asks_hidden
         view.stop()
         sys.stdout, sys.stderr = before
 
