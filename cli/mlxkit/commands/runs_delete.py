@@ -150,8 +150,11 @@ def _sweep(client: Client, shared_store: bool) -> None:
     from ..deployments.sizes import size_text
     from ..pipelines.stores import stores_of
     from ..runs.pruning import sweep_logs, sweep_records, sweep_store
+    from ..runs.rerun_tree import sweep_reruns
 
     history = client.history
+    if count := sweep_reruns(client.project.state_dir):
+        terminal.say(f"removed what {'a killed rerun' if count == 1 else f'{count} killed reruns'} left")
     size = sweep_logs(history) + sweep_records(history)
     store_of = stores_of(client.project, with_shared=shared_store)
     stacks = ["default", *(stack.name for stack in client.stacks.list())]
@@ -166,9 +169,11 @@ def _tell(freed: Freed) -> None:
 
     if freed.artifacts:
         terminal.say(f"freed {size_text(freed.size)} in the artifact store")
-    if freed.kept:
+    for failure in freed.failed:
+        terminal.warn(f"kept {failure}")
+    if count := freed.kept - len(freed.failed):
         terminal.say(
-            f"kept {freed.kept} artifacts: their store is outside of this project, or its stack is gone (--shared-store)"
+            f"kept {count} artifacts: their store is outside of this project, or its stack is gone (--shared-store)"
         )
     if freed.is_postponed:
         terminal.say("a run goes on: artifacts that it might need are freed by the next prune")

@@ -9,11 +9,11 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..artifacts.store import ArtifactStore
-from ..errors import InUseError
+from ..errors import InUseError, MlxError
 from ..records import Record
 from . import known
 from .history import History
@@ -38,12 +38,16 @@ class Loss(Record):
 
 @dataclass(frozen=True)
 class Freed:
-    """What became of content that runs left: `is_postponed` while a run goes on that might need it."""
+    """What became of content that runs left: `is_postponed` while a run goes on that might need it.
+
+    `failed` says of each of the `kept` that could not be removed where it is and why.
+    """
 
     artifacts: int = 0
     size: int = 0
     kept: int = 0
     is_postponed: bool = False
+    failed: tuple[str, ...] = ()
 
 
 def loss_of(history: History, run_ids: Sequence[str]) -> Loss:
@@ -104,18 +108,19 @@ def free_released(history: History, store_of: StoreOf) -> Freed:
     for part in _released(history):
         with transaction(history.connection) as db:
             if somebody_runs(history):
-                return Freed(freed.artifacts, freed.size, freed.kept, is_postponed=True)
-            artifacts, size, kept = 0, 0, 0
+                return replace(freed, is_postponed=True)
             for stack, uri in part:
                 if not is_referred_to(history, uri):
                     store = store_of(stack)
-                    if store is None:
-                        kept += 1
+                    removed = None if store is None else _try_to_remove(store, uri)
+                    if isinstance(removed, str):  # a later pruning tries again
+                        freed = replace(freed, kept=freed.kept + 1, failed=(*freed.failed, removed))
+                        continue
+                    if removed is None:
+                        freed = replace(freed, kept=freed.kept + 1)
                     else:
-                        size += remove(store, uri)
-                        artifacts += 1
+                        freed = replace(freed, artifacts=freed.artifacts + 1, size=freed.size + removed)
                 db.execute("DELETE FROM releases WHERE stack = ? AND uri = ?", (stack, uri))
-        freed = Freed(freed.artifacts + artifacts, freed.size + size, freed.kept + kept)
     return freed
 
 
@@ -140,6 +145,16 @@ def remove(store: ArtifactStore, uri: str) -> int:
         size = size_of(store.locate(uri))
     store.delete(uri)
     return size
+
+
+def _try_to_remove(store: ArtifactStore, uri: str) -> int | str:
+    """Remove content and return its bytes, or where it still is and why."""
+    try:
+        return remove(store, uri)
+    except OSError as error:
+        return f"{store.location}/{uri}: {error.strerror or error}"
+    except MlxError as error:
+        return f"{store.location}: {error.message}"
 
 
 def size_of(path: Path) -> int:

@@ -183,13 +183,17 @@ class History:
         with self._lock, transaction(self.connection) as db:
             _write_measures(db, run_id, measured, "REPLACE" if run.parent else "IGNORE")
 
-    def mark_interrupted(self, run_id: str) -> None:
-        """Say of a running run that its process vanished; leaves `tracker_runs` open for the sweep."""
+    def mark_interrupted(self, run_id: str, last_seen: float | None = None) -> None:
+        """Say of a running run that its process vanished; leaves `tracker_runs` open for the sweep.
+
+        It ended with its last step, or when it was `last_seen`; where there is neither nobody knows.
+        """
         with self._lock, transaction(self.connection) as db:
             db.execute(
-                "UPDATE runs SET status = 'interrupted', ended = COALESCE((SELECT MAX(ended) FROM steps WHERE run_id = ?1), started), "
+                "UPDATE runs SET status = 'interrupted', ended = (SELECT MAX(seen) FROM (SELECT MAX(ended) AS seen FROM steps "
+                "WHERE run_id = ?1 UNION ALL SELECT ?2) WHERE seen >= runs.started), "
                 "error = 'the process ended without a word (killed, or the machine stopped)' WHERE id = ?1 AND status = 'running'",
-                (run_id,),
+                (run_id, last_seen),
             )
 
     def running(self) -> list[str]:

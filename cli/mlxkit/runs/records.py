@@ -54,8 +54,8 @@ class RunRecord(Record):
 
     @property
     def duration(self) -> float | None:
-        """Seconds from start to end; None while it runs."""
-        return None if self.ended is None else self.ended - self.started
+        """Seconds from start to end; None while it runs, where nobody knows, and where the clock was put back."""
+        return _seconds(self.started, self.ended)
 
     def to_dict(self) -> dict[str, Any]:
         return _timed(super().to_dict(), self.started, self.ended)
@@ -108,8 +108,8 @@ class StepRecord(Record):
 
     @property
     def duration(self) -> float:
-        """Seconds from start to end."""
-        return self.ended - self.started
+        """Seconds from start to end; 0 where the clock was put back."""
+        return _seconds(self.started, self.ended) or 0.0
 
     def to_dict(self) -> dict[str, Any]:
         data = super().to_dict()
@@ -151,8 +151,13 @@ class PipelineRecord(Record):
 
 def _timed(data: dict[str, Any], started: float, ended: float | None) -> dict[str, Any]:
     data["started"], data["ended"] = iso(started), iso(ended)
-    data["duration"] = None if ended is None else round(ended - started, 6)
+    seconds = _seconds(started, ended)
+    data["duration"] = None if seconds is None else round(seconds, 6)
     return data
+
+
+def _seconds(started: float, ended: float | None) -> float | None:
+    return None if ended is None or ended < started else ended - started
 
 
 def artifact_of(output: OutputRecord) -> ArtifactRecord:

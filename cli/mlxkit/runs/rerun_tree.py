@@ -106,8 +106,8 @@ def laid_out(plan: CodePlan, state_dir: Path) -> Iterator[Tree]:
 
     What a killed rerun left behind is removed by the next one.
     """
+    sweep_reruns(state_dir)
     folder = make_private_dir((state_dir / "reruns").resolve())
-    _remove_dead(folder)
     token = secrets.token_hex(6)
     heartbeat = Heartbeat(folder, token)
     place = folder / token
@@ -125,6 +125,16 @@ def laid_out(plan: CodePlan, state_dir: Path) -> Iterator[Tree]:
         with _undisturbed():
             _remove(place)
             heartbeat.stop()
+
+
+def sweep_reruns(state_dir: Path) -> int:
+    """Remove what killed reruns left, here and in their repository; returns how many there were."""
+    folder, count = (state_dir / "reruns").resolve(), 0
+    for place in list(folder.iterdir()) if folder.is_dir() else []:
+        if place.is_dir() and not is_alive(folder, place.name):
+            _remove(place)
+            count += 1
+    return count
 
 
 def notes_on(plan: CodePlan, root: Path) -> list[str]:
@@ -183,12 +193,6 @@ def _overlay(plan: CodePlan, root: Path, state_dir: Path) -> list[Path]:
         if replaced is not None:
             unlinked.append(replaced.relative_to(root))
     return unlinked
-
-
-def _remove_dead(folder: Path) -> None:
-    for place in folder.iterdir():
-        if place.is_dir() and not is_alive(folder, place.name):
-            _remove(place)
 
 
 def _remove(place: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from ..stacks.protocols import ExperimentTracker
 from .history import History
@@ -17,7 +18,7 @@ def sweep(history: History, tracker: Callable[[str], ExperimentTracker]) -> list
     """
     gone = [run_id for run_id in history.running() if not is_alive(history.alive_dir, run_id)]
     for run_id in gone:
-        history.mark_interrupted(run_id)
+        history.mark_interrupted(run_id, _last_written(history.state_dir / "logs" / run_id))
     for run_id, orphan, status in history.orphaned_tracker_runs():
         closed = False
         with suppress(Exception):  # whatever is wrong with a tracker must not keep a listing from its answer
@@ -26,3 +27,10 @@ def sweep(history: History, tracker: Callable[[str], ExperimentTracker]) -> list
                 history.add_measures(run_id, orphan, tracker(orphan.tracker).measures_of(orphan))
         history.settle_tracker_run(run_id, orphan, closed=closed)
     return gone
+
+
+def _last_written(folder: Path) -> float | None:
+    """Return when a run last printed something; None when it never did."""
+    with suppress(OSError):
+        return max((path.stat().st_mtime for path in folder.iterdir()), default=None)
+    return None

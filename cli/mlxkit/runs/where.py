@@ -17,7 +17,7 @@ from .records import FINISHED
 
 STATUSES = ("running", *FINISHED)
 KEYED = ("metrics", "params", "parameters")
-DURATION = "(COALESCE(runs.ended, unixepoch_now()) - runs.started)"
+DURATION = "(COALESCE(runs.ended, CASE runs.status WHEN 'running' THEN unixepoch_now() END) - runs.started)"
 _COLUMNS = {
     "id": "runs.id", "name": "runs.name", "pipeline": "runs.pipeline", "stack": "runs.stack", "status": "runs.status", "kind": "runs.kind",
     "file": "runs.file", "error": "runs.error", "commit": "json_extract(runs.code, '$.commit')",
