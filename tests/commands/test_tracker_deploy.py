@@ -150,6 +150,20 @@ def test_deleting_a_tracker_keeps_its_data_and_says_where(mlx: Any) -> None:
     assert "stays" not in mlx("tracker", "delete", "plain", "--yes").stderr
 
 
+def test_one_whose_deployment_was_interrupted_is_listed_and_deleting_its_tracker_says_how_to_clear_it(
+    mlx: Any,
+) -> None:
+    folder = make_server("team", 5998)
+    (folder / "deploying.json").write_text(json.dumps({"url": "http://127.0.0.1:5998"}))
+    mlx("tracker", "register", "team", "--flavor=mlflow", "--tracking_uri=http://127.0.0.1:5997")
+    [record] = json.loads(mlx("tracker", "status", "-o", "json").stdout)
+    assert (record["state"], record["reason"]) == ("failed", "deploying was interrupted")
+    done = mlx("tracker", "delete", "team", "--yes")
+    assert (done.code, "mlx tracker stop team" in done.stderr) == (ExitCode.ok, True), done.stderr
+    assert mlx("tracker", "stop", "team").code == ExitCode.ok
+    assert not folder.exists()
+
+
 def test_a_log_that_would_steer_the_terminal_is_written_out(mlx: Any) -> None:
     (make_server("team", 5998) / "server.log").write_bytes(b"one\n\x1b[2Jtwo \xff\n")
     assert mlx("tracker", "logs").stdout == "one\n\\x1b[2Jtwo \ufffd\n"

@@ -17,6 +17,7 @@ from .service import StackService
 _KIND = "experiment_tracker"
 Provider = Literal["local", "docker", "kubernetes"]
 PROVIDERS: tuple[Provider, ...] = ("local", "docker", "kubernetes")
+INTERRUPTED = "deploying was interrupted"  # the reason of a server that was never finished
 ServerState = Literal["starting", "running", "stopped", "failed"]
 
 
@@ -148,6 +149,10 @@ def check_not_running(name: str, project: Project) -> tuple[str, ...]:
         raise InUseError(
             f"the server of tracker {name!r} is running (process {server.pid})",
             hint=f"mlx tracker stop {found}",
+        )
+    if server.reason == INTERRUPTED:
+        return (
+            f"what the interrupted deployment of its server has made stays until: mlx tracker stop {found}",
         )
     stays = [f"the data of its server stays in {server.folder}"]
     if server.secret:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from mlxkit.config.paths import find_project
+from mlxkit.integrations.mlflow.server.store import ServerStore
 from mlxkit.integrations.mlflow.serving.state import holder
 from tests.fixtures.mlflow_server import free_port
 
@@ -121,3 +123,15 @@ def running(team: Place) -> Place:
         done = team.mlx("tracker", "start", "team")
         assert done.returncode == 0, done.stderr
     return team
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ServerStore]:
+    """The servers of a project in this process, with a secret store."""
+    key = tmp_path / "key"
+    key.write_text(base64.b64encode(os.urandom(32)).decode())
+    key.chmod(0o600)
+    Path("mlx.yaml").write_text("version: 1\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLX_KEYRING_KEY_FILE", str(key))
+        yield ServerStore(find_project())

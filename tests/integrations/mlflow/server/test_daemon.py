@@ -30,7 +30,7 @@ def test_nothing_is_served_when_whoever_started_it_died_before_it_had_told_the_s
 ) -> None:
     entry, folder = folder_of(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "mlxkit.integrations.mlflow.server.daemon", str(folder)],
+        [sys.executable, "-m", "mlxkit.integrations.mlflow.server.daemon", str(folder), "0"],
         input=b'{"secret_key": "half',
         capture_output=True,
         timeout=60,
@@ -58,7 +58,7 @@ def test_a_second_process_for_the_same_folder_serves_nothing(tmp_path: Path) -> 
     assert holding.stdout is not None
     assert holding.stdout.readline() == b"held\n"
     done = subprocess.run(
-        [sys.executable, "-m", "mlxkit.integrations.mlflow.server.daemon", str(folder)],
+        [sys.executable, "-m", "mlxkit.integrations.mlflow.server.daemon", str(folder), "0"],
         input=b'{"secret_key": "k", "backend": "sqlite://"}\n',
         capture_output=True,
         timeout=60,

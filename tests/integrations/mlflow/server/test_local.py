@@ -135,7 +135,8 @@ def test_status_and_logs_tell_how_it_is(running: Place) -> None:
     [listed] = running.json("tracker", "status")
     assert {**listed, "memory": 0} == {**record, "memory": 0}
     log = running.mlx("tracker", "logs").stdout
-    assert "Uvicorn running on" in log
+    assert f"listening at {record['url']}\n" in log
+    assert "Application startup complete" in log
     assert running.mlx("tracker", "logs", "team", "--tail", "1").stdout == log.splitlines(keepends=True)[-1]
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import configparser
-import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mlxkit.config.paths import find_project
 from mlxkit.errors import MissingDependencyError, MlxError, UnreachableError, UsageError
 from mlxkit.integrations.mlflow.server import places, planning
 from mlxkit.integrations.mlflow.server.entry import ServerEntry, read_entry
@@ -22,7 +18,7 @@ from mlxkit.integrations.mlflow.server.environment import (
     server_environment,
 )
 from mlxkit.integrations.mlflow.server.options import check_options
-from mlxkit.integrations.mlflow.server.planning import plan_local, secret_name
+from mlxkit.integrations.mlflow.server.planning import claimed, plan_local, secret_name
 from mlxkit.integrations.mlflow.server.store import ServerStore
 from mlxkit.secrets.names import is_name
 from mlxkit.secrets.service import SecretService
@@ -32,21 +28,9 @@ POSTGRESQL = "postgresql://<<pg.user>>:<<pg.password|url>>@127.0.0.1:{port}/mlfl
 
 
 @pytest.fixture
-def store() -> ServerStore:
-    Path("mlx.yaml").write_text("version: 1\n")
-    return ServerStore(find_project())
-
-
-@pytest.fixture
-def pg(tmp_path: Path) -> Iterator[None]:
+def pg(store: ServerStore) -> None:
     """A secret with the credentials of a database."""
-    key = tmp_path / "key"
-    key.write_text(base64.b64encode(os.urandom(32)).decode())
-    key.chmod(0o600)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLX_KEYRING_KEY_FILE", str(key))
-        SecretService().create("pg", {"user": "ada", "password": "p@ss/w%rd"})
-        yield
+    SecretService().create("pg", {"user": "ada", "password": "p@ss/w%rd"})
 
 
 def test_mlflow_bucket_is_another_word_for_artifacts() -> None:
@@ -87,12 +71,14 @@ def test_a_port_that_is_taken_is_named_and_another_one_is_found_when_none_was_as
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(MlxError, match=f"port {port} is taken"):
-            plan_local(store, "team", {"port": str(port)})
-    first = plan_local(store, "team", {}).entry
+            claimed(store, "team", {"port": str(port)}).__enter__()
+    with claimed(store, "team", {}) as plan:
+        first = plan.entry
     folder = store.folder("team")
     folder.mkdir(parents=True)
     (folder / "tracker.json").write_bytes(first.dumped())
-    assert plan_local(store, "other", {}).entry.port != first.port
+    with claimed(store, "other", {}) as plan:
+        assert plan.entry.port != first.port
 
 
 @pytest.mark.parametrize(

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from mlxkit.config.paths import find_project
 from mlxkit.errors import AlreadyExistsError, CredentialsError, ExitCode, MlxError
 from mlxkit.integrations.mlflow.server import local
-from mlxkit.integrations.mlflow.server.planning import plan_local
+from mlxkit.integrations.mlflow.server.planning import claimed
 from mlxkit.integrations.mlflow.server.store import UNFINISHED, ServerStore
 from mlxkit.integrations.mlflow.server.undo import Undo
 from mlxkit.integrations.mlflow.serving.state import holder
@@ -52,29 +48,55 @@ def test_a_server_that_does_not_start_leaves_nothing(place: Place) -> None:
     untouched(place, before, port)
 
 
-def test_ctrl_c_while_it_starts_leaves_nothing(place: Place) -> None:
-    before, port = (place.folder / "mlx.yaml").read_text(), free_port()
-    deploying = place.start("tracker", "deploy", "bad", "-x", f"port={port}")
+def deploying(place: Place, name: str, port: int) -> subprocess.Popen[str]:
+    """Start a deployment and return when its server's process is there."""
+    process = place.start("tracker", "deploy", name, "-x", f"port={port}")
     deadline = time.monotonic() + 60
-    while holder(place.server("bad")) is None and time.monotonic() < deadline:
+    while holder(place.server(name)) is None and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert holder(place.server(name)) is not None
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, ExitCode.interrupted),
+        (signal.SIGTERM, ExitCode.terminated),
+        (signal.SIGHUP, ExitCode.terminated),
+    ],
+)
+def test_a_signal_while_it_starts_leaves_nothing(
+    place: Place, number: signal.Signals, code: ExitCode
+) -> None:
+    before, port = (place.folder / "mlx.yaml").read_text(), free_port()
+    process = deploying(place, "bad", port)
     assert place.json("tracker", "status") == []  # it is not there before it is whole
-    deploying.send_signal(signal.SIGINT)
-    out, _ = deploying.communicate(timeout=120)
-    assert (deploying.returncode, out) == (ExitCode.interrupted, "")
+    process.send_signal(number)
+    out, told = process.communicate(timeout=120)
+    assert (process.returncode, out, "Traceback" in told) == (code, "", False)
     untouched(place, before, port)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ServerStore]:
-    """The servers of a project in this process, with a secret store."""
-    key = tmp_path / "key"
-    key.write_text(base64.b64encode(os.urandom(32)).decode())
-    key.chmod(0o600)
-    Path("mlx.yaml").write_text("version: 1\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLX_KEYRING_KEY_FILE", str(key))
-        yield ServerStore(find_project())
+def test_of_one_that_was_killed_its_server_ends_and_stop_takes_the_rest(place: Place) -> None:
+    before, port = (place.folder / "mlx.yaml").read_text(), free_port()
+    process = deploying(place, "bad", port)
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 60
+    while holder(place.server("bad")) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    [record] = place.json("tracker", "status")
+    assert (record["name"], record["state"], record["pid"]) == ("bad", "failed", None)
+    assert record["reason"] == "deploying was interrupted"
+    started = place.mlx("tracker", "start", "bad")
+    assert started.returncode == ExitCode.failed
+    assert "mlx tracker deploy bad" in started.stderr
+    assert "the command that started it was interrupted" in (place.server("bad") / "server.json").read_text()
+    stopped = place.mlx("tracker", "stop", "bad")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "cleared away" in stopped.stderr
+    untouched(place, before, port)
 
 
 def test_a_login_that_is_refused_leaves_nothing(store: ServerStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,8 +112,10 @@ def test_a_login_that_is_refused_leaves_nothing(store: ServerStore, monkeypatch:
         raise CredentialsError("the login was refused")
 
     monkeypatch.setattr(local, "_test", refused)
-    plan = plan_local(store, "bad", {"backend": "sqlite:///new.db", "artifacts": "new"})
-    with pytest.raises(CredentialsError) as raised:
+    with (
+        claimed(store, "bad", {"backend": "sqlite:///new.db", "artifacts": "new"}) as plan,
+        pytest.raises(CredentialsError) as raised,
+    ):
         local.deploy(store, plan, lambda text: None)
     assert raised.value.message == "the login was refused"
     assert "bad" not in Path("mlx.yaml").read_text()
@@ -117,7 +141,7 @@ def leave_unfinished(store: ServerStore, secret_key: str, held: str) -> None:
 
 def test_what_a_killed_deployment_made_is_cleared_away(store: ServerStore) -> None:
     leave_unfinished(store, "k" * 64, "k" * 64)
-    assert store.names() == []
+    assert store.names() == ["x"]
     holding = subprocess.Popen(
         [
             sys.executable,

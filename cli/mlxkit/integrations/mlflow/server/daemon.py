@@ -1,8 +1,10 @@
 """The process of a tracking server: MLflow's own server command, in this one process, for as long as it lives.
 
-Started as `python -m mlxkit.integrations.mlflow.server.daemon FOLDER`, with one JSON line on its standard input that
-holds the secrets. A lock on the folder is held until the process ends, however that happens: who holds it is who
-serves, whatever process ids are written where.
+Started as `python -m mlxkit.integrations.mlflow.server.daemon FOLDER SOCKET`, where SOCKET is the number of a
+listening socket that it inherits, so that nobody else can listen there before. One JSON line on its standard input
+holds the secrets; a second one says that it may go on: when the input ends without that, so does the process. A lock
+on the folder is held until it ends, however that happens: who holds it is who serves, whatever process ids are
+written where.
 """
 
 from __future__ import annotations
@@ -10,31 +12,35 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from ..serving.log import Log, Output
 from ..serving.state import LOG, boot_id, hold
 from .entry import read_entry
 from .environment import PASSWORD, server_arguments, server_environment
-from .status import ServerStatus, write_status
+from .status import KEPT, ServerStatus, write_status
 
 _SAID_WITHIN = 2.0  # seconds for the last lines of the log
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, descriptor: int) -> int:
     """Serve until SIGTERM."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the terminal's, which has nothing to do with us
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     os.umask(0o077)
-    line = sys.stdin.buffer.readline()
+    heard = os.fdopen(os.dup(0), "rb")
+    line = heard.readline()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     lock = hold(folder)
     if lock is None:
@@ -55,9 +61,19 @@ def main(folder: Path) -> int:
 
     write_status(folder, status)
     signal.signal(signal.SIGTERM, leave)
+
+    def abandoned() -> None:
+        _say_failed(folder, status, "the command that started it was interrupted")
+        log.finish()
+        os._exit(1)
+
+    threading.Thread(target=_wait_kept, args=(heard, abandoned), name="mlx-kept", daemon=True).start()
+    listener = socket.socket(fileno=descriptor)
+    listener.set_inheritable(False)
     os.environ.update(server_environment(entry, folder, told))
     try:
-        _serve(server_arguments(entry))
+        os.write(1, f"listening at {entry.url}\n".encode())
+        _serve(server_arguments(entry), listener)
     except SystemExit as error:
         _say_failed(folder, status, f"the server ended ({error.code})")
     except BaseException as error:
@@ -69,7 +85,13 @@ def main(folder: Path) -> int:
     os._exit(1)  # threads of MLflow's that hang hold nothing up
 
 
-def _serve(arguments: list[str]) -> None:
+def _wait_kept(heard: IO[bytes], abandoned: Callable[[], None]) -> None:
+    """Wait for the word of who started us, who may be gone before."""
+    if heard.readline().rstrip() != KEPT:
+        abandoned()
+
+
+def _serve(arguments: list[str], listener: socket.socket) -> None:
     """Run `mlflow server`, with uvicorn in this process and not in one below it, which would survive us."""
     import mlflow.server
     from mlflow.cli import server
@@ -81,9 +103,14 @@ def _serve(arguments: list[str]) -> None:
             )
         os.environ.update(extra_env)
         os.environ.pop(PASSWORD, None)  # the administrator is made by now
-        from uvicorn.main import main as uvicorn
+        uvicorn: Any = import_module("uvicorn.main")
 
-        uvicorn(args=command[3:], standalone_mode=False)
+        class Inherited(uvicorn.Server):  # type: ignore[misc]
+            def run(self, sockets: object = None) -> Any:
+                return super().run(sockets=[listener])
+
+        uvicorn.Server = Inherited  # one that made a socket of its own would find the address taken
+        uvicorn.main(args=command[3:], standalone_mode=False)
         raise SystemExit(1)
 
     if not hasattr(mlflow.server, "_exec_cmd"):
@@ -132,4 +159,4 @@ class _Written:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import secrets
+import socket
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,7 +17,7 @@ from ....errors import AlreadyExistsError, ConfigError, CredentialsError, MlxErr
 from ....secrets.service import SecretService
 from ....secrets.value import SecretValue
 from ....stacks.components import ComponentService
-from ....stacks.servers import ServerRecord
+from ....stacks.servers import INTERRUPTED, ServerRecord
 from ....stacks.trackers import open_tracker
 from ..connection import Connection, sqlite_uri
 from ..serving.state import holder
@@ -23,13 +25,14 @@ from . import process
 from .entry import ADMIN, FILE, ServerEntry, read_entry
 from .environment import AUTH_FILE, auth_file
 from .places import is_bucket, need_driver, need_store, shown_backend, with_driver
-from .planning import Plan, check_backend, check_port, need_auth
+from .planning import Plan, check_backend, claim_again, need_auth
 from .store import UNFINISHED, ServerStore
 from .tls import make
 from .undo import Undo
 
 _KIND = "experiment_tracker"
 _AUTH_DATABASE = "auth.db"
+_MOMENT = 2.0  # seconds
 _ATTEMPTS = 5  # at a first call that a busy machine answers late
 
 
@@ -78,11 +81,12 @@ def deploy(store: ServerStore, plan: Plan, waiting: Callable[[str], None]) -> tu
         write_atomic(folder / FILE, entry.dumped())
         undo.note("its process", lambda: process.stop(folder))
         waiting(f"starting the server of {entry.name}")
-        _launch_first(entry, folder, {**_told(entry), "password": password})
+        started = _launch_first(plan, {**_told(entry), "password": password})
         warnings = components.register(_KIND, entry.name, "mlflow", plan.attributes).warnings
         undo.note(f"tracker {entry.name}", lambda: components.delete(_KIND, entry.name))
         _test(store, entry.name)
         (folder / UNFINISHED).unlink()
+        process.keep(started)
         undo.keep()
     passed_over = [f"the secret is not in the {problem.message}" for problem in vault.passed_over]
     return (*plan.notes, *warnings, *passed_over)
@@ -91,6 +95,11 @@ def deploy(store: ServerStore, plan: Plan, waiting: Callable[[str], None]) -> tu
 def start(store: ServerStore, name: str, waiting: Callable[[str], None]) -> None:
     """Serve again what was stopped or has died; one that runs is left alone."""
     folder = store.folder(name)
+    if store.is_unfinished(name):
+        raise MlxError(
+            f"the server of {name!r} was never finished: {INTERRUPTED}",
+            hint=f"mlx tracker deploy {name}, or to clear it away: mlx tracker stop {name}",
+        )
     entry = _entry(folder)
     with store.changing(name):
         state, _, pid, _ = process.look(entry, folder)
@@ -110,9 +119,9 @@ def start(store: ServerStore, name: str, waiting: Callable[[str], None]) -> None
         if not (folder / _AUTH_DATABASE).exists():  # the administrator is made anew
             told["password"] = _revealed({"password": f"<<{entry.secret}.password>>"})["password"]
         check_backend(name, entry.backend, store.project.state_dir)
-        check_port(entry)
-        waiting(f"starting the server of {name}")
-        _launch(entry, folder, told)
+        with claim_again(entry) as listener:
+            waiting(f"starting the server of {name}")
+            process.keep(_launch(entry, folder, told, listener))
 
 
 def stop(store: ServerStore, name: str) -> bool:
@@ -120,9 +129,21 @@ def stop(store: ServerStore, name: str) -> bool:
     return process.stop(store.folder(name))
 
 
+def clear_unfinished(store: ServerStore, name: str) -> None:
+    """Take away what a deployment that was interrupted has made; raises InUseError while one is still at it."""
+    with store.changing(name, patience=_MOMENT):
+        if store.is_unfinished(name):
+            _clear(store, name)
+
+
 def status(store: ServerStore, name: str) -> ServerRecord:
     """Look how a server is; one whose record is damaged is `failed` and says why."""
     folder = store.folder(name)
+    if store.is_unfinished(name):
+        return ServerRecord(
+            name, "mlflow", "failed", _mark(folder).get("url", ""), pid=holder(folder), folder=str(folder),
+            reason=INTERRUPTED,
+        )  # fmt: skip
     try:
         entry = read_entry(folder)
     except ConfigError as error:
@@ -140,17 +161,20 @@ def status(store: ServerStore, name: str) -> ServerRecord:
     )  # fmt: skip
 
 
-def _launch(entry: ServerEntry, folder: Path, told: dict[str, str]) -> None:
+def _launch(
+    entry: ServerEntry, folder: Path, told: dict[str, str], listener: socket.socket
+) -> subprocess.Popen[bytes]:
     """Start the process and wait until it answers; when it does not, it is gone."""
     write_atomic(folder / AUTH_FILE, auth_file(sqlite_uri(folder / _AUTH_DATABASE)).encode())
     if not is_bucket(entry.artifacts):
         make_private_dir(Path(entry.artifacts))
-    started = process.launch(folder, told)
+    started = process.launch(folder, told, listener)
     try:
         process.wait_until_ready(entry, folder, started)
     except BaseException:
         process.end(started)
         raise
+    return started
 
 
 def _outside(plan: Plan) -> list[Path]:
@@ -170,10 +194,12 @@ def _remove(path: Path) -> None:
             path.with_name(name).unlink(missing_ok=True)
 
 
-def _launch_first(entry: ServerEntry, folder: Path, told: dict[str, str]) -> None:
+def _launch_first(plan: Plan, told: dict[str, str]) -> subprocess.Popen[bytes]:
     """Do what `_launch` does; its log is gone with everything else when it fails."""
+    if plan.listener is None:
+        raise ValueError("the plan holds no port")
     try:
-        _launch(entry, folder, told)
+        return _launch(plan.entry, plan.folder, told, plan.listener)
     except MlxError as error:
         error.hint = "correct it, and deploy again: nothing was left behind"
         raise
@@ -213,8 +239,8 @@ def _clear(store: ServerStore, name: str) -> None:
     """Take away what a deployment that was killed has made: its process, its secret, its tracker, its folder."""
     folder = store.folder(name)
     process.stop(folder)
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        mark = json.loads((folder / UNFINISHED).read_bytes())
+    with contextlib.suppress(KeyError):
+        mark = _mark(folder)
         vault, components = SecretService(), ComponentService(store.project)
         if mark["secret"] in vault.names():
             held = vault.lookup(mark["secret"]) or {}
@@ -224,6 +250,15 @@ def _clear(store: ServerStore, name: str) -> None:
             if found.name == name and found.attributes.get("tracking_uri") == mark["url"]:
                 components.delete(_KIND, name)
     store.remove(name)
+
+
+def _mark(folder: Path) -> dict[str, str]:
+    """Return what a deployment has written down that has not ended; nothing when it cannot be read."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads((folder / UNFINISHED).read_bytes())
+        if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
+            return found
+    return {}
 
 
 def _proof(secret_key: str) -> str:

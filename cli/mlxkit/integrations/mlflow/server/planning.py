@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,25 +26,39 @@ from .store import ServerStore
 from .tls import Tls, parse_tls
 
 _PORTS = range(5000, 5100)
+_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A server that could be made."""
+    """A server that could be made; its port is 0 as long as none is chosen, `listener` holds the one that is."""
 
     entry: ServerEntry
     folder: Path
     tls: Tls | None
-    attributes: Mapping[str, str]
+    trusted: str  # the certificate that clients have to be told of, or nothing
     is_open: bool
     notes: tuple[str, ...] = ()
+    listener: socket.socket | None = None
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The attributes of the tracker that logs to it."""
+        found = {
+            "tracking_uri": self.entry.url,
+            "tracking_username": f"<<{self.entry.secret}.username>>",
+            "tracking_password": f"<<{self.entry.secret}.password>>",
+        }
+        return {**found, "tracking_server_cert": self.trusted} if self.trusted else found
 
 
 def plan_local(store: ServerStore, name: str, options: Mapping[str, str]) -> Plan:
-    """Read the options; raises for what cannot work here: a package, a port, a file, a secret that is missing."""
+    """Read the options; raises for what cannot work here: a package, a file, a secret that is missing."""
     need_auth()
     folder = store.folder(name)
-    host = options.get("host", "127.0.0.1")
+    host = options.get("host", _LOOPBACK)
+    if host == "localhost":  # the name means two addresses, and a server has one
+        host = _LOOPBACK
     hosts = tuple(part.strip() for part in options.get("allowed_hosts", "").split(",") if part.strip())
     tls = parse_tls(options.get("tls"), folder)
     is_open = listens_beyond(host)
@@ -51,7 +67,7 @@ def plan_local(store: ServerStore, name: str, options: Mapping[str, str]) -> Pla
             f"-x host={host}: passwords would go over the network where anybody can read them",
             hint="add -x tls=self-signed, or -x insecure=true if you are sure",
         )
-    port = _port(store, host, options.get("port"))
+    port = port_number(options["port"]) if "port" in options else 0
     backend, artifacts = (
         backend_uri(options.get("backend"), folder),
         destination(options.get("artifacts"), folder),
@@ -65,15 +81,26 @@ def plan_local(store: ServerStore, name: str, options: Mapping[str, str]) -> Pla
         certificate=str(tls.certificate) if tls else "", key=str(tls.key) if tls else "",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )  # fmt: skip
-    attributes = {
-        "tracking_uri": entry.url,
-        "tracking_username": f"<<{secret}.username>>",
-        "tracking_password": f"<<{secret}.password>>",
-    }
-    if tls is not None and tls.is_trusted:
-        attributes["tracking_server_cert"] = _relative(tls.certificate, store.project.state_dir)
+    trusted = (
+        _relative(tls.certificate, store.project.state_dir) if tls is not None and tls.is_trusted else ""
+    )
     notes = ("it listens beyond this machine without TLS",) if is_open and tls is None else ()
-    return Plan(entry, folder, tls, attributes, is_open, notes)
+    return Plan(entry, folder, tls, trusted, is_open, notes)
+
+
+@contextmanager
+def held(store: ServerStore, plan: Plan) -> Iterator[Plan]:
+    """Choose the port of a plan and listen on it from now on, so that no other program can do so in between."""
+    with _claim(store, plan.entry.host, plan.entry.port) as listener:
+        entry = replace(plan.entry, port=int(listener.getsockname()[1]))
+        yield replace(plan, entry=entry, listener=listener)
+
+
+@contextmanager
+def claimed(store: ServerStore, name: str, options: Mapping[str, str]) -> Iterator[Plan]:
+    """Plan a server and hold its port."""
+    with held(store, plan_local(store, name, options)) as plan:
+        yield plan
 
 
 def need_auth() -> None:
@@ -97,10 +124,10 @@ def check_backend(name: str, backend: str, state_dir: Path) -> None:
     probe_database(Connection(name, "database", uri, state_dir))
 
 
-def check_port(entry: ServerEntry) -> None:
-    """Raise MlxError when another program listens where a server is to."""
+def claim_again(entry: ServerEntry) -> socket.socket:
+    """Listen where a server listened before; raises MlxError when another program does."""
     try:
-        listen(entry.host, entry.port).close()
+        return listen(entry.host, entry.port)
     except PortTakenError:
         raise MlxError(
             f"port {entry.port} of the server of {entry.name!r} is taken by another program",
@@ -108,28 +135,20 @@ def check_port(entry: ServerEntry) -> None:
         ) from None
 
 
-def _port(store: ServerStore, host: str, given: str | None) -> int:
-    """Return the port that was asked for, or the first free one from 5000 on."""
-    if given is not None:
-        port = port_number(given)
-        try:
-            listen(host, port).close()
-        except PortTakenError:
-            raise MlxError(
-                f"port {port} is taken by another program", hint="leave -x port out, and a free one is found"
-            ) from None
-        except MlxError as error:
-            raise MlxError(error.message, hint="-x host takes an address of this machine") from error
-        return port
+def _claim(store: ServerStore, host: str, asked: int) -> socket.socket:
+    """Listen on the port that was asked for, or on the first free one from 5000 on that no server of ours has."""
     taken = store.ports()
-    for port in (*(port for port in _PORTS if port not in taken), 0):
+    for port in (asked,) if asked else (*(port for port in _PORTS if port not in taken), 0):
         try:
-            with listen(host, port) as listener:
-                return int(listener.getsockname()[1])
+            return listen(host, port)
         except PortTakenError:
             continue
         except MlxError as error:
             raise MlxError(error.message, hint="-x host takes an address of this machine") from error
+    if asked:
+        raise MlxError(
+            f"port {asked} is taken by another program", hint="leave -x port out, and a free one is found"
+        )
     raise MlxError("no port is free", hint="-x port=PORT")
 
 

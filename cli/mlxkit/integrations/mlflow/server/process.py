@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from ..serving.log import last_lines, rotate
 from ..serving.state import LOG, boot_id, holder
 from .entry import ServerEntry
 from .environment import launch_environment
-from .status import ServerStatus, read_status, remove_status
+from .status import KEPT, ServerStatus, read_status, remove_status
 
 _READY_WITHIN = 180.0  # seconds: the first start makes two databases
 _ANSWERS_WITHIN = 5.0
@@ -31,29 +32,44 @@ _PAUSE = 0.05
 _QUOTED = 8
 
 
-def launch(folder: Path, told: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start the server's process in a session of its own; the secrets go through a pipe that nobody else reads."""
+def launch(folder: Path, told: Mapping[str, str], listener: socket.socket) -> subprocess.Popen[bytes]:
+    """Start the server's process in a session of its own; the secrets go through a pipe that nobody else reads.
+
+    The socket is the process's own from then on. It ends when this one ends without having called `keep`.
+    """
     folder = folder.absolute()
     remove_status(folder)
     rotate(folder / LOG)
     log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mlxkit.integrations.mlflow.server.daemon", str(folder)],
+            [
+                sys.executable,
+                "-m",
+                "mlxkit.integrations.mlflow.server.daemon",
+                str(folder),
+                str(listener.fileno()),
+            ],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd=folder,
             env=launch_environment(),
             start_new_session=True,
+            pass_fds=[listener.fileno()],
         )
     finally:
         os.close(log)
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(dict(told)).encode() + b"\n")
-            process.stdin.close()
+    listener.close()
+    _say(process, json.dumps(dict(told)).encode())
     return process
+
+
+def keep(process: subprocess.Popen[bytes]) -> None:
+    """Let a server go on when this process has ended."""
+    _say(process, KEPT)
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def wait_until_ready(entry: ServerEntry, folder: Path, process: subprocess.Popen[bytes]) -> None:
@@ -89,11 +105,6 @@ def wait_for_other(entry: ServerEntry, folder: Path) -> None:
 
 def not_started(entry: ServerEntry, folder: Path, reason: str = "") -> MlxError:
     """Return the error that shows why."""
-    if is_taken(entry.host, entry.port) and not holder(folder):
-        return MlxError(
-            f"the server of {entry.name!r} did not start: port {entry.port} is taken by another program",
-            hint=f"stop that one, then: mlx tracker start {entry.name}",
-        )
     status = read_status(folder)
     reason = reason or (status.reason if status and status.reason else "it ended")
     quoted = "".join(f"\n  {line}" for line in last_lines(folder / LOG, _QUOTED))
@@ -141,6 +152,9 @@ def stop(folder: Path) -> bool:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """See to it that a process that was just started is gone, even before it holds its lock."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
     for how in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:
             _tell(process.pid, how)
@@ -174,6 +188,13 @@ def memory_of(pid: int) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * int(os.sysconf("SC_PAGE_SIZE"))
+
+
+def _say(process: subprocess.Popen[bytes], line: bytes) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(line + b"\n")
+            process.stdin.flush()
 
 
 def _tell(pid: int, number: signal.Signals) -> None:

@@ -15,8 +15,8 @@ from ..serving.state import LOG
 from . import local
 from .options import check_options
 from .places import shown_backend
-from .planning import Plan, plan_local
-from .store import UNFINISHED, ServerStore
+from .planning import Plan, held, plan_local
+from .store import ServerStore
 
 _GENERATED = "mlflow_tracker"
 _PATIENCE = 2.0  # seconds
@@ -49,14 +49,13 @@ class MlflowServers:
             raise MlxError("a server is not run on Windows by mlx", hint="use WSL, or --provider docker")
         plan = plan_local(self._store, name, given)
         if dry_run:
-            if not (self._store.folder(name) / UNFINISHED).exists():
-                local.check_free(self._store, name, plan.entry.secret)
-            return _record(plan, dry_run=True, notes=plan.notes)
+            return self._would_be(plan)
         if plan.is_open:
             confirm(f"listen on {plan.entry.host}, where others than this machine reach it?")
         with self._store.changing(name, patience=_PATIENCE):
             local.check_free(self._store, name, plan.entry.secret)
-            return _record(plan, dry_run=False, notes=local.deploy(self._store, plan, self._waiting))
+            with held(self._store, plan) as ready:
+                return _record(ready, dry_run=False, notes=local.deploy(self._store, ready, self._waiting))
 
     def names(self) -> list[str]:
         """Return the names of the servers on this machine."""
@@ -72,7 +71,16 @@ class MlflowServers:
         return self.status(name)
 
     def stop(self, name: str) -> ServerRecord:
-        """End a server."""
+        """End a server; of one whose deployment was interrupted nothing stays."""
+        if self._store.is_unfinished(name):
+            local.clear_unfinished(self._store, name)
+            return ServerRecord(
+                name,
+                "mlflow",
+                "stopped",
+                "",
+                reason="what its interrupted deployment had made is cleared away",
+            )
         if not local.stop(self._store, name):
             self._waiting(f"{name} was not running")
         return self.status(name)
@@ -80,6 +88,16 @@ class MlflowServers:
     def log(self, name: str) -> Path:
         """Return the file that a server writes its log to."""
         return self._store.folder(name) / LOG
+
+    def _would_be(self, plan: Plan) -> DeployRecord:
+        name = plan.entry.name
+        if self._store.is_unfinished(name):  # cleared away before its port is needed
+            if plan.entry.port and local.status(self._store, name).url == plan.entry.url:
+                return _record(plan, dry_run=True, notes=plan.notes)
+        else:
+            local.check_free(self._store, name, plan.entry.secret)
+        with held(self._store, plan) as ready:
+            return _record(ready, dry_run=True, notes=plan.notes)
 
     def _free_name(self) -> str:
         taken = {found.name for found in ComponentService(self._store.project).list("experiment_tracker")}

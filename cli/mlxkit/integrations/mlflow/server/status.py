@@ -9,6 +9,7 @@ from pathlib import Path
 from ....config.files import write_atomic
 
 _FILE = "server.json"
+KEPT = b"kept"  # the line that a server is told when it may outlive who started it
 _TYPES: dict[str, type | tuple[type, ...]] = {"int": int, "str": str, "float": (int, float)}
 
 

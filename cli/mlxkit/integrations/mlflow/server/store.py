@@ -32,12 +32,16 @@ class ServerStore:
         return (self.root / name).absolute()
 
     def names(self) -> list[str]:
-        """Return the names of all servers that were finished."""
+        """Return the names of all servers, of those whose deployment was interrupted too."""
         try:
             inside = sorted(path.name for path in self.root.iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return [name for name in inside if not name_problem(name) and self._is_finished(self.root / name)]
+        return [name for name in inside if not name_problem(name) and self._is_listed(name)]
+
+    def is_unfinished(self, name: str) -> bool:
+        """Say whether a server is being deployed, or its deployment was interrupted."""
+        return os.path.lexists(self.root / name / UNFINISHED)
 
     def ports(self) -> set[int]:
         """Return the ports of all servers, of those that do not run too."""
@@ -63,9 +67,13 @@ class ServerStore:
         finally:
             held.__exit__(None, None, None)
 
-    @staticmethod
-    def _is_finished(folder: Path) -> bool:
-        return os.path.lexists(folder / FILE) and not os.path.lexists(folder / UNFINISHED)
+    def _is_listed(self, name: str) -> bool:
+        """Say whether there is a server, and not one that a command is deploying right now."""
+        if not self.is_unfinished(name):
+            return os.path.lexists(self.root / name / FILE)
+        with suppress(InUseError), self.changing(name, patience=0):
+            return self.is_unfinished(name) or os.path.lexists(self.root / name / FILE)
+        return False
 
     def remove(self, name: str) -> None:
         """Remove the folder of a server; first what says that it is there."""

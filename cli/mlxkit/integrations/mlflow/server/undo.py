@@ -1,18 +1,23 @@
-"""What was done so far, so that it can be undone when the rest fails."""
+"""What was done so far, so that it can be undone when the rest fails or a signal ends it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
 
-from ....errors import MlxError
+from ....errors import ExitCode, MlxError
+from ....pipelines.signals import SignalGuard, Terminated
 
 
 class Undo:
-    """Undo what was noted, the last first, unless `keep` was called; what cannot be undone is named in the error."""
+    """Undo what was noted, the last first, unless `keep` was called; what cannot be undone is named in the error.
+
+    SIGTERM and the terminal's SIGHUP are undone as Ctrl-C is, and then end the command with exit status 143.
+    """
 
     def __init__(self) -> None:
         self._steps: list[tuple[str, Callable[[], object]]] = []
+        self._guard = SignalGuard(hangup=True)
 
     def note(self, what: str, step: Callable[[], object]) -> None:
         """Remember how something that is about to be made is taken away; `what` names it."""
@@ -23,11 +28,20 @@ class Undo:
         self._steps.clear()
 
     def __enter__(self) -> Undo:
+        self._guard.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self._undo(error)
+        finally:
+            self._guard.__exit__(kind, error, trace)
+        if isinstance(error, Terminated):
+            raise SystemExit(int(ExitCode.terminated)) from None
+
+    def _undo(self, error: BaseException | None) -> None:
         left = []
         for what, step in reversed(self._steps):
             try:
