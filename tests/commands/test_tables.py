@@ -62,9 +62,7 @@ def test_an_address_is_never_broken(
 
 
 @pytest.mark.parametrize(("typed", "columns"), [("runs describe", 40), ("flavor describe mlflow", 80), ("flavor describe mlflow", 40)])  # fmt: skip
-def test_what_is_described_fits_the_terminal(
-    mlx: Callable[..., Result], typed: str, columns: int
-) -> None:
+def test_what_is_described_fits_the_terminal(mlx: Callable[..., Result], typed: str, columns: int) -> None:
     Path("train.py").write_text(PIPELINE)
     assert mlx("run", "train.py").code == 0
     with on_terminal([sys.executable, "-m", "mlxkit", *typed.split()], rows=200, columns=columns) as terminal:

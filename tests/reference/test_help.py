@@ -120,5 +120,12 @@ def test_a_command_that_prints_text_of_its_own_form_says_so_in_the_manual() -> N
             assert "--output" in entry.help
 
 
+def test_the_manual_says_where_the_global_options_may_stand() -> None:
+    habits = " ".join(plain(pages_of_root()).replace("`", "").split())
+    assert "may stand behind the command as well as before it" in habits
+    for any_option in ("a parameter of run", "an attribute of register and update", "secret create"):
+        assert any_option in habits
+
+
 def pages_of_root() -> Page:
     return root_page(command_tree())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from . import terminal
+from .global_options import Debug, Quiet, TakesGlobalOptions, Verbose
 from .helptext import Command, write_help
 
 
@@ -52,7 +53,7 @@ COMMANDS: dict[str, Row] = {
 }
 
 
-class Group(TyperGroup):
+class Group(TakesGlobalOptions, TyperGroup):
     """A group of commands that says which one may have been meant."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -147,11 +148,9 @@ app = new_app(_HELP, cls=LazyGroup)
 
 @app.callback()
 def root(
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback for an unexpected error.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
 ) -> None:
     terminal.settings.quiet, terminal.settings.verbose, terminal.settings.debug = quiet, verbose, debug
 

@@ -32,6 +32,7 @@ class AttributeCommand(Command):
     """
 
     kind = ""
+    takes_any_option = True
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = {name: option for option in self.get_params(ctx) for name in getattr(option, "opts", ())}

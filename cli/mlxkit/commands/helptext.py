@@ -8,6 +8,8 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from .global_options import TakesGlobalOptions
+
 _HEADINGS = ("Examples:", "Example:")
 
 
@@ -42,7 +44,7 @@ def parts_of(text: str | None) -> HelpText:
     return HelpText(summary, tuple(examples), tuple(paragraphs))
 
 
-class Command(TyperCommand):
+class Command(TakesGlobalOptions, TyperCommand):
     """A command whose help shows examples before anything else: most people read no further."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:

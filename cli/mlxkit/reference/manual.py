@@ -196,7 +196,10 @@ _HABITS = (
     "(table, json, yaml or name); on a pipe a table is plain, separated by tabs and never cut off. With json, errors "
     "are JSON too. Those that print a text as it is have no `--output`: `runs logs`, `deployment logs`, `tracker logs`, "
     "`runs tag` (a tag a line) and `tracker env`, which has `--shell json`. "
-    "What deletes or sends something asks on a terminal and takes `--yes`. Every command takes `--help`."
+    "What deletes or sends something asks on a terminal and takes `--yes`. Every command takes `--help`, and the options "
+    "below may stand behind the command as well as before it: `mlx runs list -q`. Not so where any option is a word of "
+    "yours (a parameter of `run`, an attribute of `register` and `update`, a key of `secret create` and `secret update`): "
+    "there they stand before the command, as in `mlx -q run FILE`, and so they do where the command has an option of that name."
 )
 _COMPONENTS = (
     "A component is a named, configured instance of a flavor. Components are written to mlx.yaml, and a stack names one "
