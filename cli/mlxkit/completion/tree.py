@@ -132,6 +132,7 @@ COMMANDS: dict[
         ('run',),
         (
             (('--open',), 'Open it in a browser, too.', '', False),
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -171,6 +172,7 @@ COMMANDS: dict[
             (('--higher',), 'Higher values of this metric are better.', 'text', True),
             (('--curves',), "Draw how metrics went, from the tracker's history.", '', False),
             (('--html',), 'Write it all, with curves, as one page.', 'file', False),
+            (('--force',), 'Overwrite FILE.', '', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
@@ -368,6 +370,7 @@ COMMANDS: dict[
             (('--run',), 'As this run had it, not the newest.', 'run', False),
             (('--path',), 'Write the stored file here instead of printing the value.', 'file', False),
             (('--force',), 'Overwrite PATH.', '', False),
+            (('--unpickle',), 'Open pickled values, too; that runs code that is stored with them.', '', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -1371,7 +1374,7 @@ COMMANDS: dict[
     ),
     'secret': (
         'Secrets: credentials in the OS keyring, used by reference.',
-        'create list get update rename delete import export where',
+        'create list get update rename delete where import export',
         (),
         (
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -1446,6 +1449,16 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'secret where': (
+        'Show the stores: which can be used, why not, and what is in each.',
+        '',
+        ('secret',),
+        (
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'secret import': (
         'Store the secrets of a file, such as one that export wrote.',
         '',
@@ -1464,16 +1477,6 @@ COMMANDS: dict[
             (('--output-file', '-f'), 'Write to this file (.json or YAML).', 'file', False),
             (('--reveal',), 'Without a file: print the values.', '', False),
             (('--force',), 'Replace what is there.', '', False),
-            (('--help', '-h'), 'Show the help and exit.', '', False),
-        ),
-        '',
-    ),
-    'secret where': (
-        'Show the stores: which can be used, why not, and what is in each.',
-        '',
-        ('secret',),
-        (
-            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
