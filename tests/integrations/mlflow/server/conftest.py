@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 
 from mlxkit.config.paths import find_project
+from mlxkit.integrations.mlflow.server.files import serve_by_files
 from mlxkit.integrations.mlflow.server.store import ServerStore
 from mlxkit.integrations.mlflow.serving.state import holder
+from mlxkit.secrets.service import SecretService
+from mlxkit.stacks.servers import DeployRecord, Provider
 from tests.fixtures.mlflow_server import free_port
 
 _DROPPED = ("MLX_", "MLFLOW_", "DATABRICKS_", "XDG_", "PYTHON_KEYRING", "DBUS_SESSION", "GITHUB_")
@@ -135,3 +138,21 @@ def store(tmp_path: Path) -> Iterator[ServerStore]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLX_KEYRING_KEY_FILE", str(key))
         yield ServerStore(find_project())
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[SecretService]:
+    """A secret store."""
+    key = tmp_path / "key"
+    key.write_text(base64.b64encode(os.urandom(32)).decode())
+    key.chmod(0o600)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLX_KEYRING_KEY_FILE", str(key))
+        yield SecretService()
+
+
+def serve(name: str, provider: Provider, **options: str) -> DeployRecord:
+    def never(question: str) -> None:
+        raise AssertionError(question)
+
+    return serve_by_files(name, provider, options, dry_run=False, confirm=never)

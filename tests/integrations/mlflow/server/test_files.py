@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import copy
-import json
-import os
 import shutil
 import stat
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,113 +13,11 @@ import pytest
 from mlxkit.config.yamltext import load_yaml
 from mlxkit.errors import CredentialsError, MlxError, UsageError
 from mlxkit.integrations.mlflow.server import compose, files, kubernetes
-from mlxkit.integrations.mlflow.server.checking import problems
-from mlxkit.integrations.mlflow.server.compose import compose_project
 from mlxkit.integrations.mlflow.server.files import check_written, serve_by_files
-from mlxkit.integrations.mlflow.server.image import Served
-from mlxkit.integrations.mlflow.server.kubernetes import manifests
 from mlxkit.secrets.service import SecretService
-from mlxkit.stacks.servers import DeployRecord, Provider
+from mlxkit.stacks.servers import Provider
 
-VOLUME = Served("team", "team_admin", "mlflow-team:3.17.2", "", ("team.example",))
-BUCKET = Served("team", "team_admin", "mlflow-team:3.17.2", "gs://bucket/path", (), namespace="ml")
-# What is named by people may be called anything, so that another key there is no mistake.
-OPEN = ("labels", "environment", "data", "requests", "limits", "selector", "matchLabels", "volumes", "configs",
-        "secrets", "depends_on")  # fmt: skip
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[SecretService]:
-    """A secret store."""
-    key = tmp_path / "key"
-    key.write_text(base64.b64encode(os.urandom(32)).decode())
-    key.chmod(0o600)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLX_KEYRING_KEY_FILE", str(key))
-        yield SecretService()
-
-
-def serve(name: str, provider: Provider, **options: str) -> DeployRecord:
-    def never(question: str) -> None:
-        raise AssertionError(question)
-
-    return serve_by_files(name, provider, options, dry_run=False, confirm=never)
-
-
-def maps(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of every map in data."""
-    if isinstance(data, dict):
-        yield path
-        for key, value in data.items():
-            yield from maps(value, (*path, key))
-    elif isinstance(data, list):
-        for position, value in enumerate(data):
-            yield from maps(value, (*path, position))
-
-
-def dig(data: Any, path: tuple[Any, ...]) -> Any:
-    for part in path:
-        data = data[part]
-    return data
-
-
-def documents(served: Served) -> list[tuple[str, str | None, Any]]:
-    found: list[tuple[str, str | None, Any]] = [("compose", None, compose_project(served))]
-    return [*found, *(("kubernetes", item["kind"], item) for item in manifests(served, "[mlflow]\n"))]
-
-
-@pytest.mark.parametrize("served", [VOLUME, BUCKET], ids=["volume", "bucket"])
-def test_what_is_written_fits_its_schema_and_no_key_more_does(served: Served) -> None:
-    tried = 0
-    for schema, part, data in documents(served):
-        assert problems(data, schema, part) == []
-        for path in maps(data):
-            if path and path[-1] in OPEN and isinstance(dig(data, path), dict):
-                continue
-            wrong = copy.deepcopy(json.loads(json.dumps(data)))
-            dig(wrong, path)["surprise"] = "x"
-            assert any("surprise" in problem for problem in problems(wrong, schema, part)), path
-            tried += 1
-    assert tried > 60
-
-
-@pytest.mark.parametrize("served", [VOLUME, BUCKET], ids=["volume", "bucket"])
-def test_no_value_of_another_type_passes(served: Served) -> None:
-    for schema, part, data in documents(served):
-        for path in maps(data):
-            for key, value in dig(data, path).items():
-                wrong = json.loads(json.dumps(data))
-                dig(wrong, path)[key] = 7 if isinstance(value, (str, list, dict, bool)) else "seven"
-                assert problems(wrong, schema, part), (path, key)
-
-
-def test_a_service_with_secrets_of_the_environment_is_not_read_only_which_compose_refuses() -> None:
-    project = compose_project(VOLUME)
-    assert {"environment"} == {key for secret in project["secrets"].values() for key in secret}
-    project["services"]["server"]["read_only"] = True
-    assert "'read_only'" in problems(project, "compose")[0]
-
-
-def test_wrong_words_and_what_is_missing_are_named() -> None:
-    project = compose_project(VOLUME)
-    project["services"]["server"]["restart"] = "allways"
-    project["services"]["server"]["ports"] = ["0.0.0.0:5000:5000"]
-    del project["services"]["database"]["healthcheck"]
-    project["services"]["database"]["helthcheck"] = {}
-    told = "\n".join(problems(project, "compose"))
-    for words in (
-        "'allways' is none of no",
-        "0.0.0.0:5000",
-        "healthcheck is missing",
-        "did you mean 'healthcheck'?",
-    ):
-        assert words in told
-    assert "not described" in problems({}, "kubernetes", "DaemonSet")[0]
-    server = manifests(VOLUME, "")[-2]
-    server["spec"]["template"]["spec"]["containers"][0]["env"][0]["valueFrom"] = {
-        "secretKeyRef": {"name": "a", "key": "b"}
-    }
-    assert "exactly one of value, valueFrom" in problems(server, "kubernetes", "Deployment")[0]
+from .conftest import serve
 
 
 @pytest.mark.parametrize(
@@ -260,52 +152,3 @@ def test_docker_takes_the_project(vault: SecretService) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture
-def kubectl() -> str:
-    found = shutil.which("kubectl")
-    if found is None:
-        pytest.skip("there is no kubectl on this machine")
-    return found
-
-
-@pytest.mark.parametrize("artifacts", ["", "gs://bucket"])
-def test_kubectl_reads_every_object_in_its_own_types(
-    artifacts: str, kubectl: str, vault: SecretService
-) -> None:
-    serve("team", "kubernetes", **({"artifacts": artifacts} if artifacts else {}))
-    for item in Path("mlflow-team/mlflow.yaml").read_text().split("---\n"):
-        Path("item.yaml").write_text(item)
-        done = subprocess.run(
-            [kubectl, "set", "image", "--local", "-f", "item.yaml", "*=other:1", "-o", "json"],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        if "image:" in item:
-            assert done.returncode == 0, done.stderr
-            assert json.loads(done.stdout)["spec"]["template"]["spec"]["containers"][0]["image"] == "other:1"
-        else:  # read, and found to hold no pod
-            assert "is not a pod" in done.stderr
-
-
-def test_the_command_for_the_secret_works_as_it_is_printed(
-    kubectl: str, vault: SecretService, tmp_path: Path
-) -> None:
-    record = serve("team", "kubernetes", namespace="ml")
-    [command] = [line for line in record.next if "create secret" in line]
-    shim = tmp_path / "mlx"
-    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m mlxkit "$@"\n')
-    shim.chmod(0o755)
-    done = subprocess.run(
-        ["sh", "-ec", f"{command} --dry-run=client -o json"],
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    made = json.loads(done.stdout)
-    assert (made["metadata"]["name"], made["metadata"]["namespace"]) == ("mlflow-team-admin", "ml")
-    values = vault.reveal("team_admin")
-    assert {key: base64.b64decode(value).decode() for key, value in made["data"].items()} == {
-        key: value for key, value in values.items() if key != "username"
-    }
-    assert f"name: {made['metadata']['name']}" in Path("mlflow-team/mlflow.yaml").read_text()
