@@ -17,6 +17,7 @@ from ..runs.sources import SourceKeeper
 from ..runs.tagging import checked
 from .body import new_id
 from .invocation import KEY, metadata_of
+from .masked import masked_run
 from .session import Session
 
 
@@ -45,11 +46,11 @@ def begin(
     metadata = metadata_of(session, pipeline, root)
     used = Path(metadata[KEY]["file"]) if KEY in metadata else file
     sources = None if repeat else SourceKeeper(session.state_dir, root, used, code)
-    record = RunRecord(
+    record = masked_run(RunRecord(
         id=new_id(), name=name or f"{pipeline}-{datetime.now():%Y_%m_%d-%H_%M_%S_%f}", pipeline=pipeline, stack=session.stack.name,
         status="running", started=time.time(), kind=kind, file=_relative(file, root), parameters=plain(dict(parameters)),
         code={**code, **sources.keep()} if sources else code, metadata=metadata, tags=tuple(dict.fromkeys(told)),
-    )  # fmt: skip
+    ))  # fmt: skip
     if repeat:
         repeat.made[pipeline, session.calls] = record.id
     return Beginning(record, root, sources)

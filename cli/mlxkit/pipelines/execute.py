@@ -26,6 +26,7 @@ from .hooks import call_hook
 from .inputs import Arguments
 from .linked import NOTES
 from .lookup import ask_cache, materializer_for
+from .masked import masked
 from .models import NOTES_KEY, Model
 from .outputs import Output, notes_of_outputs, split
 from .parameters import annotations_of
@@ -79,7 +80,7 @@ def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
     started = time.time()
     blank = StepRecord(
         id=spec.id, run_id=services.run.run_id, name=spec.name, position=spec.position, status="failed", started=started,
-        ended=started, parameters=spec.arguments.parameters, inputs={**spec.arguments.described(), **spec.after},
+        ended=started, parameters=masked(spec.arguments.parameters), inputs={**spec.arguments.described(), **spec.after},
     )  # fmt: skip
     answer = ask_cache(spec, services)
     blank = replace(blank, cache_key=answer.key, parts=answer.parts, reason=answer.reason)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..secrets.masking import mask_text
+from .masked import INVOCATION, masked_words
 
 if TYPE_CHECKING:
     from .loader import Target
     from .session import RunOptions, Session
 
-KEY = "invocation"
+KEY = INVOCATION
 RERUN_OF = "rerun_of"
 _OURS = Path(__file__).resolve().parent.parent
 _INSTALLED = ("site-packages", "dist-packages")
@@ -56,7 +56,7 @@ def invocation_of(
         "use_cache": options.use_cache,
         "config": options.config.text,
     }
-    return _masked(told)
+    return masked_words(told)
 
 
 def invocation_of_program() -> dict[str, Any] | None:
@@ -76,7 +76,7 @@ def invocation_of_program() -> dict[str, Any] | None:
         "file": str(file.resolve()), "given": str(file), "pipeline": None, "cwd": str(Path.cwd()), "words": [],
         "arguments": sys.argv[1:], "parameters": {}, "stack": None, "tracker": None, "use_cache": True, "config": "",
     }  # fmt: skip
-    return _masked(told)
+    return masked_words(told)
 
 
 def metadata_of(session: Session, pipeline: str, root: Path) -> dict[str, Any]:
@@ -88,18 +88,3 @@ def metadata_of(session: Session, pipeline: str, root: Path) -> dict[str, Any]:
     if repeat is not None and repeat.is_of(pipeline, session.calls):
         found[RERUN_OF] = repeat.of
     return found
-
-
-def _masked(told: Mapping[str, Any]) -> dict[str, Any]:
-    masked: dict[str, Any] = _mask(told)
-    return {**masked, "is_masked": masked != told}
-
-
-def _mask(value: Any) -> Any:
-    if isinstance(value, str):
-        return mask_text(value)
-    if isinstance(value, list):
-        return [_mask(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _mask(item) for key, item in value.items()}
-    return value

@@ -13,13 +13,16 @@ from ..errors import Interrupted, InterruptedRunError, MlxError, StepFailedError
 from ..records import plain
 from ..runs.environment import capture_environment
 from ..runs.liveness import Heartbeat
+from ..runs.queries import RunQueries
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord
-from ..secrets.masking import mask_text
+from ..runs.rewording import reword
+from ..secrets.masking import known_values, mask_text
 from ..stacks.protocols import FinalStatus
 from .beginning import begin
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline
 from .execute import StepServices
+from .masked import masked_run, masked_step
 from .models import RUN_KEY as MODEL
 from .models import Model
 from .session import Session
@@ -48,6 +51,7 @@ class RunScope:
         self.verdict: tuple[FinalStatus, str] | None = None  # of what ends without an exception
         self._stack = ExitStack()
         beginning = begin(session, pipeline, parameters=parameters, name=name, kind=kind, tags=tags)
+        self._known = len(known_values())
         self.record, self.root, self._sources = beginning.record, beginning.root, beginning.sources
         self._trackings = Trackings(session, self.record, parameters)
         self.tracking = self._trackings.on
@@ -114,6 +118,7 @@ class RunScope:
 
     def _end(self, status: FinalStatus, text: str) -> None:
         """Close every tracker, then history; a tracker that fails to answer leaves its run to the sweep."""
+        self._mask_again()
         ending = replace(self.record, status=status, ended=time.time(), error=text)
         ended = self._trackings.end(ending, self.records, status)
         self.metrics.update(ended.metrics)
@@ -126,6 +131,16 @@ class RunScope:
             self.record.id, status, error=text, metadata=metadata, measured=(self.metrics, ended.params), close_trackers=ended.all_closed,
         )  # fmt: skip
         self.record = replace(self.record, status=status, ended=time.time(), error=text, metadata=metadata)
+
+    def _mask_again(self) -> None:
+        """Take what became a secret since it was written out of the records, before anybody is told of the end."""
+        if len(known_values()) == self._known:
+            return
+        before, self.record = self.record, masked_run(self.record)
+        self.records[:] = map(masked_step, self.records)
+        history = self.session.history
+        steps = RunQueries(history).steps(self.record.id)
+        reword(history, before, self.record, [*map(masked_step, steps)])
 
     def _raise(self, error: BaseException | None) -> None:
         if isinstance(error, KeyboardInterrupt):

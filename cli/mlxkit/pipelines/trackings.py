@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
 from ..stacks.tags import CODE_DIGEST, COMMIT, RERUN_OF
 from .attaching import attach_graph
 from .invocation import RERUN_OF as REPEATED
+from .masked import masked
 from .session import Session
 
 
@@ -33,6 +34,7 @@ class Trackings:
         self._record = record
         self._parameters = parameters
         self._open: dict[str, RunTracking] = {}
+        self._sent: dict[str, str] = {}
 
     def on(self, tracker: str) -> RunTracking:
         """Return the run on a tracker, opened when it is first asked for."""
@@ -45,6 +47,7 @@ class Trackings:
         ended, say = Ended(), self._session.reporter.detail
         if self._open:
             attach_graph(ending, steps, self._open, self._session.state_dir, say)
+            self._say_what_was_sent(say)
         for name, tracking in self._open.items():
             try:
                 metrics, params = tracking.measured()
@@ -63,6 +66,15 @@ class Trackings:
                 )
         return ended
 
+    def _say_what_was_sent(self, say: Callable[[str], None]) -> None:
+        """Name the parameters that a tracker was given before they were known as secrets: nobody can take them back."""
+        sent = [name for name, text in self._sent.items() if mask_text(text) != text]
+        if sent:
+            say(
+                f"parameter {', '.join(sent)} turned out to be a secret after it had been logged to "
+                f"{', '.join(self._open)}; delete that run there, and read the secret before the first step"
+            )
+
     def _remember(self, run: TrackerRun) -> None:
         self._session.history.add_tracker_run(self._record.id, run)
 
@@ -74,8 +86,10 @@ class Trackings:
             CODE_DIGEST: record.code.get("digest"),
             RERUN_OF: record.metadata.get(REPEATED),
         }
+        parameters = {name: str(value) for name, value in masked(self._parameters).items()}
+        self._sent = {**parameters, **self._sent}
         return RunFacts(
             run_id=record.id, run_name=record.name, pipeline=record.pipeline, stack=record.stack, kind=record.kind,
-            parameters={name: str(value) for name, value in self._parameters.items()},
+            parameters=parameters,
             tags={key: str(value) for key, value in tags.items() if value},
         )  # fmt: skip

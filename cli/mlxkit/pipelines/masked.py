@@ -1,0 +1,65 @@
+"""What a record keeps of the words that a run was given: none of a secret that this process knows by then.
+
+A value can become a secret after it was given: when the file that is run, or a step, asks for it. So records are masked
+when they are written, and again when the run ends. What is hashed for the cache, or given to steps, is never masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..runs.records import RunRecord, StepRecord
+from ..secrets.masking import MASK, Masker, known_values
+
+INVOCATION = "invocation"
+IS_MASKED = "is_masked"
+
+
+def masked(value: Any) -> Any:
+    """Return a value with the secrets in its texts masked, at any depth; a number that is one becomes the mask."""
+    known = known_values()
+    return _masked(value, Masker(known)) if known else value
+
+
+def _masked(value: Any, masker: Masker) -> Any:
+    if isinstance(value, str):
+        return masker.mask(value)
+    if isinstance(value, Mapping):
+        return {_masked(key, masker): _masked(item, masker) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item, masker) for item in value]
+    if isinstance(value, bytes):
+        return masker.mask(repr(value)) if masker.mask(repr(value)) != repr(value) else value
+    if isinstance(value, (int, float)) and masker.mask(str(value)) == MASK:
+        return MASK
+    return value
+
+
+def masked_words(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run was told without secrets; `is_masked` says that it cannot be told so again."""
+    before = {key: item for key, item in told.items() if key != IS_MASKED}
+    after = masked(before)
+    return {**after, IS_MASKED: bool(told.get(IS_MASKED)) or after != before}
+
+
+def masked_run(run: RunRecord) -> RunRecord:
+    """Return a record with the run's name, parameters, tags and words masked."""
+    if not known_values():
+        return run
+    metadata = dict(run.metadata)
+    if isinstance(metadata.get(INVOCATION), Mapping):
+        metadata[INVOCATION] = masked_words(metadata[INVOCATION])
+    return replace(
+        run,
+        name=masked(run.name),
+        parameters=masked(run.parameters),
+        tags=tuple(dict.fromkeys(masked(run.tags))),
+        metadata=metadata,
+    )
+
+
+def masked_step(step: StepRecord) -> StepRecord:
+    """Return a record with the step's parameters masked."""
+    return replace(step, parameters=masked(step.parameters)) if known_values() else step

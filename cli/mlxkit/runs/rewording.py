@@ -1,0 +1,41 @@
+"""The words of a run written again: what it was given turned out to be a secret while it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import known
+from .history import History, _dump
+from .records import RunRecord, StepRecord
+from .schema import transaction
+
+
+def reword(history: History, before: RunRecord, after: RunRecord, steps: Sequence[StepRecord]) -> None:
+    """Write a run's name, parameters, metadata and tags again, and its steps' parameters; nothing of the old ones is left.
+
+    Tags that others gave the run meanwhile stay.
+    """
+    with history._lock:
+        history.connection.execute("PRAGMA secure_delete = ON")
+        with transaction(history.connection) as db:
+            db.execute(
+                "UPDATE runs SET name = ?, parameters = ?, metadata = ? WHERE id = ?",
+                (after.name, _dump(after.parameters), _dump(after.metadata), after.id),
+            )
+            db.executemany(
+                "UPDATE steps SET parameters = ? WHERE id = ?",
+                [(_dump(step.parameters), step.id) for step in steps],
+            )
+            gone = [tag for tag in before.tags if tag not in after.tags]
+            db.executemany(
+                "DELETE FROM run_tags WHERE run_id = ? AND tag = ?", [(after.id, tag) for tag in gone]
+            )
+            if gone:
+                db.executemany(
+                    "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(after.id, tag) for tag in after.tags]
+                )
+        # The log of the database has the old words, too, until it is written back.
+        history.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if before.name != after.name:
+        known.deleted(history.state_dir, [after.id])
+        known.begun(history.state_dir, after)
