@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from mlxkit import Client
 from mlxkit.errors import NotFoundError, UsageError
 from mlxkit.runs.history import History
 from mlxkit.runs.moments import parse_age, parse_moment
 from mlxkit.runs.records import RunRecord
 from mlxkit.runs.search import RunFilter, search
 from mlxkit.runs.tagging import add_tags, remove_tags
+from tests.conftest import Result
 
 NOW = time.time()
 
@@ -83,6 +86,9 @@ def found(history: History, *where: str, **rest: object) -> str:
         ("parameters.lr != 0.5", "dca"),
         ("parameters.fast = true", "a"),
         ("parameters.fast = false", "b"),
+        ("parameters.fast = TRUE", "a"),
+        ("parameters.fast != true", "b"),
+        ("parameters.fast ~ als", "b"),
         ("parameters.depth > 9.5", "b"),
         ("status != completed", "c"),
         ("pipeline = score", "d"),
@@ -142,6 +148,8 @@ def test_runs_are_sorted(history: History, sort: str | None, is_reversed: bool, 
         ("metrics.rmsee < 1", "no run logged a metric 'rmsee' .did you mean 'rmse'"),
         ("params.modell = x", "no run logged a param 'modell' .did you mean 'model'"),
         ("parameters.dept > 1", "no run has a parameter 'dept' .did you mean 'depth'"),
+        ("parameters.'a\"b' = 1", "no run has a parameter"),
+        ("parameters.a\0b = 1", "no run has a parameter"),
     ],
 )
 def test_a_name_that_no_run_has_is_named_with_the_nearest(history: History, where: str, message: str) -> None:
@@ -159,20 +167,86 @@ def test_a_name_that_no_run_has_is_named_with_the_nearest(history: History, wher
         ("metrics.rmse ~ 1", "not with ~"),
         ("metrics.rmse < 1 or status = failed", "expected `and`"),
         ("metrics.rmse < 1 and", "expected `and` and a condition"),
-        ("metrics < 1", "no field 'metrics'"),
+        ("metrics < 1", "which of the metrics. write metrics.NAME"),
         ("stauts = failed", "no field 'stauts' .did you mean 'status'"),
         ("status = faild", "no status 'faild' .did you mean 'failed'"),
         ("started > soon", "is no time"),
         ("duration > soon", "is no age"),
         ("name = 'open", "cannot read"),
         ("", "an empty condition"),
-        ("parameters.'a\"b' = 1", "no parameter is called"),
-        ("parameters.a\0b = 1", "no parameter is called"),
     ],
 )
 def test_a_condition_that_cannot_be_read_says_where(history: History, where: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         found(history, where)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Runs with parameters of every type, under names of every script."""
+    made = History(tmp_path_factory.mktemp("odd"))
+    values = {"a": True, "b": "true", "c": "True", "d": "yes", "e": False, "f": None, "g": 0.5}
+    for position, (name, value) in enumerate(values.items()):
+        _add(made, name, started=NOW - position, parameters={"größe": value, 'a"b': position, "名": "値"})
+    _add(made, "h", started=NOW - 99, parameters={"other": "\ud800"})
+    for name, number in (("i", 9007199254740992), ("j", 9007199254740993)):
+        _add(made, name, ({}, {"big": str(number)}), started=NOW - 100, parameters={"big": number})
+    old = {"größe": "escaped"}
+    made.connection.execute("UPDATE runs SET parameters = ? WHERE id = 'g'", (json.dumps(old),))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ("parameters.größe = escaped", "g"),
+        ("parameters.größe = true", "abc"),
+        ("parameters.größe != true", "defg"),  # all others that have it
+        ("parameters.größe != false", "abcdfg"),
+        ("parameters.größe != 0.5", "abcdefg"),
+        ("parameters.größe = 'True'", "c"),
+        ("parameters.größe != yes", "abcefg"),
+        ("parameters.'a\"b' = 1", "b"),
+        ("parameters.名 = 値", "abcdef"),
+        ("parameters.big = 9007199254740993", "j"),
+        ("parameters.big > 9007199254740992", "j"),
+        ("params.big = 9007199254740992", "i"),
+        ("params.big != 9007199254740992", "j"),
+        ("params.big < 99999999999999999999999", "ij"),
+        ("parameters.big > -99999999999999999999999", "ij"),
+    ],
+)
+def test_parameters_of_any_name_and_type_are_asked_for(odd: History, where: str, ids: str) -> None:
+    assert "".join(sorted(found(odd, where))) == ids
+
+
+def test_runs_are_sorted_by_a_parameter_of_any_name(odd: History) -> None:
+    assert found(odd, sort='-parameters.a"b').startswith("fedcba")
+
+
+def test_a_damaged_record_is_named(tmp_path: Path, mlx: Callable[..., Result]) -> None:
+    history = Client().history
+    for name in ("good", "torn"):
+        _add(history, name, parameters={"n": 1})
+    history.connection.execute("UPDATE runs SET parameters = '{\"n\": ' WHERE id = 'torn'")
+    for words in ([], ["--where", "parameters.n = 1"], ["--sort", "parameters.n"]):
+        result = mlx("runs", "list", *words)
+        assert result.code == 1 and "history cannot be read" in result.stderr and "torn" in result.stderr
+
+
+def test_a_limit_has_a_limit(mlx: Callable[..., Result]) -> None:
+    result = mlx("runs", "list", "--limit", "99999999999999999999")
+    assert result.code == 2 and "Traceback" not in result.stderr
+
+
+def test_what_is_meant_by_a_wrong_word(mlx: Callable[..., Result]) -> None:
+    _add(Client().history, "r1", pipeline="diabetes")
+    assert "did you mean 'latest'" in mlx("runs", "describe", "lates").stderr
+    told = mlx("runs", "describe", "diabets").stderr
+    assert "did you mean 'diabetes'" in told and "mlx runs list --pipeline diabetes" in told
+    assert "mlx runs list --status completed" in mlx("runs", "list", "--status", "complted").stderr
+    told = mlx("runs", "list", "--sort", "metrics").stderr
+    assert "metrics.NAME" in told and "did you mean" not in told
 
 
 def test_a_history_without_runs_answers_any_question(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHORT = 10  # characters of an id that tell runs apart unless they began in the same millisecond
 
+MOST = 1_000_000  # runs of a listing
 _COLUMNS = ["id", "name", "status", "stack", "started", "duration"]
 Pipeline = Annotated[
     str | None, typer.Option("--pipeline", metavar="NAME", help="Only runs of this pipeline.")
@@ -75,7 +76,7 @@ def add_list(app: typer.Typer) -> None:
             ),
         ] = None,
         reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Turn the order round.")] = False,
-        limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="How many at most.")] = 20,
+        limit: Annotated[int, typer.Option("--limit", "-l", min=1, max=MOST, help="How many at most.")] = 20,
         output: Output = Format.table,
     ) -> None:
         """List runs, the newest first.

@@ -14,7 +14,7 @@ from typing import Any
 from ..stacks.protocols import FinalStatus, Measured, TrackerRun
 from . import known
 from .records import OutputRecord, RunRecord, StepRecord
-from .schema import connect, connect_to_read, transaction
+from .schema import connect, connect_to_read, damaged, transaction
 
 _RUN = "id, name, pipeline, stack, status, started, ended, kind, file, parameters, metadata, code, environment, error"
 # What a run is read with: its columns, and its tags as a JSON list.
@@ -221,13 +221,11 @@ class History:
         )
 
     def _run(self, row: Row) -> RunRecord:
-        return RunRecord(
-            **{
-                **dict(row),
-                **{key: json.loads(row[key]) for key in ("parameters", "metadata", "code")},
-                "tags": tuple(json.loads(row["tags"])),
-            }
-        )
+        try:
+            read = {key: json.loads(row[key]) for key in ("parameters", "metadata", "code")}
+        except ValueError as error:
+            raise damaged(self.connection, row["id"]) from error
+        return RunRecord(**{**dict(row), **read, "tags": tuple(json.loads(row["tags"]))})
 
 
 def _write_measures(db: Connection, run_id: str, measured: Measured, on_conflict: str) -> None:
@@ -268,7 +266,13 @@ def _output(row: Row) -> OutputRecord:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, default=str, separators=(",", ":"))
+    """Return JSON in which a text can be found as it is written."""
+    text = json.dumps(value, default=str, separators=(",", ":"), ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, as names of files can have it
+        return json.dumps(value, default=str, separators=(",", ":"))
+    return text
 
 
 def _marks(columns: str) -> str:

@@ -15,7 +15,7 @@ from ..artifacts.store import ArtifactStore
 from .deletion import Freed, is_referred_to, remove, size_of, somebody_runs
 from .history import _RUN_READ, History
 from .records import RunRecord
-from .schema import transaction
+from .schema import readable, transaction
 from .tagging import KEEP
 from .where import check_status
 
@@ -102,12 +102,11 @@ def sweep_records(history: History) -> int:
     """Remove environments and kept sources that no run has any more; returns the bytes of the sources."""
     with transaction(history.connection) as db:
         db.execute("DELETE FROM environments WHERE digest NOT IN (SELECT environment FROM runs)")
-    wanted = {
-        row[0]
-        for row in history.connection.execute(
+    with readable(history.connection):
+        rows = history.connection.execute(
             "SELECT DISTINCT j.value FROM runs, json_each(runs.code, '$.sources') j WHERE j.type = 'text'"
         )
-    }
+        wanted = {row[0] for row in rows}
     size = 0
     for path in _files(history.state_dir / "sources"):
         if path.name not in wanted and _is_settled(path):

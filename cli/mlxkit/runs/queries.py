@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import NotFoundError, did_you_mean
+from ..errors import NotFoundError, did_you_mean, nearest
 from ..stacks.protocols import TrackerRun
 from . import known
 from .history import _OUTPUT, _RUN_READ, _STEP, History
@@ -45,9 +45,16 @@ class RunQueries:
         """Find a run by id, a unique start of an id, name, tracker run id, or `latest`."""
         row = self._find(reference)
         if row is None:
-            known = [item for run in self.list(limit=200) for item in (run.id, run.name)]
-            raise NotFoundError(f"no run {reference!r}{did_you_mean(reference, known)}", hint="mlx runs list")
+            raise self._no_run(reference)
         return self._history._run(row)
+
+    def _no_run(self, reference: str) -> NotFoundError:
+        runs = self.list(limit=200)
+        pipelines = {run.pipeline for run in runs}
+        names = ["latest", *pipelines, *(item for run in runs for item in (run.id, run.name))] if runs else []
+        near = nearest(reference, names)
+        listing = f"mlx runs list --pipeline {near}" if near in pipelines else "mlx runs list"
+        return NotFoundError(f"no run {reference!r}{did_you_mean(reference, names)}", hint=listing)
 
     def _find(self, reference: str) -> Any:
         if reference == "latest":

@@ -148,6 +148,29 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
+def readable(connection: sqlite3.Connection) -> Iterator[None]:
+    """Say of a question that a damaged run keeps from an answer which run that is."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "malformed JSON" not in str(error):
+            raise
+        row = connection.execute(
+            "SELECT id FROM runs WHERE NOT (json_valid(parameters) AND json_valid(metadata) AND json_valid(code)) LIMIT 1"
+        ).fetchone()
+        raise damaged(connection, row["id"] if row else "") from error
+
+
+def damaged(connection: sqlite3.Connection, run_id: str) -> MlxError:
+    """Return what is said of a run whose record is not as it was written."""
+    path = connection.execute("PRAGMA database_list").fetchone()["file"]
+    return MlxError(
+        f"{path}: the run history cannot be read: the record of run {run_id or '(unknown)'} is damaged",
+        hint=f"to give it up: sqlite3 {path} \"DELETE FROM runs WHERE id = '{run_id}'\"" if run_id else None,
+    )
+
+
+@contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """One write transaction: all of it or nothing."""
     try:

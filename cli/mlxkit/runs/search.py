@@ -13,7 +13,8 @@ from ..records import Record, plain
 from . import known
 from .history import _RUN_READ, History
 from .records import RunRecord
-from .where import KEYED, Condition, Field, as_number, check_status, has_tag, json_path, parse_where
+from .schema import readable
+from .where import KEYED, Condition, Field, as_number, check_status, has_tag, parse_where
 
 _AT_ONCE = 500  # bound values a statement
 _LOOKED_AT = 2_000  # runs whose parameters are looked through for names
@@ -71,6 +72,11 @@ def search(history: History, wanted: RunFilter, *, limit: int | None = 20) -> Fo
 
     Raises UsageError for a condition that cannot be read, NotFoundError for a metric or param that no run has.
     """
+    with readable(history.connection):
+        return _search(history, wanted, limit)
+
+
+def _search(history: History, wanted: RunFilter, limit: int | None) -> Found:
     db = history.connection
     db.create_function("as_number", 1, as_number, deterministic=True)
     db.create_function("unixepoch_now", 0, time.time)
@@ -89,8 +95,6 @@ def search(history: History, wanted: RunFilter, *, limit: int | None = 20) -> Fo
     runs = [history._run(row) for row in rows]
     if wanted == RunFilter():
         known.listed(history.state_dir, runs, len(runs) + 1 if limit is None else limit)
-    if wanted == RunFilter() and limit is not None:
-        known.listed(history.state_dir, runs, limit)
     return Found(listings(history, runs), [name for name in fields if name.group in KEYED])
 
 
@@ -146,7 +150,7 @@ def _check_name(db: sqlite3.Connection, name: Field) -> None:
         return
     if name.group == "parameters":
         if db.execute(
-            "SELECT 1 FROM runs WHERE json_type(parameters, ?) IS NOT NULL LIMIT 1", (json_path(name.key),)
+            "SELECT 1 FROM runs, json_each(runs.parameters) j WHERE j.key = ? LIMIT 1", (name.key,)
         ).fetchone():
             return
         known = [

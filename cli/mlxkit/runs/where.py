@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import UsageError, did_you_mean
+from ..errors import UsageError, did_you_mean, nearest
 from .moments import parse_age, parse_moment
 from .records import FINISHED
 
@@ -22,7 +23,9 @@ _COLUMNS = {
     "id": "runs.id", "name": "runs.name", "pipeline": "runs.pipeline", "stack": "runs.stack", "status": "runs.status", "kind": "runs.kind",
     "file": "runs.file", "error": "runs.error", "commit": "json_extract(runs.code, '$.commit')",
 }  # fmt: skip
+_TEXT = "CASE j.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE j.value END"  # of a parameter
 _FIELDS = (*_COLUMNS, "duration", "started", "ended", "tags")
+_LARGEST = 2**63 - 1  # whole number that SQLite can hold
 _OPERATORS = {
     "=": "=",
     "==": "=",
@@ -67,6 +70,8 @@ class Field:
             return Field("tags", key)
         if not dot and group in _FIELDS:
             return Field(group)
+        if group in KEYED:
+            raise UsageError(f"which of the {group}? write {group}.NAME", hint=_EXAMPLE)
         known = (*_FIELDS, *(f"{name}.NAME" for name in KEYED))
         near = did_you_mean(group, (*_FIELDS, *KEYED))
         raise UsageError(f"no field {text!r}{near}; there are {', '.join(known)}", hint=_EXAMPLE)
@@ -79,7 +84,7 @@ class Field:
                 [self.group.removesuffix("s"), self.key],
             )
         if self.group == "parameters":
-            return "json_extract(runs.parameters, ?)", [json_path(self.key)]
+            return "(SELECT j.value FROM json_each(runs.parameters) j WHERE j.key = ?)", [self.key]
         if self.group == "tags":
             raise UsageError(
                 "runs cannot be sorted by their tags", hint="--sort started, name or metrics.NAME"
@@ -120,13 +125,6 @@ def parse_where(text: str) -> list[Condition]:
     if not found:
         raise UsageError("an empty condition", hint=_EXAMPLE)
     return found
-
-
-def json_path(key: str) -> str:
-    """Return SQLite's path to a key of an object, whatever characters are in it."""
-    if '"' in key or "\0" in key:
-        raise UsageError(f"no parameter is called {key!r}", hint="mlx runs describe")
-    return f'$."{key}"'
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -180,7 +178,7 @@ def check_status(value: str) -> str:
     if value not in STATUSES:
         raise UsageError(
             f"no status {value!r}{did_you_mean(value, STATUSES)}; there are {', '.join(STATUSES)}",
-            hint="mlx runs list --status failed",
+            hint=f"mlx runs list --status {nearest(value, STATUSES) or 'failed'}",
         )
     return value
 
@@ -189,7 +187,7 @@ def _metric(field: Field, operator: str, value: str) -> Condition:
     number = as_number(value)
     if number is None:
         raise UsageError(f"{field} is a number, and {value!r} is none", hint=_EXAMPLE)
-    sql, bound = _compared("m.value", _not_a_pattern(field, operator), number)
+    sql, bound = _compared("m.value", _not_a_pattern(field, operator), float(number))
     return _measure(field, f"typeof(m.value) != 'text' AND {sql}", bound)
 
 
@@ -212,23 +210,21 @@ def _measure(field: Field, sql: str, bound: Sequence[Any]) -> Condition:
 
 
 def _parameter(field: Field, operator: str, value: str, number: float | None, is_text: bool) -> Condition:
-    found, path = "json_extract(runs.parameters, ?)", json_path(field.key)
+    """Parameters are of any type: numbers are compared as such where both sides are some, true and false by their names."""
+    found, wanted = _TEXT, value
     if not is_text and value.lower() in ("true", "false"):
-        sql, bound = _compared(found, _not_a_pattern(field, operator), int(value.lower() == "true"))
-        return Condition(
-            field, f"(json_type(runs.parameters, ?) IN ('true', 'false') AND {sql})", [path, path, *bound]
-        )
+        found, wanted = f"lower({_TEXT})", value.lower()
     if number is None or operator in ("~", "like"):
-        sql, bound = _compared(found, operator, value)
-        return Condition(field, sql, [path, *bound])
-    sql, bound = _compared(f"as_number({found})", operator, number)
-    if operator == "!=":
-        return Condition(
-            field,
-            f"({found} IS NOT NULL AND (as_number({found}) IS NULL OR {sql}))",
-            [path, path, path, *bound],
-        )
-    return Condition(field, sql, [path, *bound])
+        sql, bound = _compared(found, "=" if operator == "!=" else operator, wanted)
+    else:
+        sql, bound = _compared("as_number(j.value)", "=" if operator == "!=" else operator, number)
+    if operator == "!=":  # whatever else it is
+        sql = f"NOT COALESCE({sql}, 0)"
+    return Condition(
+        field,
+        f"EXISTS (SELECT 1 FROM json_each(runs.parameters) j WHERE j.key = ? AND {sql})",
+        [field.key, *bound],
+    )
 
 
 def _tag(field: Field, operator: str, value: str) -> Condition:
@@ -274,12 +270,16 @@ def _not_a_pattern(field: Field, operator: str) -> str:
     return operator
 
 
-def as_number(value: Any) -> float | None:
-    """Return what can be compared as a number; SQLite calls it for every row of a comparison."""
+def as_number(value: Any) -> int | float | None:
+    """Return what can be compared as a number, whole ones exactly; SQLite calls it for every row of a comparison."""
     if isinstance(value, (int, float)):
-        return float(value)
+        return value
+    with suppress(TypeError, ValueError):
+        number = int(value)
+        if abs(number) <= _LARGEST:
+            return number
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return None if number != number else number
+    return None if found != found else found
