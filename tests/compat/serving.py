@@ -83,7 +83,7 @@ def prediction_service_loader(
 
 @step
 def predictor(service: MLFlowDeploymentService, data: str) -> np.ndarray:
-    service.start(timeout=10)
+    service.start(timeout=60)
     frame = pd.DataFrame(json.loads(data)["data"], columns=["a", "b"])
     return service.predict(frame)
 

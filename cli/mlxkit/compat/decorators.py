@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import UsageError
 from ..pipelines.declaring import check_options, placed
 from ..pipelines.decorators import Pipeline, Step, name_of
 from ..pipelines.parameters import annotations_of
+from ..runs.members import Members
 from .notes import note
 from .settings import with_effect
 
@@ -78,7 +79,7 @@ def translated(options: Mapping[str, Any], owner: str) -> dict[str, Any]:
     return kept
 
 
-class ZenStep(Step[Any, Any]):
+class ZenStep(Step[Any, Any], Members):
     """A step of a ZenML file."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -122,8 +123,15 @@ class ZenStep(Step[Any, Any]):
         return {**kwargs, **{name: kinds[name]() for name in left if _is_parameters(kinds.get(name))}}
 
 
-class ZenPipeline(Pipeline[Any, Any]):
+class ZenPipeline(Pipeline[Any, Any], Members):
     """A pipeline of a ZenML file."""
+
+    instead: ClassVar[dict[str, str]] = {
+        "build": "nothing has to be built: steps run in this Python",
+        "deploy": "mlx model deploy",
+        "schedule": "mlx run FILE, from cron or CI",
+        "run": "call the pipeline itself",
+    }
 
     def with_options(self, **options: Any) -> ZenPipeline:
         """Return a copy with other options: those of ZenML's `@pipeline`, `run_name` and `config_path`."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import UsageError, did_you_mean
 from ..records import plain
+from ..runs.members import Members
 
 if TYPE_CHECKING:
     from ..runs.records import OutputRecord
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PipelineContext:
+class PipelineContext(Members):
     """The running pipeline: names, ids, parameters."""
 
     name: str
@@ -48,8 +49,15 @@ class Named:
 
 
 @dataclass
-class StepContext:
+class StepContext(Members):
     """The running step: names, ids, the attempt (from 1) and what it was given, artifacts by source and digest."""
+
+    instead: ClassVar[dict[str, str]] = {
+        "get_output_artifact_uri": "return the value, or save_artifact(VALUE, NAME).uri",
+        "get_output_materializer": "@step(output_materializers=...)",
+        "set_output_metadata": ".add_output_metadata(METADATA)",
+        "stack": "Client().active_stack",
+    }
 
     name: str
     step_run_id: str

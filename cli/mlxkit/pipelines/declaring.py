@@ -28,7 +28,7 @@ def placed(make: Callable[[], T]) -> T:
     try:
         return make()
     except MlxError as error:
-        line = _line_of_the_user()
+        line = line_of_the_user()
         if not line or error.message.startswith(line):
             raise
         raise type(error)(f"{line}: {error.message}", hint=error.hint) from None
@@ -81,7 +81,7 @@ def _made(make: Callable[..., T], function: Any, options: Mapping[str, Any], own
     return make(function, **options)
 
 
-def _line_of_the_user() -> str:
+def line_of_the_user() -> str:
     """Return `file:line` of the nearest caller that is no code of ours; empty where there is no file."""
     frame = sys._getframe(1)
     while frame is not None and is_ours(frame.f_code.co_filename):

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFoundError, did_you_mean
+from ..errors import did_you_mean
 from ..records import plain
+from ..runs.members import UnsupportedAttributeError
 
 if TYPE_CHECKING:
     from ..runs.views import ArtifactView
@@ -81,10 +82,6 @@ class Model:
                 hint=_ELSEWHERE[name].format(name=self.name),
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-
-class UnsupportedAttributeError(NotFoundError, AttributeError):
-    """A member that something of ZenML's has and ours does not."""
 
 
 _ELSEWHERE = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ..artifacts.io import load as load_artifact
 from ..artifacts.store import ArtifactStore
 from ..config.files import write_atomic
 from ..errors import AlreadyExistsError, MlxError, NotFoundError, did_you_mean
 from .history import History
+from .members import Members
 from .queries import RunQueries
 from .records import OutputRecord, RunRecord, StepRecord, artifact_of
 
@@ -69,6 +70,9 @@ class Metadata(Mapping[str, Any]):
         return repr(dict(self._values))
 
 
+_TIMES = {"start_time": ".record.started", "end_time": ".record.ended", "logs": "mlx runs logs RUN"}
+
+
 class Origin(NamedTuple):
     """The step of a run that an artifact is an output of."""
 
@@ -76,8 +80,13 @@ class Origin(NamedTuple):
     step: str
 
 
-class ArtifactView:
+class ArtifactView(Members):
     """One output of a step: what is known of it, and its value by `load()`."""
+
+    instead: ClassVar[dict[str, str]] = {
+        "visualize": "mlx artifact describe ARTIFACT",
+        "data_type": ".record.type",
+    }
 
     def __init__(
         self,
@@ -159,8 +168,10 @@ class ArtifactView:
         return f"<artifact {self.name} {self.record.type}>"
 
 
-class StepView:
+class StepView(Members):
     """One step of a run."""
+
+    instead: ClassVar[dict[str, str]] = {"config": ".record.parameters", "inputs": ".record.inputs", **_TIMES}
 
     def __init__(self, record: StepRecord, store: ArtifactStore) -> None:
         self.record = record
@@ -212,8 +223,15 @@ class StepView:
         return f"<step {self.name} {self.status}>"
 
 
-class RunView:
+class RunView(Members):
     """One run of a pipeline."""
+
+    instead: ClassVar[dict[str, str]] = {
+        "config": ".parameters, and what its steps were given: .steps[STEP].record.parameters",
+        "pipeline": ".record.pipeline",
+        "stack": ".record.stack",
+        **_TIMES,
+    }
 
     def __init__(self, history: History, store: ArtifactStore, record: RunRecord) -> None:
         self.record = record
@@ -258,7 +276,7 @@ class RunView:
         return f"<run {self.name} {self.status}>"
 
 
-class PipelineView:
+class PipelineView(Members):
     """A pipeline by name, with the runs it had."""
 
     def __init__(self, name: str, history: History, store: ArtifactStore) -> None:
@@ -277,7 +295,21 @@ class PipelineView:
     @property
     def last_run(self) -> RunView:
         """The newest run."""
-        return self.runs[0]
+        return self._newest()
+
+    @property
+    def last_successful_run(self) -> RunView:
+        """The newest run that completed; raises NotFoundError when none did."""
+        return self._newest("completed")
+
+    def _newest(self, status: str | None = None) -> RunView:
+        found = RunQueries(self._history).list(pipeline=self.name, status=status, limit=1)
+        if not found:
+            raise NotFoundError(
+                f"pipeline {self.name!r} has no run" + " that completed" * bool(status),
+                hint=f"mlx runs list --pipeline {self.name}",
+            )
+        return RunView(self._history, self._store, found[0])
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
