@@ -112,7 +112,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture(scope="module")
 def team(place: Place) -> Place:
     """A project with a server `team`, and a stack that logs to it."""
-    done = place.mlx("tracker", "deploy", "team", "-x", f"port={free_port()}")
+    done = place.mlx(
+        "tracker",
+        "deploy",
+        "team",
+        "-x",
+        f"port={free_port()}",
+        "-x",
+        "allowed_hosts=team.example,*.wild.example",
+    )
     assert done.returncode == 0, done.stderr
     assert "mlx stack register team_stack -e team --set" in done.stderr
     assert place.mlx("stack", "register", "team_stack", "-e", "team", "--set").returncode == 0

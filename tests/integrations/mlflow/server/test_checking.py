@@ -68,6 +68,26 @@ def test_no_value_of_another_type_passes(served: Served) -> None:
                 assert problems(wrong, schema, part), (path, key)
 
 
+def test_a_name_that_leaves_no_room_for_the_labels_of_kubernetes_is_found() -> None:
+    longest = Served("n" * 100, "s", "i:1", "", ())
+    for item in manifests(longest, ""):
+        assert problems(item, "kubernetes", item["kind"]) == []
+    [database] = [item for item in manifests(longest, "") if item["kind"] == "StatefulSet"]
+    assert len(database["metadata"]["name"]) <= 52
+    database["metadata"]["name"] = "n" * 53
+    assert "longer than 52" in problems(database, "kubernetes", "StatefulSet")[0]
+
+
+def test_a_database_is_ready_when_it_answers_over_tcp() -> None:
+    test = compose_project(VOLUME)["services"]["database"]["healthcheck"]["test"]
+    assert test[test.index("-h") + 1] == "127.0.0.1"
+    [database] = [item for item in manifests(VOLUME, "") if item["kind"] == "StatefulSet"]
+    [container] = database["spec"]["template"]["spec"]["containers"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        command = container[probe]["exec"]["command"]
+        assert command[command.index("-h") + 1] == "127.0.0.1"
+
+
 def test_a_service_with_secrets_of_the_environment_is_not_read_only_which_compose_refuses() -> None:
     project = compose_project(VOLUME)
     assert {"environment"} == {key for secret in project["secrets"].values() for key in secret}

@@ -126,6 +126,8 @@ def test_a_secret_of_that_name_without_the_keys_is_not_taken(vault: SecretServic
         ({"artifacts": "/data"}, "not one of the container"),
         ({"artifacts": "ftp://x"}, "no store for ftp://"),
         ({"namespace": "Team A"}, "small letters"),
+        ({"namespace": "n" * 64}, "up to 63"),
+        ({"allowed_hosts": "*"}, "every name"),
         ({"image": "a b"}, "NAME:TAG"),
     ],
 )
@@ -134,6 +136,11 @@ def test_options_that_make_no_sense_there_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         serve("team", "kubernetes", **options)
+
+
+def test_the_longest_namespace_is_taken(vault: SecretService) -> None:
+    serve("team", "kubernetes", namespace="n" * 63)
+    assert f"namespace: {'n' * 63}" in Path("mlflow-team/mlflow.yaml").read_text()
 
 
 def test_docker_takes_the_project(vault: SecretService) -> None:

@@ -23,11 +23,14 @@ from mlxkit.integrations.mlflow.serving.state import boot_id, holder
 from .conftest import Place
 
 
-def call(url: str, path: str, password: str | None = None, **headers: str) -> tuple[int, bytes]:
+def call(
+    url: str, path: str, password: str | None = None, data: bytes | None = None, **headers: str
+) -> tuple[int, bytes]:
     """Send a request and return the status and the body."""
     if password is not None:
         headers["Authorization"] = "Basic " + b64encode(f"admin:{password}".encode()).decode()
-    request = urllib.request.Request(f"{url}{path}", headers=headers)
+    headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(f"{url}{path}", data, headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=60) as answer:
@@ -72,6 +75,18 @@ def test_only_who_has_the_password_is_let_in(running: Place) -> None:
         url, "/api/2.0/mlflow/experiments/get?experiment_id=0", running.password("team"), Host="evil.example"
     )
     assert (status, b"Host header" in body) == (403, True)
+
+
+def test_a_page_of_an_allowed_host_may_send_and_a_strange_one_may_not(running: Place) -> None:
+    url, password = running.json("tracker", "status", "team")["url"], running.password("team")
+    path, port = "/ajax-api/2.0/mlflow/experiments/search", url.rpartition(":")[2]
+    for host in ("team.example", f"team.example:{port}", "a.wild.example"):
+        for scheme in ("https", "http"):
+            found = call(url, path, password, b'{"max_results": 1}', Host=host, Origin=f"{scheme}://{host}")
+            assert found[0] == 200, (scheme, host, found)
+    for strange in ("https://evil.example", "https://wild.example.evil"):
+        found = call(url, path, password, b'{"max_results": 1}', Host="team.example", Origin=strange)
+        assert (found[0], b"Cross-origin" in found[1]) == (403, True)
 
 
 def test_its_password_is_in_no_file_and_no_list_of_processes(running: Place) -> None:

@@ -35,6 +35,8 @@ def _problems(data: Any, schema: Schema, root: Schema, path: str) -> Iterator[st
         yield f"{path}: {data!r} is none of {', '.join(map(str, schema['enum']))}"
     if kind == "string" and "pattern" in schema and not re.fullmatch(schema["pattern"], data, re.DOTALL):
         yield f"{path}: {data[:60]!r} does not match {schema['pattern']}"
+    if kind == "string" and len(data) > schema.get("maxLength", len(data)):
+        yield f"{path}: {data!r} is longer than {schema['maxLength']} characters"
     if kind == "integer" and not schema.get("minimum", data) <= data <= schema.get("maximum", data):
         yield f"{path}: {data} is out of range"
     if kind == "array":

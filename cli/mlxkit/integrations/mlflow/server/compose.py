@@ -7,12 +7,12 @@ from typing import Any
 
 from .image import (
     DATABASE,
+    DATABASE_READY,
     FOLDER,
     POSTGRES,
-    PUBLIC_ENVIRONMENT,
     SECRET_ENVIRONMENT,
     Served,
-    hosts,
+    public_environment,
     server_command,
 )
 
@@ -50,7 +50,7 @@ def _database() -> dict[str, Any]:
         "secrets": ["database_password"],
         "volumes": ["database:/var/lib/postgresql/data"],
         "security_opt": ["no-new-privileges:true"],
-        "healthcheck": _healthcheck(["CMD", "pg_isready", "-U", DATABASE, "-d", DATABASE]),
+        "healthcheck": _healthcheck(["CMD", *DATABASE_READY]),
     }
 
 
@@ -66,7 +66,7 @@ def _server(served: Served) -> dict[str, Any]:
         "depends_on": {"database": {"condition": "service_healthy"}},
         "entrypoint": ["/bin/sh", "-ec"],
         "command": [f"{exports}; exec {command}"],
-        "environment": {**PUBLIC_ENVIRONMENT, "MLFLOW_SERVER_ALLOWED_HOSTS": hosts(served, "server")},
+        "environment": public_environment(served, served.port, "server"),
         "secrets": list(SECRET_ENVIRONMENT.values()),
         "configs": [{"source": "auth", "target": "/etc/mlflow/auth.ini"}],
         "ports": [f"127.0.0.1:{served.port}:{_PORT}"],

@@ -10,6 +10,7 @@ from pathlib import Path
 from ....secrets.children import without_secrets
 from ....stacks.addresses import is_loopback
 from ..serving.environment import serving_environment
+from .allowed import security
 from .entry import ADMIN, ServerEntry
 
 AUTH_FILE = "auth.ini"
@@ -31,15 +32,13 @@ def launch_environment() -> dict[str, str]:
 
 def server_environment(entry: ServerEntry, folder: Path, told: Mapping[str, str]) -> dict[str, str]:
     """Return what MLflow reads from its environment; `told` are `backend`, `secret_key` and at first `password`."""
-    hosts = _hosts(entry)
     values = {
         "MLFLOW_BACKEND_STORE_URI": told["backend"],
         "MLFLOW_ARTIFACTS_DESTINATION": entry.artifacts,
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / AUTH_FILE),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": told["secret_key"],
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes less
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{host},{host}:*" for host in hosts),
-        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(_origins(entry, hosts)),
+        **security(_hosts(entry), entry.port),
     }
     if told.get("password"):
         values[PASSWORD] = told["password"]
@@ -75,11 +74,6 @@ def auth_file(database: str, *, cached: int = _CACHED) -> str:
 def _hosts(entry: ServerEntry) -> list[str]:
     own = [_bracketed(own_name(entry.host))]
     return list(dict.fromkeys([*_LOOPBACK, *own, *entry.allowed_hosts]))
-
-
-def _origins(entry: ServerEntry, hosts: list[str]) -> list[str]:
-    scheme = "https" if entry.certificate else "http"
-    return [f"{scheme}://{host}:{entry.port}" for host in hosts]
 
 
 def _bracketed(host: str) -> str:

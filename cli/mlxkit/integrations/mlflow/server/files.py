@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shlex
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from ....errors import CredentialsError, MlxError, UsageError
 from ....secrets.service import SecretService
 from ....secrets.value import SecretValue
 from ....stacks.servers import DeployRecord, Provider
+from .allowed import check_hosts
 from .checking import problems
 from .compose import compose_project, variable
 from .entry import ADMIN
@@ -27,6 +29,7 @@ from .planning import secret_name
 from .undo import Undo
 
 _KEYS = tuple(SECRET_ENVIRONMENT.values())
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PUBLIC = 0o644  # nothing in it is secret, and the user inside of a container reads it
 
 
@@ -122,9 +125,11 @@ def _served(name: str, provider: Provider, options: Mapping[str, str]) -> Served
     if artifacts:
         check_bucket(artifacts)
     namespace = options.get("namespace", "")
-    if namespace and label_of(namespace) != namespace:
-        raise UsageError(f"-x namespace={namespace}: small letters, digits and hyphens")
-    hosts = tuple(part.strip() for part in options.get("allowed_hosts", "").split(",") if part.strip())
+    if namespace and not _NAMESPACE.fullmatch(namespace):
+        raise UsageError(
+            f"-x namespace={namespace}: it is up to 63 small letters, digits and hyphens, no hyphen first or last"
+        )
+    hosts = check_hosts(options.get("allowed_hosts", ""))
     return Served(
         name, secret_name(name), image_name(options.get("image"), f"mlflow-{label}"), artifacts, hosts,
         port_number(options["port"]) if "port" in options else 5000, namespace, options.get("storage", "10Gi"),

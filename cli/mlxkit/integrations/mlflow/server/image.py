@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ....errors import UsageError
 from ..local_store import installed_version
+from .allowed import security
 from .places import packages_for
 
 PYTHON = "python:3.12.11-slim-bookworm"
@@ -14,7 +15,10 @@ POSTGRES = "postgres:17.6-bookworm"
 USER = 1000
 POSTGRES_USER = 999  # of that image
 DATABASE = "mlflow"
+# Over TCP, where nothing listens yet while the image makes the database with a server for itself.
+DATABASE_READY = ("pg_isready", "-h", "127.0.0.1", "-U", DATABASE, "-d", DATABASE)
 FOLDER = "/mlflow"
+_LONGEST = 36  # characters: Kubernetes puts the name of a StatefulSet and eleven more into a label of 63
 _DRIVER = "psycopg2-binary==2.9.10"
 _IMAGE = re.compile(r"[a-z0-9]+([._/:-]+[A-Za-z0-9]+)*(@sha256:[0-9a-f]{64})?")
 
@@ -40,7 +44,7 @@ class Served:
 
 def label_of(name: str) -> str:
     """Return a name in small letters, digits and hyphens, as both systems want it."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].rstrip("-")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST].rstrip("-")
 
 
 def image_name(given: str | None, label: str) -> str:
@@ -64,10 +68,10 @@ def dockerfile(artifacts: str) -> str:
     )
 
 
-def hosts(served: Served, *own: str) -> str:
-    """Return the host names that the server answers for."""
+def public_environment(served: Served, port: int, *own: str) -> dict[str, str]:
+    """Return the variables that are no secret; `own` are names that the system itself gives the server."""
     names = dict.fromkeys(("localhost", "127.0.0.1", *own, *served.allowed_hosts))
-    return ",".join(f"{name},{name}:*" for name in names)
+    return {**_ENVIRONMENT, **security(list(names), port)}
 
 
 def server_command(served: Served, database: str, port: int) -> list[str]:
@@ -79,7 +83,7 @@ def server_command(served: Served, database: str, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-PUBLIC_ENVIRONMENT = {
+_ENVIRONMENT = {
     "MLFLOW_AUTH_CONFIG_PATH": "/etc/mlflow/auth.ini",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -6,14 +6,14 @@ from typing import Any
 
 from .image import (
     DATABASE,
+    DATABASE_READY,
     FOLDER,
     POSTGRES,
     POSTGRES_USER,
-    PUBLIC_ENVIRONMENT,
     SECRET_ENVIRONMENT,
     USER,
     Served,
-    hosts,
+    public_environment,
     server_command,
 )
 
@@ -48,7 +48,7 @@ def _database_service(served: Served) -> Object:
 
 
 def _database(served: Served) -> Object:
-    ready = {"exec": {"command": ["pg_isready", "-U", DATABASE, "-d", DATABASE]}}
+    ready = {"exec": {"command": list(DATABASE_READY)}}
     container = {
         "name": "postgresql",
         "image": POSTGRES,
@@ -59,8 +59,9 @@ def _database(served: Served) -> Object:
             {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
             _from_secret(served, "POSTGRES_PASSWORD", "database_password"),
         ],
+        "startupProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 60},
         "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3},
-        "livenessProbe": {**ready, "initialDelaySeconds": 30, "periodSeconds": 20, "timeoutSeconds": 5},
+        "livenessProbe": {**ready, "periodSeconds": 20, "timeoutSeconds": 5},
         "resources": _resources("250m", "256Mi", "1Gi"),
         "securityContext": _confined(),
         "volumeMounts": [
@@ -88,8 +89,7 @@ def _claim(served: Served) -> Object:
 
 def _server(served: Served) -> Object:
     health = {"httpGet": {"path": "/health", "port": "http"}}
-    names = hosts(served, served.label, f"{served.label}.{served.namespace or 'default'}.svc")
-    public = {**PUBLIC_ENVIRONMENT, "MLFLOW_SERVER_ALLOWED_HOSTS": names}
+    public = public_environment(served, _PORT, *_service_names(served))
     mounts = [
         {"name": "auth", "mountPath": "/etc/mlflow", "readOnly": True},
         {"name": "tmp", "mountPath": _TMP},
@@ -126,6 +126,14 @@ def _server(served: Served) -> Object:
         "template": _pod(served, "server", container, USER, volumes),
     }
     return _object(served, "apps/v1", "Deployment", "", spec=spec)
+
+
+def _service_names(served: Served) -> list[str]:
+    """Return the names of the service; where the namespace is not known, those that no name outside can be like."""
+    inside = ("svc", "svc.cluster.local")
+    known = ["", *inside] if served.namespace else inside
+    space = f"{served.label}.{served.namespace or '*'}"
+    return [served.label, *(f"{space}.{end}".rstrip(".") for end in known)]
 
 
 def _server_service(served: Served) -> Object:

@@ -18,6 +18,7 @@ from ....secrets.value import SecretValue
 from ....stacks.listening import PortTakenError, listen
 from ..connection import Connection
 from ..probe import probe_database
+from .allowed import check_hosts
 from .entry import ServerEntry
 from .environment import listens_beyond
 from .options import port_number, truth
@@ -59,7 +60,7 @@ def plan_local(store: ServerStore, name: str, options: Mapping[str, str]) -> Pla
     host = options.get("host", _LOOPBACK)
     if host == "localhost":  # the name means two addresses, and a server has one
         host = _LOOPBACK
-    hosts = tuple(part.strip() for part in options.get("allowed_hosts", "").split(",") if part.strip())
+    hosts = check_hosts(options.get("allowed_hosts", ""))
     tls = parse_tls(options.get("tls"), folder)
     is_open = listens_beyond(host)
     if is_open and tls is None and not truth("insecure", options.get("insecure", "false")):
