@@ -14,6 +14,13 @@ from .global_options import Debug, Quiet, TakesGlobalOptions, Verbose
 from .helptext import Command, write_help
 
 
+# What ZenML does with its server; commands/zenml_server.py says what there is instead.
+OF_A_SERVER = (
+    "up", "down", "login", "logout", "connect", "disconnect", "server", "show", "user", "project", "workspace",
+    "service-account", "service-connector", "code-repository",
+)  # fmt: skip
+
+
 class Row(NamedTuple):
     """Where a command lives and what it is for; `import_module(module).app` is a Typer application."""
 
@@ -50,6 +57,7 @@ COMMANDS: dict[str, Row] = {
     "experiment-tracker": Row("experiment_tracker", "Write `mlx tracker`.", is_hidden=True),
     "model-registry": Row("model_registry", "Write `mlx registry`, or `mlx model`.", is_hidden=True),
     "model-deployer": Row("model_deployer", "Write `mlx deployer`, or `mlx deployment`.", is_hidden=True),
+    **{name: Row("zenml_server", "There is no server here.", is_hidden=True) for name in OF_A_SERVER},
 }
 
 

@@ -12,6 +12,7 @@ from .app import new_app
 from .artifact_diff import add_difference
 from .options import Output
 from .terminal import Format
+from .zenml_words import VERSIONS_OF_ARTIFACTS, add_words
 
 app = new_app("Look at what steps produced, and get it.")
 
@@ -143,3 +144,5 @@ def get(
 
 
 add_difference(app)
+add_words(app, "version", VERSIONS_OF_ARTIFACTS, "artifact")
+add_words(app, "versions", VERSIONS_OF_ARTIFACTS, "artifact")

@@ -15,6 +15,7 @@ from .app import new_app
 from .attributes import attribute_command, attributes_of
 from .options import AllowEmpty, DryRun, Force, Output, Yes
 from .terminal import Format
+from .zenml_words import add_flavor_words
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the component.")]
 New = Annotated[str, typer.Argument(metavar="NEW", help="The other name.")]
@@ -48,6 +49,7 @@ def component_app(kind_name: str) -> typer.Typer:
     _add_changing(app, kind, one)
     _add_reading(app, kind, one)
     _add_naming(app, kind, one)
+    add_flavor_words(app, kind.command)
     return app
 
 

@@ -10,6 +10,7 @@ from ..errors import MissingDependencyError, NotFoundError, did_you_mean
 from . import terminal
 from .app import new_app
 from .options import Yes
+from .zenml_words import Word, add_word
 
 app = new_app("Say whether an integration's libraries are there.")
 
@@ -43,3 +44,6 @@ def install(
         if find_spec(library) is None:
             raise MissingDependencyError(f"{name} is not installed", hint=f"pip install {requirement!r}")
         terminal.say(f"{name} is installed, there is nothing to do")
+
+
+add_word(app, "list", Word("flavor list"), "integration list")

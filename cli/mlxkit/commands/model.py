@@ -14,6 +14,7 @@ from .model_serving import add_serving
 from .model_stages import add_stages
 from .options import DryRun, Output, StackOption, Yes
 from .terminal import Format
+from .zenml_words import VERSIONS_OF_MODELS, add_words
 
 if TYPE_CHECKING:
     from ..models.service import ModelService
@@ -230,3 +231,4 @@ def _pairs(given: list[str] | None) -> dict[str, str]:
 add_stages(app, _service)
 add_lineage(app, _service)
 add_serving(app)
+add_words(app, "version", VERSIONS_OF_MODELS, "model")

@@ -16,6 +16,7 @@ from .options import DryRun, Force, Output, Yes
 from .stack_options import AnyName, Set, with_components
 from .stack_transfer import add_transfer
 from .terminal import Format
+from .zenml_words import STACKS, add_word
 
 app = new_app("Choose which components work together.")
 
@@ -220,3 +221,7 @@ def _say_active(service: StackService) -> None:
     terminal.say(
         f"the active stack is {choice.name!r} (chosen by {chosen_by(choice.source, service.project.shown)})"
     )
+
+
+for _name, _word in STACKS.items():
+    add_word(app, _name, _word, f"stack {_name}")

@@ -47,6 +47,32 @@ RUNS = {
     "retry": Word("runs rerun"),
     "stop": Word("runs describe RUN, and Ctrl-C where it runs", is_same=False),
 }
+VERSIONS_OF_ARTIFACTS = {
+    "list": Word("artifact list"),
+    "describe": Word("artifact describe"),
+    "update": Word("artifact describe ARTIFACT", is_same=False),
+}
+VERSIONS_OF_MODELS = {
+    "list": Word("model versions NAME", is_same=False),
+    "describe": Word("model describe NAME:VERSION", is_same=False),
+    "update": Word("model promote NAME:VERSION --to STAGE", is_same=False),
+    "delete": Word("model delete NAME:VERSION", is_same=False),
+    "runs": Word("model lineage NAME:VERSION", is_same=False),
+}
+STACKS = {
+    "up": Word("stack validate", is_same=False),
+    "down": Word("tracker stop NAME", is_same=False),
+    "deploy": Word("tracker deploy", is_same=False),
+    "connect": Word("secret create NAME --KEY", is_same=False),
+}
+SCHEDULES = {
+    name: Word("run FILE, from cron or CI", is_same=False) for name in ("list", "create", "update", "delete")
+}
+PIPELINES = {
+    "build": Word("run FILE:PIPELINE (no image is built)", is_same=False),
+    "builds": Word("run FILE:PIPELINE (no image is built)", is_same=False),
+    "register": Word("run FILE:PIPELINE (the first run makes it known)", is_same=False),
+}
 _PASSED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -78,12 +104,21 @@ def _root(*words: str) -> Any:
 def add_pipeline_words(app: typer.Typer) -> None:
     """Add what ZenML has below `pipeline` and `mlx` elsewhere."""
     add_words(app, "runs", RUNS, "pipeline")
+    add_words(app, "schedule", SCHEDULES, "pipeline")
+    for name, word in PIPELINES.items():
+        add_word(app, name, word, f"pipeline {name}")
 
     @app.command("run", context_settings=_PASSED, help="Write `mlx run FILE:PIPELINE`.", hidden=True)
     def run(ctx: typer.Context) -> None:
         words = [file_of(word) for word in ctx.args[:1]] + ctx.args[1:]
         terminal.say(f"this is `mlx run {' '.join(words[:1])}`")
         _root("run", *words)
+
+
+def add_flavor_words(app: typer.Typer, kind: str) -> None:
+    """Add what ZenML has below the group of a kind of component and `mlx` below `flavor`."""
+    words = {"list": Word(f"flavor list {kind}"), "describe": Word("flavor describe")}
+    add_words(app, "flavor", words, kind)
 
 
 def file_of(dotted: str) -> str:
