@@ -13,7 +13,6 @@ from . import terminal
 from .global_options import Debug, Quiet, TakesGlobalOptions, Verbose
 from .helptext import Command, write_help
 
-
 # What ZenML does with its server; commands/zenml_server.py says what there is instead.
 OF_A_SERVER = (
     "up", "down", "login", "logout", "connect", "disconnect", "server", "show", "user", "project", "workspace",

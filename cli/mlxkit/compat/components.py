@@ -9,7 +9,7 @@ from ..client import Client
 from ..errors import ConfigError, UsageError
 from ..models.records import VersionRecord
 from ..records import ComponentRecord
-from ..runs.views import Metadata
+from ..runs.metadata import Metadata
 from ..stacks.addresses import bare_address
 
 

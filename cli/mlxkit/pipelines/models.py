@@ -69,7 +69,7 @@ class Model:
     @property
     def run_metadata(self) -> Mapping[str, Any]:
         """What its runs have logged to it; of a key that several logged, the newest value."""
-        from ..runs.views import Metadata
+        from ..runs.metadata import Metadata
         from .linked import metadata_of
         from .named import history_here
 
