@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from mlxkit.reference.__main__ import main
-from mlxkit.reference.documents import repository
+from mlxkit.reference.documents import documents, repository
 from mlxkit.reference.readme import with_table
 from mlxkit.reference.records import CommandEntry
 
@@ -16,6 +19,24 @@ from mlxkit.reference.records import CommandEntry
 def test_nothing_has_drifted(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["--check"])
     assert code == 0, capsys.readouterr().err
+
+
+def test_nothing_generated_names_a_path_of_this_machine() -> None:
+    own = {
+        str(repository()),
+        sys.prefix,
+        sys.base_prefix,
+        str(Path(os.environ.get("HOME", "/root")).parent),
+    } - {"/", "/usr"}
+    own |= {str(Path("~root").expanduser()), tempfile.gettempdir()}
+    found = [
+        f"{path}: {mark}"
+        for path, text in documents(repository()).items()
+        if path != "README.md"
+        for mark in own
+        if f"{mark}/" in text
+    ]
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

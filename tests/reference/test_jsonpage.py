@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mlxkit.reference.jsonpage import PRINTED, json_page, keys_of
+from mlxkit.reference.jsonpage import PRINTED, json_page, keys_of, paths_of
 from mlxkit.reference.pages import Term
 
 FILE = """\
@@ -62,9 +64,57 @@ def test_a_command_prints_the_keys_that_are_documented(
     first = printed[0] if isinstance(printed, list) else printed
     assert first["schema_version"] == 1
     assert set(first) - {"schema_version"} == set(keys_of(target))
+    paths = paths_of(target)
+    for container in {path.rpartition(".")[0] for path in paths} - {""}:
+        documented = {path.rpartition(".")[2] for path in paths if path.rpartition(".")[0] == container}
+        if "NAME" not in documented:
+            assert [set(found) for found in found_at(first, container) if set(found) != documented] == []
+    filled = {path for path in FILLED.get(name, ()) if list(found_at(first, path))}
+    assert filled == set(FILLED.get(name, ()))
+
+
+# What has something in it in this project, so that its keys are really compared.
+FILLED = {
+    "status": ("components.NAME", "last_run"),
+    "doctor": ("findings[]",),
+    "runs describe": ("steps[]", "steps[].outputs.NAME"),
+    "runs graph": ("steps[]", "steps[].artifacts[]", "edges[]"),
+    "runs compare": ("runs[]", "rows[]"),
+    "runs rerun": ("steps[]",),
+    "pipeline describe": ("recent[]",),
+    "stack describe": ("components.NAME",),
+    "flavor list": ("attributes[]",),
+}
+
+
+def found_at(value: Any, path: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects that a documented path leads to."""
+    found = [value]
+    for part in path.replace("[]", ".[]").split("."):
+        if part == "[]":
+            found = [item for each in found for item in each]
+        elif part == "NAME":
+            found = [item for each in found for item in each.values()]
+        else:
+            found = [each[part] for each in found]
+        found = [each for each in found if each is not None]
+    yield from found
 
 
 def test_every_record_is_explained() -> None:
     page = json_page()
     terms = [block.term for section in page.sections for block in section.blocks if isinstance(block, Term)]
     assert {"is_healthy", "metrics", "version_tag", "alias_now"} <= set(terms)
+    assert {"findings[].state", "steps[].outputs.NAME.digest", "rows[].values", "edges[].source"} <= set(
+        terms
+    )
+
+
+def test_what_is_inside_a_list_is_said() -> None:
+    assert paths_of("mlxkit.checkup.findings:Checkup")["findings[].state"] == "text: ok, warn or fail"
+    compared = paths_of("mlxkit.runs.compare:Comparison")
+    assert compared["curves"] == "an object of objects of lists of pairs of numbers by name"
+    assert compared["runs"].startswith("a list of objects. ")
+    assert "got `source`'s artifacts" in paths_of("mlxkit.runs.graph:RunGraph")["edges"]
+    assert {"from", "to"} <= set(keys_of("mlxkit.models.moves:Move"))
+    assert not [text for target in PRINTED for text in paths_of(target).values() if text == "a list"]

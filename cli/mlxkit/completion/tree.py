@@ -179,7 +179,7 @@ COMMANDS: dict[
         '',
     ),
     'runs rerun': (
-        'Do a run again as it was, with the code of then.',
+        'Do a run again as it was; exit status 0 says that it did the same, 1 that it did not.',
         '',
         ('run',),
         (
@@ -236,6 +236,33 @@ COMMANDS: dict[
     'pipeline': (
         'Look at pipelines and their last runs.',
         'list describe',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'pipeline build': (
+        'Write `mlx run FILE:PIPELINE (no image is built)`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'pipeline builds': (
+        'Write `mlx run FILE:PIPELINE (no image is built)`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'pipeline register': (
+        'Write `mlx run FILE:PIPELINE (the first run makes it known)`.',
+        '',
         (),
         (
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -325,6 +352,51 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'pipeline schedule': (
+        "ZenML's words: .",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'pipeline schedule list': (
+        'Write `mlx run FILE, from cron or CI`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'pipeline schedule create': (
+        'Write `mlx run FILE, from cron or CI`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'pipeline schedule update': (
+        'Write `mlx run FILE, from cron or CI`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'pipeline schedule delete': (
+        'Write `mlx run FILE, from cron or CI`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'artifact': (
         'Look at what steps produced, and get it.',
         'list describe get diff',
@@ -384,6 +456,78 @@ COMMANDS: dict[
             (('--key',), 'Match the rows of tables by this column, not by place.', 'text', False),
             (('--unpickle',), 'Open pickled values, too; that runs code that is stored with them.', '', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact version': (
+        "ZenML's words: artifact list, artifact describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact version list': (
+        'Write `mlx artifact list`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact version describe': (
+        'Write `mlx artifact describe`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact version update': (
+        'Write `mlx artifact describe ARTIFACT`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact versions': (
+        "ZenML's words: artifact list, artifact describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact versions list': (
+        'Write `mlx artifact list`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact versions describe': (
+        'Write `mlx artifact describe`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact versions update': (
+        'Write `mlx artifact describe ARTIFACT`.',
+        '',
+        (),
+        (
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -593,6 +737,60 @@ COMMANDS: dict[
             (('--format',), "json or csv; a file's name says it.", 'text', False),
             (('--timeout',), 'How long it may take to answer.', 'text', False),
             (('--output', '-o'), 'Print as json, as table with one prediction a line, or as yaml.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model version': (
+        "ZenML's words: .",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model version list': (
+        'Write `mlx model versions NAME`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model version describe': (
+        'Write `mlx model describe NAME:VERSION`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model version update': (
+        'Write `mlx model promote NAME:VERSION --to STAGE`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model version delete': (
+        'Write `mlx model delete NAME:VERSION`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model version runs': (
+        'Write `mlx model lineage NAME:VERSION`.',
+        '',
+        (),
+        (
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -838,6 +1036,42 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'stack up': (
+        'Write `mlx stack validate`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'stack down': (
+        'Write `mlx tracker stop NAME`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'stack deploy': (
+        'Write `mlx tracker deploy`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'stack connect': (
+        'Write `mlx secret create NAME --KEY`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'tracker': (
         'Experiment trackers: where runs are logged.',
         'register update list describe rename copy delete test url ui deploy start stop status logs env',
@@ -1019,6 +1253,33 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'tracker flavor': (
+        "ZenML's words: flavor list tracker, flavor describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'tracker flavor list': (
+        'Write `mlx flavor list tracker`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'tracker flavor describe': (
+        'Write `mlx flavor describe`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'artifact-store': (
         'Artifact stores: where step outputs are kept.',
         'register update list describe rename copy delete',
@@ -1096,6 +1357,33 @@ COMMANDS: dict[
             (('--yes', '-y'), 'Do not ask.', '', False),
             (('--force',), 'Do it although something still refers to it.', '', False),
             (('--dry-run',), 'Say what would be done, and do nothing.', '', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact-store flavor': (
+        "ZenML's words: flavor list artifact-store, flavor describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact-store flavor list': (
+        'Write `mlx flavor list artifact-store`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'artifact-store flavor describe': (
+        'Write `mlx flavor describe`.',
+        '',
+        (),
+        (
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -1181,6 +1469,33 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'orchestrator flavor': (
+        "ZenML's words: flavor list orchestrator, flavor describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'orchestrator flavor list': (
+        'Write `mlx flavor list orchestrator`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'orchestrator flavor describe': (
+        'Write `mlx flavor describe`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'registry': (
         'Model registries: where model versions are kept.',
         'register update list describe rename copy delete',
@@ -1262,6 +1577,33 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'registry flavor': (
+        "ZenML's words: flavor list registry, flavor describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'registry flavor list': (
+        'Write `mlx flavor list registry`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'registry flavor describe': (
+        'Write `mlx flavor describe`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'deployer': (
         'Model deployers: what serves a model.',
         'register update list describe rename copy delete',
@@ -1339,6 +1681,33 @@ COMMANDS: dict[
             (('--yes', '-y'), 'Do not ask.', '', False),
             (('--force',), 'Do it although something still refers to it.', '', False),
             (('--dry-run',), 'Say what would be done, and do nothing.', '', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'deployer flavor': (
+        "ZenML's words: flavor list deployer, flavor describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'deployer flavor list': (
+        'Write `mlx flavor list deployer`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'deployer flavor describe': (
+        'Write `mlx flavor describe`.',
+        '',
+        (),
+        (
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -1576,6 +1945,15 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'integration list': (
+        'Write `mlx flavor list`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'secrets-manager': (
         'Write `mlx secret create`.',
         'secret',
@@ -1784,6 +2162,33 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'experiment-tracker flavor': (
+        "ZenML's words: flavor list tracker, flavor describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'experiment-tracker flavor list': (
+        'Write `mlx flavor list tracker`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'experiment-tracker flavor describe': (
+        'Write `mlx flavor describe`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'model-registry': (
         'Write `mlx registry`, or `mlx model`.',
         'register update list describe rename copy delete',
@@ -1861,6 +2266,33 @@ COMMANDS: dict[
             (('--yes', '-y'), 'Do not ask.', '', False),
             (('--force',), 'Do it although something still refers to it.', '', False),
             (('--dry-run',), 'Say what would be done, and do nothing.', '', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model-registry flavor': (
+        "ZenML's words: flavor list registry, flavor describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model-registry flavor list': (
+        'Write `mlx flavor list registry`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model-registry flavor describe': (
+        'Write `mlx flavor describe`.',
+        '',
+        (),
+        (
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -2045,6 +2477,33 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'model-deployer flavor': (
+        "ZenML's words: flavor list deployer, flavor describe.",
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model-deployer flavor list': (
+        'Write `mlx flavor list deployer`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'model-deployer flavor describe': (
+        'Write `mlx flavor describe`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'model-deployer models': (
         "ZenML's words: deployment list, deployment describe, deployment url, deployment start, deployment stop, deployment delete, deployment logs.",
         '',
@@ -2110,6 +2569,132 @@ COMMANDS: dict[
     ),
     'model-deployer models logs': (
         'Write `mlx deployment logs`.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'up': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'down': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'login': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'logout': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'connect': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'disconnect': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'server': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'show': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'user': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'project': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'workspace': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'service-account': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'service-connector': (
+        'There is no server here.',
+        '',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'code-repository': (
+        'There is no server here.',
         '',
         (),
         (

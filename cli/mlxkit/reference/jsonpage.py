@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any
 
 from ..config.kinds import KINDS
 from ..records import SCHEMA_VERSION, Record
 from ..stacks.flavors import imported
+from .jsontypes import inside, said
 from .pages import Block, Head, Page, Section, Term, Text
 
 # What is printed by which commands: the record, `[]` after a command that prints a list of them.
@@ -24,9 +25,11 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.runs.compare:Comparison": ("runs compare",),
     "mlxkit.runs.rerun_result:RerunResult": ("runs rerun",),
     "mlxkit.runs.records:PipelineRecord": ("pipeline list[]",),
+    "mlxkit.runs.pipelines:PipelineDetail": ("pipeline describe",),
     "mlxkit.runs.records:ArtifactListing": ("artifact list[]",),
     "mlxkit.runs.artifact_uses:ArtifactDescription": ("artifact describe",),
     "mlxkit.models.records:ModelRecord": ("model list[]",),
+    "mlxkit.models.records:ModelDescription": ("model describe",),
     "mlxkit.models.records:VersionRecord": ("model versions[]", "model register"),
     "mlxkit.models.promotion:Promotion": ("model promote", "model rollback"),
     "mlxkit.models.moves:Move": ("model history[]",),
@@ -44,8 +47,17 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.secrets.records:StoreRecord": ("secret where[]",),
 }  # fmt: skip
 # The field whose own keys stand at the top.
-_SPREAD = {"RunListing": "run", "RunDescription": "run", "RunGraph": "run"}
-_LEFT_OUT = {"RunGraph": ("kind", "file", "parameters", "metadata", "code", "environment", "tags")}
+_SPREAD = {
+    "RunListing": "run", "RunDescription": "run", "RunGraph": "run", "PipelineDetail": "pipeline", "ModelDescription": "model",
+}  # fmt: skip
+_LEFT_OUT = {
+    "RunGraph": ("kind", "file", "parameters", "metadata", "code", "environment", "tags"),
+    "OutputRecord": ("name", "inline"),
+}
+# What is printed otherwise than the field says: outputs by their names, versions from and to.
+_PRINTED_AS = {("StepRecord", "outputs"): "Mapping[str, OutputRecord]"}
+_RENAMED = {("Move", "previous"): "from", ("Move", "version"): "to"}
+_STEP = re.compile(r"[.\[]")
 
 
 def json_page() -> Page:
@@ -62,16 +74,35 @@ def json_page() -> Page:
 
 def keys_of(target: str) -> dict[str, str]:
     """Return the top-level keys of a record, `schema_version` left out, with what they hold."""
-    record = imported(target)
-    spread = _SPREAD.get(record.__name__)
+    return {path: text for path, text in paths_of(target).items() if not _STEP.search(path)}
+
+
+def paths_of(target: str) -> dict[str, str]:
+    """Return every key of a record and of the records inside it: `steps[].name` is the name of each of the steps."""
+    return _paths(imported(target))
+
+
+def _paths(record: type[Record]) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in fields(record):
-        if item.name == spread:
-            found |= _keys(_class_of(record, item.name))
-        elif "inline" not in item.name:
-            found[item.name] = _type(str(item.type))
+        annotation = _PRINTED_AS.get((record.__name__, item.name), str(item.type))
+        name = _RENAMED.get((record.__name__, item.name), item.name)
+        below = inside(annotation, record)
+        if item.name == _SPREAD.get(record.__name__) and below:
+            found |= _paths(below[1])
+            continue
+        found[name] = said(annotation, record)
+        if below:
+            found[name] += f". {_told(below[1])}"
+            found |= {f"{name}{below[0]}.{path}": text for path, text in _paths(below[1]).items()}
     found |= _COMPUTED.get(record.__name__, {})
-    return {name: text for name, text in found.items() if name not in _LEFT_OUT.get(record.__name__, ())}
+    left_out = _LEFT_OUT.get(record.__name__, ())
+    return {path: text for path, text in found.items() if _STEP.split(path)[0] not in left_out}
+
+
+def _told(record: type[Record]) -> str:
+    """Return what a record says of itself."""
+    return " ".join(inspect.cleandoc(record.__doc__ or "").split())
 
 
 def _records() -> Iterator[Block]:
@@ -82,46 +113,22 @@ def _records() -> Iterator[Block]:
             for command in commands
         )
         yield Head(record.__name__)
-        yield Text(f"{shown}. {' '.join(inspect.cleandoc(record.__doc__ or '').split())}")
-        yield from (Term(name, text) for name, text in keys_of(target).items())
+        yield Text(f"{shown}. {_told(record)}")
+        yield from (Term(name, text) for name, text in paths_of(target).items())
 
 
-def _class_of(record: type[Any], name: str) -> type[Record]:
-    module = inspect.getmodule(record)
-    annotation = str(next(item.type for item in fields(record) if item.name == name))
-    found: type[Record] = vars(module)[annotation]
-    return found
-
-
-def _keys(record: type[Record]) -> dict[str, str]:
-    found = {item.name: _type(str(item.type)) for item in fields(record)}
-    return found | _COMPUTED.get(record.__name__, {})
-
-
-def _type(annotation: str) -> str:
-    """Say in the words of JSON what a field holds."""
-    may_be_null = "None" in annotation
-    kind = annotation.replace("| None", "").strip()
-    for start, word in _WORDS.items():
-        if kind.startswith(start):
-            return word + (", or null" if may_be_null else "")
-    return "an object" + (", or null" if may_be_null else "")
-
-
-_WORDS = {
-    "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "tuple": "a list", "Sequence": "a list",
-    "Mapping": "an object", "dict": "an object", "State": "text", "ServerState": "text", "Kind": "text", "Any": "any value", "Literal": "text",
-}  # fmt: skip
 _COMPUTED = {
     "RunRecord": {
         "started": "text", "ended": "text, or null while it runs", "duration": "a number, or null while it runs",
     },
-    "RunDescription": {"tracker_urls": "a list"},
+    "StepRecord": {"started": "text", "ended": "text", "duration": "a number"},
+    "RunDescription": {"tracker_urls": "a list of texts"},
 }  # fmt: skip
 _WHAT = (
     f"With `-o json` (or MLX_OUTPUT=json) a command prints one JSON value on standard output: an object, or a list of them. "
     f"Every object at the top has `schema_version`, now {SCHEMA_VERSION}. Keys are only ever added within a version, so "
-    "read those that you know and leave the others. Times are ISO 8601 in UTC, durations seconds, sizes bytes; numbers that "
+    "read those that you know and leave the others. Below, `steps[].name` is the key `name` of each object in the list `steps`, "
+    "and NAME stands for any key: a name that is yours. Times are ISO 8601 in UTC, durations seconds, sizes bytes; numbers that "
     "JSON has not (nan, the infinities) are text. The same objects are what the SDK returns: `to_dict()` of a record."
 )
 _ERRORS = (
