@@ -183,7 +183,7 @@ def test_what_differs_is_said_step_by_step(project: Project) -> None:
         (text,) = db.execute("SELECT parts FROM steps WHERE name = 'scale' AND run_id = ?", (run,)).fetchone()
         parts = {**json.loads(text), "function helper.factor": "another", "package numpy": "1.0"}
         db.execute("UPDATE steps SET parts = ?, cache_key = 'k' WHERE name = 'scale'", (json.dumps(parts),))
-    out, _ = project.mlx("runs", "rerun", run)
+    out, _ = project.mlx("runs", "rerun", run, code=1)
     assert "scale" in out and "helper `factor` changed; package numpy is no longer used" in out
     assert "load" not in "".join(line for line in out.splitlines() if "\t" in line)
 
@@ -369,7 +369,7 @@ def test_a_file_that_the_rerun_writes_is_not_written_into_the_checkout(project: 
     run = project.run()
     (project.folder / "new.txt").unlink()
     before = (project.folder / "data.txt").read_text()
-    said, _, _ = project.rerun(run)
+    said, _, _ = project.rerun(run, code=1)  # it reads what the run has written
     assert said == f"RESULT {len(before) + 1 + (5 << 20)}"
     assert (project.folder / "data.txt").read_text() == before and not (project.folder / "new.txt").exists()
 
@@ -439,7 +439,7 @@ def test_what_was_not_laid_out_is_named(project: Project) -> None:
     project.commit()
     run = project.run()
     project.write("sitecustomize.py", "import helper\n")  # before anything is laid out
-    _, _, err = project.rerun(run, PYTHONPATH=str(project.folder))
+    _, _, err = project.rerun(run, PYTHONPATH=str(project.folder), code=1)
     assert f"helper.py was imported from {project.folder.resolve()} as it is now" in err
 
 
@@ -525,7 +525,7 @@ def test_a_step_that_is_left_to_chance_is_told_from_one_that_is_the_same(project
     """)  # fmt: skip
     project.run()
     run = json.loads(project.mlx("runs", "list", "-o", "json")[0])[2]["id"]
-    out, err = project.mlx("runs", "rerun", run, "--no-cache")
+    out, err = project.mlx("runs", "rerun", run, "--no-cache", code=1)
     assert f"same cache keys as run {run}: 2 of 2 steps" in err
     assert [line.split("\t")[:4] for line in out.splitlines()] == [["chance", "completed", "yes", "no"]]
     listed = json.loads(project.mlx("runs", "list", "-o", "json")[0])

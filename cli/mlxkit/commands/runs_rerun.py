@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import ExitCode
 from . import terminal
 from .options import Output
 from .terminal import Format
@@ -46,6 +47,8 @@ def add_rerun(app: typer.Typer) -> None:
         itself goes away with the folder; data that git does not have is read from where it is now. Environment variables
         are not recorded.
 
+        Exit status 0 says that the steps had the same cache keys and outputs, 1 that they had not.
+
         Examples:
 
           mlx runs rerun latest --dry-run
@@ -82,6 +85,8 @@ def add_rerun(app: typer.Typer) -> None:
         _show(result, output)
         if failure is not None:
             raise failure
+        if not result.is_same:
+            raise typer.Exit(int(ExitCode.failed))
 
 
 def _show(result: RerunResult, output: Format) -> None:
@@ -90,7 +95,7 @@ def _show(result: RerunResult, output: Format) -> None:
         return
     for name in result.parameters:
         terminal.say(f"parameter {name} is not what it was")
-    if result.same_keys:
+    if result.same_keys and all(step.same_end for step in result.steps):
         count = len(result.steps)
         terminal.say(f"same cache keys as run {result.rerun_of}: {count} of {count} steps")
     different = result.different()
