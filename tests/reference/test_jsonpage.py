@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlxkit.records import Record
 from mlxkit.reference.jsonpage import PRINTED, json_page, keys_of, paths_of
 from mlxkit.reference.pages import Term
+from mlxkit.stacks.flavors import imported
 
 FILE = """\
 from typing import Annotated
@@ -71,6 +75,26 @@ def test_a_command_prints_the_keys_that_are_documented(
             assert [set(found) for found in found_at(first, container) if set(found) != documented] == []
     filled = {path for path in FILLED.get(name, ()) if list(found_at(first, path))}
     assert filled == set(FILLED.get(name, ()))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [target for target, commands in PRINTED.items() if all(c.startswith(NEEDS_A_REGISTRY) for c in commands)],
+)
+def test_a_record_of_a_server_becomes_the_keys_that_are_documented(target: str) -> None:
+    assert set(empty(imported(target)).to_dict()) - {"schema_version"} == set(keys_of(target))
+
+
+def empty(record: type[Record]) -> Record:
+    """Return a record with nothing in it."""
+    holding = {"Mapping": {}, "tuple": ()}
+    values: dict[str, Any] = {}
+    for item in fields(record):
+        outer = str(item.type).partition("[")[0]
+        inner = vars(inspect.getmodule(record)).get(outer)
+        is_record = isinstance(inner, type) and issubclass(inner, Record)
+        values[item.name] = empty(inner) if is_record else holding.get(outer)
+    return record(**values)
 
 
 # What has something in it in this project, so that its keys are really compared.

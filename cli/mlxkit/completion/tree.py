@@ -179,7 +179,7 @@ COMMANDS: dict[
         '',
     ),
     'runs rerun': (
-        'Do a run again as it was; exit status 0 says that it did the same, 1 that it did not.',
+        'Do a run again as it was, with the code of then.',
         '',
         ('run',),
         (

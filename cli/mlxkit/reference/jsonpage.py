@@ -30,7 +30,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.runs.artifact_uses:ArtifactDescription": ("artifact describe",),
     "mlxkit.models.records:ModelRecord": ("model list[]",),
     "mlxkit.models.records:ModelDescription": ("model describe",),
-    "mlxkit.models.records:VersionRecord": ("model versions[]", "model register"),
+    "mlxkit.models.records:VersionRecord": ("model versions[]", "model describe NAME:VERSION", "model register"),
     "mlxkit.models.promotion:Promotion": ("model promote", "model rollback"),
     "mlxkit.models.moves:Move": ("model history[]",),
     "mlxkit.models.comparison:Comparison": ("model compare",),
