@@ -195,3 +195,16 @@ def test_the_command_imports_and_sets_it(project: Path, mlx: Callable[..., Any])
 def test_its_options_are_for_zenml(project: Path, mlx: Callable[..., Any]) -> None:
     Path("stack.yaml").write_text("version: 1\nstacks: {a: {}}\n")
     assert mlx("stack", "import", "stack.yaml", "--skip-unsupported").code == 2
+
+
+def test_an_attribute_that_is_left_out_is_told_of_the_component_that_is_taken() -> None:
+    text = (
+        b"stack_name: s\ncomponents:\n  experiment_tracker:\n    name: mlf\n    flavor: mlflow\n    type: experiment_tracker\n"
+        b"    configuration: {experiment_name: e, bogus_attr: 1, other: 2}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        translate(text, "stack.yaml")
+    assert "experiment_tracker 'mlf': flavor 'mlflow' has no attribute 'bogus_attr'" in caught.value.message
+    found = translate(text, "stack.yaml", skip_unsupported=True)
+    assert found.notes == ("left out of experiment_tracker 'mlf': bogus_attr, other",)
+    assert "experiment_name: e" in found.text

@@ -73,6 +73,8 @@ class _Reading:
         self._document = _checked(load_yaml(decode(data, source), what=source), source)
         self._notes: list[str] = []
         self._unsupported: list[str] = []
+        # Attributes that are not known here, of components that are taken, by component and flavor.
+        self._unknown: dict[tuple[str, str], list[str]] = {}
         self._plain: list[str] = []
         self._secrets: dict[str, str] = {}
         self._sections: dict[str, dict[str, Any]] = {}
@@ -82,9 +84,14 @@ class _Reading:
         for kind, components in self._document["components"].items():
             for component in components if isinstance(components, list) else [components]:
                 self._take(str(kind), component)
-        if self._unsupported and not skip_unsupported:
+        if (self._unsupported or self._unknown) and not skip_unsupported:
+            refused = [
+                *self._unsupported,
+                *(f"{shown}: flavor {flavor!r} has no attribute {key!r}"
+                  for (shown, flavor), keys in self._unknown.items() for key in keys),
+            ]  # fmt: skip
             raise ConfigError(
-                "\n".join(f"{self._source}: {text}" for text in self._unsupported),
+                "\n".join(f"{self._source}: {text}" for text in refused),
                 hint="add --skip-unsupported to import the rest",
             )
         if self._plain:
@@ -93,6 +100,9 @@ class _Reading:
                 hint="add --secrets-into NAME: they go into that secret, and the stack refers to it",
             )
         self._notes += [f"left out: {text}" for text in self._unsupported]
+        self._notes += [
+            f"left out of {shown}: {', '.join(keys)}" for (shown, _), keys in self._unknown.items()
+        ]
         name = _name(str(self._document["stack_name"]), self._notes)
         stack = {kind: self._stack[kind] for kind in KINDS if kind in self._stack}
         document = {"version": VERSION, **self._sections, "stacks": {name: stack}}
@@ -129,7 +139,7 @@ class _Reading:
             if key in _NO_EFFECT.get(flavor.kind, ()) and (key != "path" or _ZENMLS_OWN in str(value)):
                 self._notes.append(f"{shown}: {key} is ZenML's own folder and was left out")
             elif flavor.attribute(key) is None:
-                self._unsupported.append(f"{shown}: flavor {flavor.name!r} has no attribute {key!r}")
+                self._unknown.setdefault((shown, flavor.name), []).append(key)
             else:
                 kept[key] = value
         for path in plain_credentials(flavor, kept):
