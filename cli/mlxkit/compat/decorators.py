@@ -180,12 +180,12 @@ class ZenPipeline(Pipeline[Any, Any], Members):
 
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a step; the options are those of ZenML's decorator."""
-    return _decorator(ZenStep, "step", function, options)
+    return decorator(ZenStep, "step", function, options)
 
 
 def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a pipeline; the options are those of ZenML's decorator."""
-    return _decorator(ZenPipeline, "pipeline", function, options)
+    return decorator(ZenPipeline, "pipeline", function, options)
 
 
 def loaded(value: Any, key: str, owner: str) -> Any:
@@ -203,7 +203,9 @@ def loaded(value: Any, key: str, owner: str) -> Any:
         raise UsageError(f"{owner}: {key}={value!r} cannot be found: {error}") from error
 
 
-def _decorator(make: Any, what: str, function: Any, options: Mapping[str, Any]) -> Any:
+def decorator(make: Any, what: str, function: Any, options: Mapping[str, Any]) -> Any:
+    """Return what a decorator makes of a function, or of the one that it is called with next."""
+
     def decorate(decorated: Any) -> Any:
         owner = f"{what} {name_of(decorated)!r}"
 

@@ -27,8 +27,9 @@ _CORE = {
     "Model": f"{_ARTIFACTS}:Model",
     "Tag": f"{_ARTIFACTS}:Tag",
 }
+_OLD = ".compat.oldstyle"
 _STEP = {
-    "step": _CORE["step"],
+    "step": f"{_OLD}:step",
     "BaseParameters": ".compat.legacy:BaseParameters",
     "Output": ".compat.legacy:Output",
 }
@@ -96,9 +97,9 @@ ALIASES: dict[str, dict[str, str]] = {
     "zenml.steps.step_context": _STEP_CONTEXT,
     "zenml.steps.base_parameters": {"BaseParameters": _STEP["BaseParameters"]},
     "zenml.steps.step_output": {"Output": _STEP["Output"]},
-    "zenml.steps.step_decorator": {"step": _CORE["step"]},
-    "zenml.pipelines": {"pipeline": _CORE["pipeline"], "Pipeline": ".pipelines.decorators:Pipeline"},
-    "zenml.pipelines.pipeline_decorator": {"pipeline": _CORE["pipeline"]},
+    "zenml.steps.step_decorator": {"step": _STEP["step"]},
+    "zenml.pipelines": {"pipeline": f"{_OLD}:pipeline", "Pipeline": ".pipelines.decorators:Pipeline"},
+    "zenml.pipelines.pipeline_decorator": {"pipeline": f"{_OLD}:pipeline"},
     "zenml.pipelines.pipeline_context": {"get_pipeline_context": _CORE["get_pipeline_context"]},
     "zenml.new": {},
     "zenml.new.pipelines": {},
