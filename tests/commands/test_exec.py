@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -200,6 +201,31 @@ def test_what_it_leaves_in_the_background_does_not_keep_us(execute: Any) -> None
     os.kill(int(done.stdout), signal.SIGKILL)
     assert done.returncode == 4
     assert time.monotonic() - began < 60
+
+
+def test_what_it_leaves_in_the_background_writing_does_not_keep_us_either(execute: Any) -> None:
+    script = "(for i in $(seq 1000); do echo noise; sleep 0.1; done) & echo $!; echo last; exit 5"
+    done = execute("sh", "-c", script)  # it would take 100 s, and `execute` waits for 60
+    subprocess.run(
+        ["kill", done.stdout.split()[0]], check=False, capture_output=True
+    )  # it may be gone by SIGPIPE
+    assert done.returncode == 5
+    assert b"last\n" in done.stdout
+    log = next(Path(".mlx/logs").rglob("*.log")).read_text()
+    assert "still write" in log.splitlines()[-1]
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="this system has no size of a pipe to set")
+def test_a_slow_reader_gets_everything_that_the_program_wrote(mlx_process: list[str]) -> None:
+    process = subprocess.Popen(
+        [*mlx_process, "exec", "--", PYTHON, "-c", "import os; os.write(1, b'x' * 60000); os.write(2, b'y' * 60000); os._exit(0)"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout and process.stderr
+    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # so that writing there has to wait
+    time.sleep(6)
+    out, err = process.communicate(timeout=60)
+    assert (len(out), len(err)) == (60000, 60000)
 
 
 def started(argv: list[str], **how: Any) -> subprocess.Popen[str]:

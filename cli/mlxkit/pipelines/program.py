@@ -149,7 +149,12 @@ def _run(
         raise MlxError("mlx exec needs the processes and terminals of a POSIX system")
     kept = _Kept(scope)
     environment = _environment(session, program, path, tracker)
-    return run_child(path, program.command, environment, kept.write, ignored=ignored)
+
+    def tell(text: str) -> None:
+        scope.output.note(f"mlx: {text}")
+        session.reporter.detail(f"mlx: {text}")
+
+    return run_child(path, program.command, environment, kept.write, ignored=ignored, tell=tell)
 
 
 class _Kept:

@@ -8,25 +8,27 @@ program, too, and each that is a pipe or a file is a pipe. On Linux it is told b
 from __future__ import annotations
 
 import codecs
-import contextlib
 import errno
 import os
 import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..secrets.masker import ByteMasker
 from ..secrets.masking import known_values
+from .descriptors import empty, is_same, waiting, write_all
 from .pseudoterminal import ControllingTerminal, Pseudoterminal
 from .relay_signals import SignalRelay
 
 _PIECE = 1 << 16
 _PAUSE = 0.05  # after this long a beginning of a line is shown, as a prompt has to be
 _LINGER = 0.2  # what a program left running in the background may still write
+_LONGEST = 2.0  # how long it is listened to when it writes again and again
 _PENDING = 1 << 16
 
 
@@ -50,25 +52,28 @@ def run_child(
     keep: Callable[[str], None],
     *,
     ignored: Iterable[signal.Signals] = (),
+    tell: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Run a program to its end; returns its status as `subprocess` does, negative for a signal.
 
-    `keep` gets the masked output as text. Signals in `ignored` stay ignored by the program. Raises OSError when it
-    cannot be started.
+    `keep` gets the masked output as text, and `tell` what there is to say of it. Signals in `ignored` stay ignored by
+    the program. Raises OSError when it cannot be started.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    return _Relay(keep).run(path, command, environment, list(ignored))
+    return _Relay(keep, tell).run(path, command, environment, list(ignored))
 
 
 class _Relay:
-    def __init__(self, keep: Callable[[str], None]) -> None:
+    def __init__(self, keep: Callable[[str], None], tell: Callable[[str], None]) -> None:
         self._keep = keep
+        self._tell = tell
         self._channels: list[Channel] = []
         self._terminals: list[Pseudoterminal] = []
         self._own: ControllingTerminal | None = None
         self._pending = b""
         self._reads_keys = False
+        self._owed = 0  # bytes that were written before the program ended
 
     def run(
         self, path: str, command: Sequence[str], environment: Mapping[str, str], ignored: list[signal.Signals]
@@ -112,7 +117,7 @@ class _Relay:
         own = self._own
         for number in (1, 2):
             is_terminal = os.isatty(number)
-            if number == 2 and _is_same(1, 2):
+            if number == 2 and is_same(1, 2):
                 ends[2] = ends[1]
                 continue
             if is_terminal and own and number == 1:
@@ -132,16 +137,28 @@ class _Relay:
         return ends[1], ends[2], made
 
     def _loop(self, child: subprocess.Popen[bytes], signals: SignalRelay) -> None:
-        is_gone = False
+        is_gone, until = False, 0.0
         while any(channel.is_open for channel in self._channels) or child.poll() is None:
             if not is_gone and child.poll() is not None:
-                is_gone = True
+                is_gone, until = True, time.monotonic() + _LONGEST
+                self._owed = sum(waiting(channel.source) for channel in self._channels if channel.is_open)
                 if self._own:
                     self._own.release()
             if not self._wait(signals.wakeup, is_gone) and is_gone:
                 break
+            if is_gone and self._owed <= 0 and time.monotonic() > until:
+                self._leave()
+                break
         for channel in self._channels:
             self._show(channel, channel.masker.finish(), is_last=True)
+
+    def _leave(self) -> None:
+        """Say that we do not wait for what the program left running, and that still writes."""
+        for channel in self._channels:
+            self._show(channel, channel.masker.finish())
+        self._tell(
+            f"processes that it left running still write after {_LONGEST:.0f} s: the rest is not waited for"
+        )
 
     def _wait(self, wakeup: int, is_gone: bool) -> bool:
         """Pass on what there is; False when nothing came for a while."""
@@ -154,7 +171,7 @@ class _Relay:
         timeout = _LINGER if is_gone else _PAUSE if is_held else None
         ready, free, _ = select.select(readable, writable, [], timeout)
         if wakeup in ready:
-            _empty(wakeup)
+            empty(wakeup)
         for channel in self._channels:
             if channel.source in ready:
                 self._read(channel)
@@ -179,6 +196,7 @@ class _Relay:
                 raise
             data = b""
         if data:
+            self._owed -= len(data)
             channel.is_held = True
             self._show(channel, channel.masker.feed(data))
         else:
@@ -188,7 +206,7 @@ class _Relay:
         text = channel.decoder.decode(data, is_last)
         if text:
             self._keep(text.replace("\r\n", "\n") if channel.is_terminal else text)
-        is_lost = data and not _write(channel.target, data)
+        is_lost = data and not write_all(channel.target, data)
         if is_lost and not is_last and (self._own is None or channel.source != self._own.master):
             self._close(channel)  # the program learns, as it would without us, that nobody reads
 
@@ -220,33 +238,6 @@ class _Relay:
             pass
         except OSError:
             self._pending = b""
-
-
-def _is_same(one: int, other: int) -> bool:
-    """Say whether two descriptors are one pipe or file (`2>&1`), where order matters."""
-    try:
-        first, second = os.fstat(one), os.fstat(other)
-    except OSError:
-        return False
-    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
-
-
-def _write(descriptor: int, data: bytes) -> bool:
-    """Write all of it; False when nobody reads there any more."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:  # somebody who shares it made it so
-            select.select([], [descriptor], [])
-        except OSError:
-            return False
-    return True
-
-
-def _empty(descriptor: int) -> None:
-    with contextlib.suppress(BlockingIOError):
-        os.read(descriptor, 4096)
 
 
 def _preparation(own: ControllingTerminal | None, ignored: list[signal.Signals]) -> Callable[[], None]:
