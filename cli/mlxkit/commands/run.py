@@ -88,6 +88,7 @@ def run(
     from ..pipelines.parameters import parse_assignments, parse_flags
     from ..pipelines.runconfig import RunConfig, read_run_config
     from ..pipelines.session import RunOptions, Session
+    from ..runs.tagging import checked
     from .live import reporting
 
     if file.startswith("-"):
@@ -100,7 +101,7 @@ def run(
         extra, passed = list(ctx.args), list(ctx.obj or [])
         flags, loose = parse_flags(extra)
         options = RunOptions(
-            stack=stack, tracker=tracker, name=name, tags=tag or (), use_cache=not no_cache, is_dry=dry_run, file=target.file,
+            stack=stack, tracker=tracker, name=name, tags=[checked(item) for item in tag or ()], use_cache=not no_cache, is_dry=dry_run, file=target.file,
             parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
         )  # fmt: skip
         terminal.let_person_unlock()

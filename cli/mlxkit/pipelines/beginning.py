@@ -14,7 +14,7 @@ from ..records import plain
 from ..runs.code import capture_code
 from ..runs.records import RunRecord
 from ..runs.sources import SourceKeeper
-from ..runs.tagging import checked
+from ..runs.tagging import checked, settled
 from .body import new_id
 from .invocation import KEY, metadata_of
 from .masked import masked_run
@@ -41,7 +41,7 @@ def begin(
 ) -> Beginning:
     """Make the record of a run; nothing of it is in history yet."""
     file, root, repeat = session.options.file, project_root(session), session.options.repeat
-    told = [*tags, *(checked(tag) for tag in session.options.tags)]
+    told = settled([*tags, *(checked(tag) for tag in session.options.tags)])
     code = dict(repeat.code) if repeat else _code(root, file)
     metadata = metadata_of(session, pipeline, root)
     used = Path(metadata[KEY]["file"]) if KEY in metadata else file
@@ -49,7 +49,7 @@ def begin(
     record = masked_run(RunRecord(
         id=new_id(), name=name or f"{pipeline}-{datetime.now():%Y_%m_%d-%H_%M_%S_%f}", pipeline=pipeline, stack=session.stack.name,
         status="running", started=time.time(), kind=kind, file=_relative(file, root), parameters=plain(dict(parameters)),
-        code={**code, **sources.keep()} if sources else code, metadata=metadata, tags=tuple(dict.fromkeys(told)),
+        code={**code, **sources.keep()} if sources else code, metadata=metadata, tags=tuple(told),
     ))  # fmt: skip
     if repeat:
         repeat.made[pipeline, session.calls] = record.id

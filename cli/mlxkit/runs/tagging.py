@@ -25,19 +25,25 @@ def checked(tag: str) -> str:
     return written
 
 
+def settled(tags: Sequence[str]) -> list[str]:
+    """Return each tag once, and of those with one key the last: a key has one value."""
+    last: dict[str, str] = {}
+    for tag in tags:
+        key, is_pair, _ = tag.partition("=")
+        last.pop(key + is_pair, None)  # where it stands is where it was said last
+        last[key + is_pair] = tag
+    return list(last.values())
+
+
 def add_tags(history: History, run_id: str, tags: Sequence[str]) -> list[str]:
     """Give a run tags and return all it has; a value of a key takes the place of the old one."""
     wanted = [checked(tag) for tag in tags]
     with transaction(history.connection) as db:
-        for tag in wanted:
-            key, is_pair, _ = tag.partition("=")
-            if is_pair:
-                start = f"{key}="
-                db.execute(
-                    "DELETE FROM run_tags WHERE run_id = ? AND substr(tag, 1, ?) = ?",
-                    (run_id, len(start), start),
-                )
-            db.execute("INSERT OR IGNORE INTO run_tags VALUES (?, ?)", (run_id, tag))
+        before = RunQueries(history).tags(run_id)
+        after = settled([*before, *wanted])
+        gone = [(run_id, tag) for tag in before if tag not in after]
+        db.executemany("DELETE FROM run_tags WHERE run_id = ? AND tag = ?", gone)
+        db.executemany("INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(run_id, tag) for tag in after])
     return list(RunQueries(history).tags(run_id))
 
 
