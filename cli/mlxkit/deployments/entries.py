@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ..config.entryfile import read_own_json
 from ..config.names import name_problem
 from ..errors import ConfigError
 
@@ -65,21 +66,7 @@ class DeploymentEntry:
 def read_entry(folder: Path) -> DeploymentEntry:
     """Read and check `deployment.json`; raises ConfigError, or FileNotFoundError when there is none."""
     path = folder / FILE
-    try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path} is not a JSON object")
-    if data.get("schema_version") != _SCHEMA:
-        raise ConfigError(
-            f"{path}: schema_version {data.get('schema_version')!r} is not {_SCHEMA}: it is of another version of mlx"
-        )
-    return _checked(path, folder, data)
+    return _checked(path, folder, read_own_json(path, schema=_SCHEMA))
 
 
 def _checked(path: Path, folder: Path, data: Mapping[str, Any]) -> DeploymentEntry:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ....config.entryfile import read_own_json
 from ....errors import ConfigError
 from ....stacks.listening import reached_at
 
@@ -46,16 +47,7 @@ class ServerEntry:
 def read_entry(folder: Path) -> ServerEntry:
     """Read and check `tracker.json`; raises ConfigError, and FileNotFoundError when there is none."""
     path = folder / FILE
-    try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    if not isinstance(data, dict) or data.get("schema_version") != _SCHEMA:
-        raise ConfigError(f"{path} is not what this version of mlx writes")
+    data = read_own_json(path, schema=_SCHEMA)
     values: dict[str, Any] = {}
     for item in fields(ServerEntry):
         value = data.get(item.name)
