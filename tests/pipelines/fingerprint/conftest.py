@@ -70,6 +70,7 @@ class Project:
         for loaded, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", None) or "").startswith(str(self.root)):
                 del sys.modules[loaded]
+        sys.modules.pop(name, None)  # another test's file may have had the name
         importlib.invalidate_caches()
         return importlib.import_module(name)
 
