@@ -61,7 +61,7 @@ def test_listing_takes_filters_sorts_and_shows_what_they_name(ran: Callable[...,
     assert all(len(row[0]) == 16 for row in rows)  # whole ids on a pipe
     nothing = ran("runs", "list", "--pipeline", "nobody")
     assert (nothing.code, nothing.stdout) == (0, "")
-    assert "no run fits" in nothing.stderr
+    assert "no pipeline 'nobody' has run" in nothing.stderr
 
 
 @pytest.mark.parametrize(
