@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
+from ..pipelines.overheard import Overheard
 from ..pipelines.reporting import LineReporter, words_for
 from . import terminal
 from .live_screen import Marks, Screen
@@ -76,7 +77,10 @@ class LiveReporter(LineReporter):
 
     def stream_for(self, stream: TextIO) -> TextIO:
         """Return a stream whose text appears above what moves."""
-        return cast(TextIO, _Above(stream, self._screen))
+        return cast(TextIO, Overheard(stream, self._put_above))
+
+    def _put_above(self, stream: TextIO, text: str) -> None:
+        self._screen.above(lambda: _put(stream, text), text)
 
     def input_by(self, asks: Callable[..., str]) -> Callable[..., str]:
         """Return an `input` or a `getpass` during which nothing moves."""
@@ -109,25 +113,6 @@ class LiveReporter(LineReporter):
         failed = f", {self._failed} failed" if self._failed else ""
         many = "" if (self._expected or self._done) == 1 else "s"
         return f"{bar}{counted} step{many} done{failed}, {clock(now - self._began)}"
-
-
-class _Above:
-    """A text stream of the user's on the same terminal."""
-
-    def __init__(self, stream: TextIO, screen: Screen) -> None:
-        self._stream = stream
-        self._screen = screen
-
-    def write(self, text: str) -> int:
-        self._screen.above(lambda: _put(self._stream, text), text)
-        return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 @contextmanager

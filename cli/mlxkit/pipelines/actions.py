@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from ..errors import MlxError
 from ..secrets import masking
 from ..secrets.patterns import MIN_LENGTH
+from .overheard import Overheard
 from .reporting import LineReporter
 from .summary import append_summary
 
@@ -100,12 +101,12 @@ class WorkflowReporter(LineReporter):
 
     def watched(self, stream: TextIO) -> TextIO:
         """Return a stream that lets us know whether its last line is complete, so that ours is not put behind it."""
-        return cast(TextIO, _Watched(stream, self))
+        return cast(TextIO, Overheard(stream, self._pass_on))
 
-    def wrote(self, text: str) -> None:
-        """Take note of what somebody else printed."""
+    def _pass_on(self, stream: TextIO, text: str) -> None:
         if text:
             self._is_mid_line = not text.endswith("\n")
+        stream.write(text)
 
     def _line(self, text: str) -> None:
         if self._is_mid_line and not self._is_quiet:
@@ -148,25 +149,6 @@ class WorkflowReporter(LineReporter):
             self._to.flush()
         except (OSError, ValueError):  # the log went away; the run goes on
             pass
-
-
-class _Watched:
-    """A text stream of the user's."""
-
-    def __init__(self, stream: TextIO, reporter: WorkflowReporter) -> None:
-        self._stream = stream
-        self._reporter = reporter
-
-    def write(self, text: str) -> int:
-        self._reporter.wrote(text)
-        return self._stream.write(text)
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 @contextmanager
