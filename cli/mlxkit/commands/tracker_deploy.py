@@ -66,8 +66,8 @@ def deploy(
     project and `kubernetes` writes manifests, each with PostgreSQL, and nothing is sent anywhere.
 
     Options of `local`: port, host, allowed_hosts, artifacts (or mlflow_bucket), backend, tls, insecure. Of `docker`:
-    port, allowed_hosts, artifacts, folder, image. Of `kubernetes`: allowed_hosts, artifacts, folder, image,
-    namespace, storage.
+    port, allowed_hosts, artifacts, folder, image. Of `kubernetes`: port, allowed_hosts, artifacts, folder,
+    image, namespace, storage.
 
     Examples:
 

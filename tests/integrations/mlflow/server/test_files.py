@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlxkit.config.yamltext import load_yaml
-from mlxkit.errors import CredentialsError, MlxError, UsageError
+from mlxkit.errors import AlreadyExistsError, CredentialsError, MlxError, UsageError
 from mlxkit.integrations.mlflow.server import compose, files, kubernetes
 from mlxkit.integrations.mlflow.server.files import check_written, serve_by_files
 from mlxkit.secrets.service import SecretService
@@ -128,6 +128,9 @@ def test_a_secret_of_that_name_without_the_keys_is_not_taken(vault: SecretServic
         ({"namespace": "Team A"}, "small letters"),
         ({"namespace": "n" * 64}, "up to 63"),
         ({"allowed_hosts": "*"}, "every name"),
+        ({"artifacts": "s3://"}, "names no bucket"),
+        ({"artifacts": "s3:///path"}, "names no bucket"),
+        ({"artifacts": "s3://b/x y"}, "blank"),
         ({"image": "a b"}, "NAME:TAG"),
     ],
 )
@@ -136,6 +139,30 @@ def test_options_that_make_no_sense_there_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         serve("team", "kubernetes", **options)
+
+
+@pytest.mark.parametrize("provider", ["docker", "kubernetes"])
+def test_a_folder_that_was_written_for_another_tracker_is_refused(
+    provider: Provider, vault: SecretService
+) -> None:
+    serve("My.Team", provider)
+    before = {path.name: path.read_bytes() for path in Path("mlflow-my-team").iterdir()}
+    for dry_run in (True, False):
+        with pytest.raises(AlreadyExistsError, match=r"'My\.Team'"):
+            serve_by_files("my-team", provider, {}, dry_run=dry_run, confirm=lambda question: None)
+    assert before == {path.name: path.read_bytes() for path in Path("mlflow-my-team").iterdir()}
+    assert vault.names() == ["My_Team_admin"]
+
+
+@pytest.mark.parametrize("folder", ["/proc/x", "taken.txt", "taken.txt/below"])
+def test_a_folder_that_cannot_be_made_is_refused_in_a_dry_run_too(folder: str, vault: SecretService) -> None:
+    Path("taken.txt").write_text("a file")
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="-x folder="):
+            serve_by_files(
+                "team", "docker", {"folder": folder}, dry_run=dry_run, confirm=lambda question: None
+            )
+    assert vault.names() == []
 
 
 def test_the_longest_namespace_is_taken(vault: SecretService) -> None:

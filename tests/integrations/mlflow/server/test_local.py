@@ -268,8 +268,13 @@ def test_a_database_that_is_none_does_not_start_and_the_log_is_quoted(team: Plac
     team.mlx("tracker", "stop", "team")
     database = team.server("team") / "mlflow.db"
     whole = database.read_bytes()
-    database.write_bytes(b"this is no database at all, but long enough to be taken for one" * 20)
     try:
+        database.write_bytes(b"this is no database at all")
+        refused = team.mlx("tracker", "start", "team")
+        assert refused.returncode == ExitCode.failed
+        assert f"{database} is not a database" in refused.stderr
+        assert "server.log" not in refused.stderr
+        database.write_bytes(b"SQLite format 3\0" + b"but that is all that it has of one" * 20)
         done = team.mlx("tracker", "start", "team")
         assert done.returncode == ExitCode.failed
         assert "did not start" in done.stderr

@@ -93,6 +93,17 @@ def test_a_port_that_is_taken_is_named_and_another_one_is_found_when_none_was_as
         ({"backend": "postgres://h/db"}, "did you mean 'postgresql'?"),
         ({"backend": "postgresql://ada:plain@h/db"}, "credentials in plain text"),
         ({"backend": "sqlite://"}, "names no database file"),
+        ({"artifacts": "/proc/x"}, "-x artifacts="),
+        ({"artifacts": "/sys/x/y"}, "-x artifacts="),
+        ({"artifacts": "/etc/passwd"}, "/etc/passwd is no folder"),
+        ({"artifacts": "/etc/passwd/x"}, "/etc/passwd is no folder"),
+        ({"artifacts": "s3://"}, "names no bucket"),
+        ({"artifacts": "gs://b/x y"}, "blank"),
+        ({"backend": "sqlite:////etc/passwd"}, "/etc/passwd is not a database"),
+        ({"backend": "sqlite:////etc"}, "/etc is not a database"),
+        ({"backend": "sqlite:////proc/x.db"}, "-x backend="),
+        ({"insecure": "maybe"}, "it is true or false"),
+        ({"allowed_hosts": "a b"}, "is no host name"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_made(

@@ -40,7 +40,7 @@ def untouched(place: Place, before: str, port: int) -> None:
 
 def test_a_server_that_does_not_start_leaves_nothing(place: Place) -> None:
     before, port = (place.folder / "mlx.yaml").read_text(), free_port()
-    (place.folder / "text.db").write_text("this is no database" * 100)
+    (place.folder / "text.db").write_text("SQLite format 3\0" + "but that is all that it has of one" * 100)
     done = place.mlx("tracker", "deploy", "bad", "-x", f"port={port}", "-x", "backend=sqlite:///text.db")
     assert done.returncode == ExitCode.failed
     assert "file is not a database" in done.stderr

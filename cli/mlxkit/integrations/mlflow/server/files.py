@@ -6,29 +6,34 @@ import json
 import re
 import secrets
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ....config.files import write_atomic
 from ....config.yamltext import dump_yaml, load_yaml
-from ....errors import CredentialsError, MlxError, UsageError
+from ....errors import AlreadyExistsError, CredentialsError, MlxError, UsageError
 from ....secrets.service import SecretService
 from ....secrets.value import SecretValue
+from ....stacks.listening import is_taken
 from ....stacks.servers import DeployRecord, Provider
 from .allowed import check_hosts
 from .checking import problems
 from .compose import compose_project, variable
+from .disk import folder_problem
 from .entry import ADMIN
 from .environment import auth_file
 from .image import DATABASE, SECRET_ENVIRONMENT, Served, dockerfile, image_name, label_of
 from .kubernetes import kubernetes_secret, manifests
 from .options import port_number
-from .places import check_bucket
-from .planning import secret_name
+from .origin import Origin, origin_of
+from .places import check_bucket, meant
+from .planning import PORTS, secret_name
 from .undo import Undo
 
 _KEYS = tuple(SECRET_ENVIRONMENT.values())
+_COMPOSE, _MANIFESTS = "compose.yaml", "mlflow.yaml"
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PUBLIC = 0o644  # nothing in it is secret, and the user inside of a container reads it
 
@@ -40,10 +45,15 @@ def serve_by_files(
     *,
     dry_run: bool,
     confirm: Callable[[str], None],
+    taken: Collection[int] = (),
 ) -> DeployRecord:
-    """Write a Compose project or manifests; with `dry_run` only say what they would be."""
+    """Write a Compose project or manifests; with `dry_run` only say what they would be. No port of `taken` is chosen."""
     served = _served(name, provider, options)
-    folder = Path(options.get("folder", served.label)).expanduser()
+    folder = meant(options.get("folder", served.label))
+    shown = Path(options.get("folder", served.label)).expanduser()
+    written = origin_of(folder, (_COMPOSE, _MANIFESTS))
+    _check_folder(folder, shown, written, name)
+    served = replace(served, port=served.port or _port(written, taken))
     content = compose_files(served) if provider == "docker" else kubernetes_files(served)
     for file, text in content.items():
         check_written(file, text)
@@ -56,7 +66,7 @@ def serve_by_files(
             file for file in content if (folder / file).exists() and _differs(folder / file, content[file])
         ]
         if replaced:
-            confirm(f"replace {', '.join(replaced)} in {folder}?")
+            confirm(f"replace {', '.join(replaced)} in {shown}?")
         _write(folder, content, vault, served.secret, has_secret=has_secret)
     url = f"http://127.0.0.1:{served.port}"
     attributes = {
@@ -64,21 +74,21 @@ def serve_by_files(
         "tracking_username": f"<<{served.secret}.username>>",
         "tracking_password": f"<<{served.secret}.password>>",
     }
-    commands = _docker_next(served, folder) if provider == "docker" else _kubernetes_next(served, folder)
+    commands = _docker_next(served, shown) if provider == "docker" else _kubernetes_next(served, shown)
     flags = " ".join(f"--{key}={shlex.quote(value)}" for key, value in attributes.items())
     return DeployRecord(
         name, "mlflow", provider, dry_run, url=url, secret=served.secret, backend="postgresql",
-        artifacts=served.artifacts or "a volume", files=tuple(str(folder / file) for file in content),
+        artifacts=served.artifacts or "a volume", files=tuple(str(shown / file) for file in content),
         attributes=attributes,
         next=(*commands, f"mlx tracker register {name} --flavor=mlflow {flags}", f"mlx tracker test {name}"),
-        notes=_notes(served, has_secret),
+        notes=_notes(served, provider, has_secret),
     )  # fmt: skip
 
 
 def compose_files(served: Served) -> dict[str, str]:
     """Return the files of a Compose project by name."""
     return {
-        "compose.yaml": _yaml(compose_project(served)),
+        _COMPOSE: _origin(served) + _yaml(compose_project(served)),
         "Dockerfile": dockerfile(served.artifacts),
         "auth.ini": auth_file(_auth_database("database")),
     }
@@ -88,7 +98,7 @@ def kubernetes_files(served: Served) -> dict[str, str]:
     """Return the manifests, all in one file, and the Dockerfile of the image."""
     objects = manifests(served, auth_file(_auth_database(f"{served.label}-database")))
     return {
-        "mlflow.yaml": "---\n".join(map(_yaml, objects)),
+        _MANIFESTS: _origin(served) + "---\n".join(map(_yaml, objects)),
         "Dockerfile": dockerfile(served.artifacts),
     }
 
@@ -96,7 +106,7 @@ def kubernetes_files(served: Served) -> dict[str, str]:
 def check_written(file: str, text: str) -> None:
     """Read a text again and hold it against its schema; raises MlxError for what Docker or Kubernetes would refuse."""
     wrong: list[str] = []
-    if file == "compose.yaml":
+    if file == _COMPOSE:
         wrong = problems(load_yaml(text, what=file), "compose")
     elif file.endswith(".yaml"):
         for part in text.split("---\n"):
@@ -105,6 +115,30 @@ def check_written(file: str, text: str) -> None:
             wrong += problems(item, "kubernetes", str(kind))
     if wrong:
         raise MlxError(f"{file} is not what it has to be: {'; '.join(wrong)}")
+
+
+def _origin(served: Served) -> str:
+    return Origin(served.name, served.port).line()
+
+
+def _check_folder(folder: Path, shown: Path, written: Origin | None, name: str) -> None:
+    """Refuse a folder that nothing can be written to, or that another tracker's files are in."""
+    problem = folder_problem(folder)
+    if problem:
+        raise UsageError(f"-x folder={shown}: {problem}")
+    if written is not None and written.name != name:
+        raise AlreadyExistsError(
+            f"{shown} was written for experiment tracker {written.name!r}",
+            hint="choose a name that differs in more than capitals and punctuation, or -x folder=FOLDER",
+        )
+
+
+def _port(written: Origin | None, taken: Collection[int]) -> int:
+    """Return the port that was written down before, or the first free one: of a tunnel, too, nobody else may have it."""
+    if written is not None:
+        return written.port
+    free = (port for port in PORTS if port not in taken and not is_taken("127.0.0.1", port))
+    return next(free, PORTS[0])
 
 
 def _yaml(data: Mapping[str, Any]) -> str:
@@ -117,7 +151,7 @@ def _served(name: str, provider: Provider, options: Mapping[str, str]) -> Served
     if not label:
         raise UsageError(f"tracker name {name!r} holds no letter or digit that {provider} takes")
     artifacts = options.get("artifacts", "")
-    if artifacts and "://" not in artifacts:
+    if artifacts and ("://" not in artifacts or artifacts.lower().startswith("file:")):
         raise UsageError(
             f"-x artifacts={artifacts}: a folder of this machine is not one of the container",
             hint="-x artifacts=s3://BUCKET/PATH, or leave it out for a volume",
@@ -132,7 +166,7 @@ def _served(name: str, provider: Provider, options: Mapping[str, str]) -> Served
     hosts = check_hosts(options.get("allowed_hosts", ""))
     return Served(
         name, secret_name(name), image_name(options.get("image"), f"mlflow-{label}"), artifacts, hosts,
-        port_number(options["port"]) if "port" in options else 5000, namespace, options.get("storage", "10Gi"),
+        port_number(options["port"]) if "port" in options else 0, namespace, options.get("storage", "10Gi"),
     )  # fmt: skip
 
 
@@ -183,7 +217,7 @@ def _auth_database(host: str) -> str:
 
 def _docker_next(served: Served, folder: Path) -> tuple[str, ...]:
     given = " ".join(f'{variable(key)}="$(mlx secret get {served.secret} {key} --reveal)"' for key in _KEYS)
-    return (f"{given} docker compose -f {shlex.quote(str(folder / 'compose.yaml'))} up -d --wait",)
+    return (f"{given} docker compose -f {shlex.quote(str(folder / _COMPOSE))} up -d --wait",)
 
 
 def _kubernetes_next(served: Served, folder: Path) -> tuple[str, ...]:
@@ -192,17 +226,29 @@ def _kubernetes_next(served: Served, folder: Path) -> tuple[str, ...]:
     values = f"for key in {' '.join(_KEYS)}; do printf '%s=%s\\n' \"$key\" {read}; done"
     create = f"kubectl create secret generic {kubernetes_secret(served)}{where} --from-env-file=/dev/stdin"
     quoted = shlex.quote(str(folder))
+    push = f" && docker push {served.image}" if _is_in_registry(served.image) else ""
     return (
-        f"docker build -t {served.image} {quoted} && docker push {served.image}",
+        f"docker build -t {served.image} {quoted}{push}",
         *((f"kubectl create namespace {served.namespace}",) if served.namespace else ()),
         f"{{ {values}; }} | {create}",
-        f"kubectl apply -f {shlex.quote(str(folder / 'mlflow.yaml'))}",
+        f"kubectl apply -f {shlex.quote(str(folder / _MANIFESTS))}",
         f"kubectl port-forward service/{served.label}{where} {served.port}:5000",
     )
 
 
-def _notes(served: Served, has_secret: bool) -> tuple[str, ...]:
+def _is_in_registry(image: str) -> bool:
+    return "/" in image
+
+
+def _notes(served: Served, provider: Provider, has_secret: bool) -> tuple[str, ...]:
     notes = []
+    if provider == "kubernetes":
+        if not _is_in_registry(served.image):
+            notes.append(
+                f"{served.image} is in no registry: give it to the cluster with `kind load docker-image {served.image}` "
+                f"or `minikube image load {served.image}`, or deploy with -x image=HOST/NAME:TAG"
+            )
+        notes.append("the port is forwarded for as long as that command runs: type it in another terminal")
     if has_secret:
         notes.append(f"secret {served.secret!r} was there already and is used as it is")
     if served.artifacts:

@@ -22,6 +22,7 @@ from ....stacks.trackers import open_tracker
 from ..connection import Connection, sqlite_uri
 from ..serving.state import holder
 from . import process
+from .disk import database_problem
 from .entry import ADMIN, FILE, ServerEntry, read_entry
 from .environment import AUTH_FILE, auth_file
 from .places import is_bucket, need_driver, need_store, shown_backend, with_driver
@@ -118,6 +119,10 @@ def start(store: ServerStore, name: str, waiting: Callable[[str], None]) -> None
         told = _told(entry)
         if not (folder / _AUTH_DATABASE).exists():  # the administrator is made anew
             told["password"] = _revealed({"password": f"<<{entry.secret}.password>>"})["password"]
+        database = Connection(name, "database", entry.backend, folder).database
+        problem = database_problem(database) if database is not None else None
+        if problem:
+            raise MlxError(f"the server of {name!r} did not start: {problem}")
         check_backend(name, entry.backend, store.project.state_dir)
         with claim_again(entry) as listener:
             waiting(f"starting the server of {name}")

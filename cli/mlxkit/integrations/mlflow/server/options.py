@@ -21,7 +21,7 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option("port", ("local", "docker"), "port to listen on"),
+    Option("port", _EVERY, "port to listen on; of kubernetes, the one to forward to it"),
     Option("host", ("local",), "address to listen on; loopback without it"),
     Option("allowed_hosts", _EVERY, "further host names that clients use, by comma"),
     Option("artifacts", _EVERY, "folder or URL (s3://, gs://, ...) that artifacts go to"),

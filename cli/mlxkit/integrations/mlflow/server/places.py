@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ _STORES = {
     "hdfs": ("pyarrow", "pyarrow"),
     "sftp": ("pysftp", "pysftp"),
 }
+_WITH_BUCKET = ("s3", "gs", "wasbs", "abfss", "sftp")
 _DRIVERS = ("psycopg2", "psycopg")
 
 
@@ -94,6 +96,12 @@ def check_bucket(url: str) -> None:
         raise UsageError(
             "-x artifacts: the address holds credentials",
             hint="leave them out: the store's library reads its own, from the environment or a role",
+        )
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise UsageError(f"-x artifacts={bare_address(url)!r}: there is a blank in it")
+    if scheme in _WITH_BUCKET and not urlsplit(url).netloc:
+        raise UsageError(
+            f"-x artifacts={url}: it names no bucket", hint=f"-x artifacts={scheme}://BUCKET/PATH"
         )
     if scheme != "file" and scheme not in _STORES:
         known = [*_STORES, "file"]

@@ -19,14 +19,15 @@ from ....stacks.listening import PortTakenError, listen
 from ..connection import Connection
 from ..probe import probe_database
 from .allowed import check_hosts
+from .disk import database_problem, folder_problem
 from .entry import ServerEntry
 from .environment import listens_beyond
 from .options import port_number, truth
-from .places import backend_uri, destination, need_driver, need_store
+from .places import backend_uri, destination, is_bucket, need_driver, need_store
 from .store import ServerStore
 from .tls import Tls, parse_tls
 
-_PORTS = range(5000, 5100)
+PORTS = range(5000, 5100)
 _LOOPBACK = "127.0.0.1"
 
 
@@ -63,7 +64,8 @@ def plan_local(store: ServerStore, name: str, options: Mapping[str, str]) -> Pla
     hosts = check_hosts(options.get("allowed_hosts", ""))
     tls = parse_tls(options.get("tls"), folder)
     is_open = listens_beyond(host)
-    if is_open and tls is None and not truth("insecure", options.get("insecure", "false")):
+    is_insecure = truth("insecure", options.get("insecure", "false"))
+    if is_open and tls is None and not is_insecure:
         raise UsageError(
             f"-x host={host}: passwords would go over the network where anybody can read them",
             hint="add -x tls=self-signed, or -x insecure=true if you are sure",
@@ -75,6 +77,7 @@ def plan_local(store: ServerStore, name: str, options: Mapping[str, str]) -> Pla
     )
     need_driver(backend)
     need_store(artifacts)
+    _check_disk(Connection(name, "database", backend, store.project.state_dir).database, artifacts)
     check_backend(name, backend, store.project.state_dir)
     secret = secret_name(name)
     entry = ServerEntry(
@@ -92,7 +95,7 @@ def plan_local(store: ServerStore, name: str, options: Mapping[str, str]) -> Pla
 @contextmanager
 def held(store: ServerStore, plan: Plan) -> Iterator[Plan]:
     """Choose the port of a plan and listen on it from now on, so that no other program can do so in between."""
-    with _claim(store, plan.entry.host, plan.entry.port) as listener:
+    with _claim(store.ports(), plan.entry.host, plan.entry.port) as listener:
         entry = replace(plan.entry, port=int(listener.getsockname()[1]))
         yield replace(plan, entry=entry, listener=listener)
 
@@ -102,6 +105,15 @@ def claimed(store: ServerStore, name: str, options: Mapping[str, str]) -> Iterat
     """Plan a server and hold its port."""
     with held(store, plan_local(store, name, options)) as plan:
         yield plan
+
+
+def _check_disk(database: Path | None, artifacts: str) -> None:
+    problem = database_problem(database) if database is not None else None
+    if problem:
+        raise UsageError(f"-x backend=: {problem}", hint="-x backend=sqlite:///PATH, or leave it out")
+    problem = None if is_bucket(artifacts) else folder_problem(Path(artifacts))
+    if problem:
+        raise UsageError(f"-x artifacts=: {problem}", hint="-x artifacts=FOLDER, or leave it out")
 
 
 def need_auth() -> None:
@@ -136,10 +148,11 @@ def claim_again(entry: ServerEntry) -> socket.socket:
         ) from None
 
 
-def _claim(store: ServerStore, host: str, asked: int) -> socket.socket:
+def _claim(taken: set[int], host: str, asked: int) -> socket.socket:
     """Listen on the port that was asked for, or on the first free one from 5000 on that no server of ours has."""
-    taken = store.ports()
-    for port in (asked,) if asked else (*(port for port in _PORTS if port not in taken), 0):
+    for port in (asked,) if asked else (*PORTS, 0):
+        if port and port != asked and port in taken:
+            continue
         try:
             return listen(host, port)
         except PortTakenError:

@@ -44,7 +44,9 @@ class MlflowServers:
         if provider != "local":
             from .files import serve_by_files
 
-            return serve_by_files(name, provider, given, dry_run=dry_run, confirm=confirm)
+            return serve_by_files(
+                name, provider, given, dry_run=dry_run, confirm=confirm, taken=self._store.ports(besides=name)
+            )
         if sys.platform == "win32":
             raise MlxError("a server is not run on Windows by mlx", hint="use WSL, or --provider docker")
         plan = plan_local(self._store, name, given)

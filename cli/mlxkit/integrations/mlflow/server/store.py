@@ -7,12 +7,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ....config.files import make_private_dir
 from ....config.locks import LockTimeoutError, file_lock
 from ....config.names import name_problem
 from ....config.paths import Project, ensure_state_dir
 from ....errors import ConfigError, InUseError, MlxError
+from ....stacks.addresses import is_loopback
+from ....stacks.components import ComponentService
 from .entry import FILE, read_entry
 
 UNFINISHED = "deploying.json"
@@ -43,9 +46,19 @@ class ServerStore:
         """Say whether a server is being deployed, or its deployment was interrupted."""
         return os.path.lexists(self.root / name / UNFINISHED)
 
-    def ports(self) -> set[int]:
-        """Return the ports of all servers, of those that do not run too."""
+    def ports(self, *, besides: str = "") -> set[int]:
+        """Return the ports of this machine that servers and trackers have, of those that do not run too.
+
+        A tracker that is reached through a tunnel would send its password to whatever else listens there; `besides`
+        names one that does not count.
+        """
         found = set()
+        for tracker in ComponentService(self.project).list("experiment_tracker"):
+            address = tracker.attributes.get("tracking_uri") or ""
+            with suppress(ValueError):
+                split = urlsplit(address)
+                if tracker.name != besides and split.port and is_loopback(split.hostname or ""):
+                    found.add(split.port)
         for name in self.names():
             with suppress(ConfigError, FileNotFoundError):
                 found.add(read_entry(self.root / name).port)
