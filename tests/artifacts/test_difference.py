@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from mlxkit.artifacts.difference import MOST, Comparison, compare
 from mlxkit.artifacts.io import save
+from mlxkit.artifacts.opening import of_value
+from mlxkit.artifacts.preview import preview_of
 from mlxkit.artifacts.store import ArtifactStore
 from mlxkit.errors import NotFoundError, UsageError
+from mlxkit.secrets.masking import register
 
 
 def diff(before: Any, after: Any, store: ArtifactStore, **options: Any) -> Comparison:
@@ -206,7 +210,7 @@ def test_lists_dates_and_categories_in_tables(store: ArtifactStore) -> None:
     dates = [frame(d=pd.to_datetime(["2024-01-01", day])) for day in ("2024-01-02", "2024-01-03")]
     assert told(diff(*dates, store))[0][:2] == ("d[1]", "changed")
     kinds = [frame(k=pd.Categorical(["x", last])) for last in ("y", "z")]
-    assert [change.where for change in diff(*kinds, store).changes] == ["k[1]"]
+    assert [change.where for change in diff(*kinds, store).changes] == ["categories of k", "k[1]"]
 
 
 def test_tables_of_different_libraries_are_compared_by_value(store: ArtifactStore) -> None:
@@ -225,3 +229,180 @@ def test_parts_of_containers_are_compared(store: ArtifactStore) -> None:
     hidden = diff({"w": np.zeros(4), "o": Opaque(1)}, {"w": np.zeros(4), "o": Opaque(2)}, store)
     assert (hidden.is_equal, hidden.changes) == (None, ())
     assert "--unpickle" in hidden.note
+
+
+UNEQUAL_TABLES: dict[str, Any] = {
+    "where a range begins": lambda pd: (
+        [pd.DataFrame({"a": [1, 2, 3]}, index=pd.RangeIndex(start, start + 3)) for start in (0, 5)],
+        ["index"],
+    ),
+    "a range's steps": lambda pd: (
+        [pd.DataFrame({"a": [1, 2]}, index=pd.RangeIndex(0, 2 * step, step)) for step in (1, 2)],
+        ["index"],
+    ),
+    "a range against numbers": lambda pd: (
+        [pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [1, 2]}, index=pd.Index([0, 1]))],
+        ["column index"],
+    ),
+    "categories": lambda pd: (
+        [
+            pd.DataFrame({"a": pd.Categorical(["x"], categories=kinds)})
+            for kinds in (["x", "y"], ["y", "x", "unused"])
+        ],
+        ["categories of a"],
+    ),
+    "order of categories": lambda pd: (
+        [pd.DataFrame({"a": pd.Categorical(["x"], ["x", "y"], ordered=is_so)}) for is_so in (True, False)],
+        ["type of a"],
+    ),
+    "name of the columns": lambda pd: (
+        [pd.DataFrame({"a": [1]}).rename_axis(columns=name) for name in "nm"],
+        ["names of the columns"],
+    ),
+    "whether the columns have a name": lambda pd: (
+        [pd.DataFrame({"a": [1]}).rename_axis(columns=name) for name in ("n", None)],
+        ["names of the columns"],
+    ),
+    "name of the index": lambda pd: (
+        [pd.DataFrame({"a": [1]}, index=pd.RangeIndex(1, name=name)) for name in "nm"],
+        ["names of the index"],
+    ),
+    "name of a series": lambda pd: ([pd.Series([1], name=name) for name in "nm"], ["name"]),
+    "type of a series' name": lambda pd: ([pd.Series([1], name=name) for name in (1, "1")], ["name"]),
+    "kinds of labels": lambda pd: (
+        [pd.DataFrame([[1, 2]], columns=pd.Index([one, "b"], dtype=object)) for one in (1, "1")],
+        ["kinds of labels"],
+    ),
+    "what is missing": lambda pd: (
+        [pd.DataFrame({"a": pd.array([1.5, None], kind)}) for kind in ("Float64", "float64")],
+        ["type of a"],
+    ),
+    "nullable integers": lambda pd: (
+        [pd.DataFrame({"a": pd.array([1, 2], kind)}) for kind in ("Int64", "int64")], ["type of a"]),
+    "frequency": lambda pd: (
+        [
+            pd.DataFrame({"a": [1, 2, 3]}, index=pd.DatetimeIndex(dates, freq=freq))
+            for dates in [pd.date_range("2024-01-01", periods=3)]
+            for freq in ("D", None)
+        ],
+        ["frequency"],
+    ),
+    "zeros": lambda pd: ([pd.DataFrame({"a": [1.0, zero]}) for zero in (0.0, -0.0)], ["a[1]"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNEQUAL_TABLES)
+def test_tables_with_equal_cells_that_are_not_equal(store: ArtifactStore, name: str) -> None:
+    pd = pytest.importorskip("pandas")
+    (before, after), where = UNEQUAL_TABLES[name](pd)
+    found = diff(before, after, store)
+    assert found.is_equal is False
+    assert [change.where for change in found.changes][: len(where)] == where
+    assert diff(before, before, store).is_equal is True
+    in_dict = diff({"t": before, "n": 1}, {"t": after, "n": 1}, store)
+    assert [change.where for change in in_dict.changes] == ["t"]
+    assert where[0] in told(in_dict)[0][3]
+
+
+def test_attributes_of_frames_are_compared_by_path(store: ArtifactStore) -> None:
+    pytest.importorskip("pandas")
+    before, after = frame(a=[1]), frame(a=[1])
+    before.attrs, after.attrs = {"source": {"year": 2023}}, {"source": {"year": 2024}}
+    assert told(diff(before, after, store)) == [("attrs.source.year", "changed", 2023, 2024)]
+
+
+def test_metadata_and_fields_of_arrow_tables(store: ArtifactStore) -> None:
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"a": [1]})
+    found = diff(table.replace_schema_metadata({"k": "1"}), table.replace_schema_metadata({"k": "2"}), store)
+    assert told(found) == [("metadata.k", "changed", "1", "2")]
+    strict = table.cast(pa.schema([pa.field("a", pa.int64(), nullable=False)]))
+    found = diff(table, strict, store)
+    assert (found.is_equal, found.changes) == (False, ())
+    assert "stored differently" in found.note
+
+
+def test_tables_of_the_same_values_in_other_pieces_are_equal(store: ArtifactStore) -> None:
+    pa = pytest.importorskip("pyarrow")
+    whole = pa.table({"a": [1, 2, 3], "b": ["x", None, "z"]})
+    pieces = pa.concat_tables([whole.slice(0, 1), whole.slice(1)])
+    assert diff(whole, pieces, store).is_equal is True
+
+
+def test_the_same_table_of_another_library_is_not_equal(store: ArtifactStore) -> None:
+    pl = pytest.importorskip("polars")
+    found = diff(pl.DataFrame({"a": [1, 2]}), frame(a=[1, 2]), store)
+    assert found.is_equal is False
+    assert [change.where for change in found.changes] == ["type"]
+    series = diff(pl.Series("a", [1, 2]), pl.DataFrame({"a": [1, 2]}), store)
+    assert series.is_equal is False
+
+
+def test_zeros_of_arrays_have_a_sign(store: ArtifactStore) -> None:
+    np = pytest.importorskip("numpy")
+    found = diff(np.array([0.0, 1.0]), np.array([-0.0, 1.0]), store)
+    assert (found.is_equal, found.facts["differing"]) == (False, 1)
+    assert diff(np.array([0j]), np.array([complex(0.0, -0.0)]), store).is_equal is False
+    assert diff(0.0, -0.0, store).is_equal is False
+
+
+def test_values_that_python_calls_equal_and_are_not_the_same(store: ArtifactStore) -> None:
+    from datetime import datetime, timedelta, timezone
+    from decimal import Decimal
+
+    noon = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
+    pairs: list[tuple[Any, Any]] = [
+        ({1: "a"}, {True: "a"}), ({1}, {True}), ({1}, {1.0}), (Decimal("1.0"), Decimal("1.00")),
+        (noon, noon.astimezone(timezone(timedelta(hours=1)))), ({1: 2}, {"1": 2}),
+    ]  # fmt: skip
+    for before, after in pairs:
+        found = diff(before, after, store)
+        assert found.is_equal is False, (before, after)
+        assert found.changes
+
+
+def test_types_are_told_where_they_differ(store: ArtifactStore) -> None:
+    found = diff({"a": 1, "b": [1, 2], "c": None}, {"a": True, "b": (1, 2), "c": 2}, store)
+    assert [(change.where, change.types) for change in found.changes] == [
+        ("a", ("int", "bool")), ("b", ("list", "tuple")), ("c", ()),
+    ]  # fmt: skip
+
+
+def test_a_key_that_reads_like_a_path_is_quoted(store: ArtifactStore) -> None:
+    before = {"a.b": 1, "a": {"b": 1}, 'q"': 1, "": 1, 3: 1}
+    after = {"a.b": 2, "a": {"b": 2}, 'q"': 2, "": 2, 3: 2}
+    assert [change.where for change in diff(before, after, store).changes] == [
+        '"a.b"', "a.b", '"q\\""', '""', "[3]",
+    ]  # fmt: skip
+    assert told(diff({"x": {"y z": 1}}, {"x": {}}, store))[0][0] == 'x."y z"'
+
+
+@dataclass
+class Inner:
+    x: int
+
+
+class Holder:
+    @dataclass
+    class Inner:
+        x: int
+
+
+def test_classes_of_one_name_are_told_apart(store: ArtifactStore) -> None:
+    found = diff([Inner(1)], [Holder.Inner(1)], store)
+    assert found.is_equal is False
+    assert found.changes[0].types[0] != found.changes[0].types[1]
+
+
+def test_secrets_are_masked_before_a_text_is_cut(store: ArtifactStore) -> None:
+    secret = "s3cr3t-of-the-values"
+    register(secret)
+    for at in (0, 180, 190, 199, 5000):
+        text = "x" * at + secret + "y" * 100_000
+        found = diff({"a": text, "b": [text]}, {"a": 1, "b": 2}, store)
+        lines = diff(text, text + "z", store)
+        said = json.dumps([found.to_dict(), lines.to_dict()])
+        assert secret[:6] not in said
+        assert len(said) < 5000
+        seen = preview_of(of_value(text), width=at + 10 if at < 1000 else 80)
+        assert secret[:6] not in json.dumps(seen.to_dict())

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..records import Record
-from .neutral import Instance, Part, to_json
 from .opening import CLOSED, Opened, of_value, open_safely
 from .records import ArtifactRecord
+from .shortening import LONGEST, short
 from .store import ArtifactStore
 
+UNEXPLAINED = "nothing was found that differs, but they are stored differently and cannot be said to be equal"
 MOST = 50  # changes that are named; the others are counted
 
 
 @dataclass(frozen=True)
 class Change(Record):
-    """One difference: where it is, what it is (`changed`, `added`, `removed`), and both values, the left one before."""
+    """One difference: where it is, what it is (`changed`, `added`, `removed`), and both values, the left one before.
+
+    `types` are those of both values where they differ.
+    """
 
     where: str
     what: str
     before: Any = None
     after: Any = None
+    types: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,12 @@ def compare(
         return Comparison("same", True, note="the same content, byte by byte")
     left = open_safely(before, store, unpickle=unpickle)
     right = open_safely(after, other or store, unpickle=unpickle)
-    return compare_opened(left, right, key=key)
+    found = compare_opened(left, right, key=key)
+    if found.is_equal is not None and not found.changes and before.type != after.type:
+        note = "" if found.note == UNEXPLAINED else found.note
+        change = Change("type", "changed", before.type, after.type)
+        return replace(found, is_equal=False, changes=(change,), note=note)
+    return found
 
 
 def compare_opened(before: Opened, after: Opened, *, key: str | None = None) -> Comparison:
@@ -98,7 +108,10 @@ def _texts(before: str, after: str) -> Comparison:
         "removed": sum(line.startswith("-") for line in body),
     }
     note = "" if found or before == after else "only line ends differ"
-    return Comparison("text", before == after, facts, lines=tuple(found), note=note)
+    lines = tuple(short(line) for line in found)
+    if lines != tuple(found):
+        note = f"lines are cut at {LONGEST} characters"
+    return Comparison("text", before == after, facts, lines=lines, note=note)
 
 
 def _bytes(before: bytes, after: bytes) -> Comparison:
@@ -114,9 +127,11 @@ def _bytes(before: bytes, after: bytes) -> Comparison:
 
 
 def _values(before: Any, after: Any) -> Comparison:
+    from .difference_values import walk
+
     changes: list[Change] = []
     total, unknown = 0, False
-    for change in _walk(before, after, ""):
+    for change in walk(before, after, ""):
         if change is None:
             unknown = True
             continue
@@ -128,80 +143,6 @@ def _values(before: Any, after: Any) -> Comparison:
         note = "; ".join(text for text in (note, f"some parts are pickled: {CLOSED}") if text)
     is_equal = False if total else (None if unknown else True)
     return Comparison("values", is_equal, {"differences": total}, tuple(changes), note=note)
-
-
-def _walk(before: Any, after: Any, path: str) -> Iterator[Change | None]:
-    """Yield every difference below a path, and None for two parts that nobody can compare without opening them."""
-    if isinstance(before, Instance) and isinstance(after, Instance) and before.name == after.name:
-        if before.name in ("set", "frozenset"):
-            yield from _sets(before.value, after.value, path)
-        else:
-            yield from _walk(before.value, after.value, path)
-    elif isinstance(before, Part) and isinstance(after, Part):
-        yield from _parts(before, after, path)
-    elif isinstance(before, dict) and isinstance(after, dict):
-        for name in before:
-            here = f"{path}.{name}" if path else str(name)
-            if name in after:
-                yield from _walk(before[name], after[name], here)
-            else:
-                yield Change(here, "removed", before=_shown(before[name]))
-        for name in after:
-            if name not in before:
-                yield Change(f"{path}.{name}" if path else str(name), "added", after=_shown(after[name]))
-    elif isinstance(before, (list, tuple)) and type(before) is type(after):
-        for index, (left, right) in enumerate(zip(before, after, strict=False)):
-            yield from _walk(left, right, f"{path}[{index}]")
-        for index in range(len(after), len(before)):
-            yield Change(f"{path}[{index}]", "removed", before=_shown(before[index]))
-        for index in range(len(before), len(after)):
-            yield Change(f"{path}[{index}]", "added", after=_shown(after[index]))
-    elif not _same(before, after):
-        yield Change(path, "changed", _shown(before), _shown(after))
-
-
-def _parts(before: Part, after: Part, path: str) -> Iterator[Change | None]:
-    if before.key == after.key and not before.key.startswith("array"):
-        return
-    left, right = before.read(), after.read()
-    if "closed" in (left.kind, right.kind):
-        yield None if before.format == after.format else Change(path, "changed", before.format, after.format)
-        return
-    found = compare_opened(left, right)
-    if not found.is_equal:
-        yield Change(path, "changed", f"<{before.format}>", f"<{after.format}> {_told(found)}")
-
-
-def _told(found: Comparison) -> str:
-    return ", ".join(
-        f"{name} {value}" for name, value in found.facts.items() if not isinstance(value, (dict, list))
-    )
-
-
-def _sets(before: Any, after: Any, path: str) -> Iterator[Change]:
-    left, right = (list(map(to_json, side)) for side in (before, after))
-    yield from (Change(f"{path}{{}}", "removed", before=item) for item in left if item not in right)
-    yield from (Change(f"{path}{{}}", "added", after=item) for item in right if item not in left)
-
-
-def _same(before: Any, after: Any) -> bool:
-    if type(before) is not type(after):
-        return False
-    if isinstance(before, float):
-        return before == after or (before != before and after != after)
-    try:
-        return bool(before == after)
-    except (TypeError, ValueError):
-        return False
-
-
-def _shown(value: Any) -> Any:
-    """Return a value as JSON, or as much of its text as a line has."""
-    found = to_json(value)
-    if isinstance(found, (dict, list)) or (isinstance(found, str) and len(found) > 200):
-        text = found if isinstance(found, str) else str(found)
-        return text if len(text) <= 200 else f"{text[:197]}..."
-    return found
 
 
 def _objects(before: Any, after: Any) -> Comparison:
@@ -220,4 +161,4 @@ def _objects(before: Any, after: Any) -> Comparison:
 
 
 def _param(value: Any) -> Any:
-    return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)[:500]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else short(repr(value), 500)

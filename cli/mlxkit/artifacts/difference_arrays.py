@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from .difference import Change, Comparison
+from .shortening import short
 
 _BLOCK = 1 << 20
 _NAMED = 5
 
 
 def compare_arrays(before: Any, after: Any) -> Comparison:
-    """Return differences in shape, dtype and elements; two values that are not numbers count as equal."""
+    """Return differences in shape, dtype and elements: nan equals nan, 0.0 is not -0.0, the order in memory is nothing."""
     changes = []
     if before.shape != after.shape:
         changes.append(Change("shape", "changed", list(before.shape), list(after.shape)))
@@ -29,7 +30,8 @@ def compare_arrays(before: Any, after: Any) -> Comparison:
             and before.dtype == after.dtype
             and before.tobytes() == after.tobytes()
         )
-        return Comparison("array", same, facts, tuple(changes))
+        note = "" if same or changes else "elements differ"
+        return Comparison("array", same, facts, tuple(changes), note=note)
     try:
         facts |= _elements(before, after, changes)
     except (TypeError, ValueError):  # texts against numbers
@@ -50,6 +52,7 @@ def _elements(before: Any, after: Any, changes: list[Change]) -> dict[str, Any]:
             raise TypeError("not comparable")
         if before.dtype.kind in "fcmM" and after.dtype.kind == before.dtype.kind:
             unlike &= ~((a != a) & (b != b))
+            unlike |= _other_zero(a, b)
         places = np.flatnonzero(unlike)
         count += places.size
         if are_numbers and places.size:
@@ -66,6 +69,15 @@ def _elements(before: Any, after: Any, changes: list[Change]) -> dict[str, Any]:
     return {**facts, "max_abs_difference": greatest} if are_numbers else facts
 
 
+def _other_zero(before: Any, after: Any) -> Any:
+    """Return which elements are equal but for the sign of a zero."""
+    if before.dtype.kind == "c":
+        return _other_zero(before.real, after.real) | _other_zero(before.imag, after.imag)
+    if before.dtype.kind != "f":
+        return np.zeros(before.shape, dtype=bool)
+    return (before == after) & (np.signbit(before) != np.signbit(after))
+
+
 def _plain(value: Any) -> Any:
     found = value.item() if hasattr(value, "item") else value
-    return found if isinstance(found, (bool, int, float, str)) else str(found)
+    return found if isinstance(found, (bool, int, float)) else short(str(found))

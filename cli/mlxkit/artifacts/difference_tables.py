@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import NotFoundError, UsageError, did_you_mean
-from .difference import Change, Comparison
+from .difference import UNEXPLAINED, Change, Comparison
+from .difference_schemas import only_written_differently, schema_changes
 from .opening import Opened
+from .shortening import short
 
 _NAMED = 20
 
@@ -33,6 +36,7 @@ def compare_tables(before: Opened, after: Opened, key: str | None = None) -> Com
         changes.append(
             Change("order of columns", "changed", shared, [name for name in right if name in left])
         )
+    changes += schema_changes(before, after)
     rows = [before.value.num_rows, after.value.num_rows]
     facts: dict[str, Any] = {"rows": rows, "columns": [len(left), len(right)]}
     if rows[0] != rows[1]:
@@ -62,13 +66,16 @@ def compare_tables(before: Opened, after: Opened, key: str | None = None) -> Com
             told = {"differing": total, "before": _figures(left[name]), "after": _figures(right[name])}
             figures[name] = told
             for place in pc.indices_nonzero(unlike).slice(0, max(_NAMED - len(named), 0)).to_pylist():
-                where = f"{name}[{labels[place] if key is None else f'{key}={labels[place]}'}]"
+                where = short(f"{name}[{labels[place] if key is None else f'{key}={labels[place]}'}]")
                 named.append(Change(where, "changed", _plain(left[name][place]), _plain(right[name][place])))
     facts["differing_cells"] = cells
     if figures:
         facts["by_column"] = figures
     note = f"{cells - len(named)} more cells" if cells > len(named) else ""
-    return Comparison("table", not changes and not cells, facts, (*changes, *named), note=note)
+    is_equal = not changes and not cells
+    if is_equal and not only_written_differently(before, after):
+        return Comparison("table", False, facts, note=UNEXPLAINED)
+    return Comparison("table", is_equal, facts, (*changes, *named), note=note)
 
 
 def _columns(opened: Opened) -> dict[str, Any]:
@@ -102,9 +109,10 @@ def _matched(left: dict[str, Any], right: dict[str, Any], key: str) -> tuple[Any
         lone = [value for value in here if value not in there]
         changes += [
             Change(
-                f"row {key}={value}",
+                short(f"row {key}={value}"),
                 what,
-                **{"before" if what == "removed" else "after": f"row {here[value]}"},
+                before=f"row {here[value]}" if what == "removed" else None,
+                after=f"row {here[value]}" if what == "added" else None,
             )
             for value in lone[:_NAMED]
         ]
@@ -118,7 +126,7 @@ def _matched(left: dict[str, Any], right: dict[str, Any], key: str) -> tuple[Any
 
 
 def _unlike(before: Any, after: Any) -> Any:
-    """Return which rows differ, or None for types that cannot be compared; nothing equals nothing, nan equals nan."""
+    """Return which rows differ, or None for types that cannot be compared; nothing equals nothing, nan equals nan, 0.0 not -0.0."""
     if isinstance(before.type, pa.DictionaryType):
         before = before.cast(before.type.value_type)
     if isinstance(after.type, pa.DictionaryType):
@@ -132,15 +140,22 @@ def _unlike(before: Any, after: Any) -> Any:
         unlike = pc.not_equal(before, after)
     except pa.ArrowNotImplementedError:  # lists and structs
         pairs = zip(before.to_pylist(), after.to_pylist(), strict=True)
-        return pa.chunked_array([pa.array([left != right for left, right in pairs], type=pa.bool_())])
+        # By what they are written as: nan equals nan inside of them, too, and 0.0 is not -0.0.
+        return pa.chunked_array([pa.array([repr(one) != repr(two) for one, two in pairs], type=pa.bool_())])
     if pa.types.is_floating(after.type):
         both = pc.and_(pc.is_nan(before), pc.is_nan(after))
-        unlike = pc.and_(unlike, pc.invert(both))
+        unlike = pc.or_(pc.and_(unlike, pc.invert(both)), _other_zero(before, after))
     return (
         pc.fill_null(unlike, False)
         if before.null_count == after.null_count == 0
         else pc.or_(pc.fill_null(unlike, False), pc.xor(pc.is_null(before), pc.is_null(after)))
     )
+
+
+def _other_zero(before: Any, after: Any) -> Any:
+    """Return which rows are zero with another sign."""
+    left, right = before.to_numpy(), after.to_numpy()
+    return pa.chunked_array([pa.array((left == right) & (np.signbit(left) != np.signbit(right)))])
 
 
 def _figures(column: Any) -> dict[str, Any]:
@@ -159,4 +174,4 @@ def _figures(column: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     found = value.as_py()
-    return found if found is None or isinstance(found, (bool, int, float, str)) else str(found)
+    return found if found is None or isinstance(found, (bool, int, float)) else short(str(found))

@@ -16,10 +16,11 @@ _SETS = ("set", "frozenset")
 
 @dataclass(frozen=True)
 class Instance:
-    """An object of some class: the class's name and what it was made of."""
+    """An object of some class: the class's name, what it was made of, and where the class is from."""
 
     name: str
     value: Any
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,14 @@ def decode(content: bytes | str, leaf: Callable[[dict[str, Any]], Any] | None = 
         if tag == "dict":
             return {_key(key): value for key, value in item["v"]}
         if tag in _SETS:
-            return Instance(tag, item["v"])
+            return Instance(tag, item["v"], tag)
         if tag in _PLAIN:
             return _PLAIN[tag](item["v"])
         if tag in objects.READERS:
             return objects.READERS[tag](item)
-        name = re.split(r"[:.]", str(item.get("c", tag)))[-1]
-        return Instance(name, item["n"] if "n" in item else item.get("v"))
+        origin = str(item.get("c", tag)).removeprefix("__main__/")
+        name = re.split(r"[:.]", origin)[-1]
+        return Instance(name, item["n"] if "n" in item else item.get("v"), origin)
 
     return json.loads(content, object_hook=rebuild)
 

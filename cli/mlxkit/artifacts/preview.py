@@ -12,6 +12,7 @@ from .neutral import Instance, Part, to_json
 from .opening import CLOSED, Opened, open_safely
 from .preview_pictures import Pixels, kind_of_picture, picture_of
 from .records import ArtifactRecord
+from .shortening import short
 from .store import ArtifactStore
 
 LINES, WIDTH = 12, 80
@@ -87,7 +88,7 @@ def _array(array: Any, rows: int, width: int, pixels: bool) -> Preview:
 def _text(text: str, rows: int, width: int) -> Preview:
     total = text.count("\n") + (not text.endswith("\n") if text else 0)
     head = text[: rows * 4096].split("\n")
-    shown = tuple(cut(line.rstrip("\r"), width) for line in head[: min(rows, total)])
+    shown = tuple(short(line.rstrip("\r"), width) for line in head[: min(rows, total)])
     more = f"{total - len(shown)} more lines" if total > len(shown) else ""
     return Preview("text", {"lines": total, "characters": len(text)}, shown, more)
 
@@ -116,7 +117,7 @@ def _value(value: Any, rows: int, width: int) -> Preview:
     lines = text.split("\n")
     shown = lines[:rows]
     return Preview(
-        "value", facts, tuple(cut(line, width) for line in shown), "more below" if len(lines) > rows else ""
+        "value", facts, tuple(short(line, width) for line in shown), "more below" if len(lines) > rows else ""
     )
 
 
@@ -150,9 +151,4 @@ def _object(value: Any, rows: int, width: int, pixels: bool) -> Preview:
             pixels=seen,
         )
     lines = repr(value).split("\n")[:rows]
-    return Preview("object", {"class": kind}, tuple(cut(line, width) for line in lines))
-
-
-def cut(text: str, width: int) -> str:
-    """Return a line that is no wider than told."""
-    return text if len(text) <= width else f"{text[: width - 3]}..."
+    return Preview("object", {"class": kind}, tuple(short(line, width) for line in lines))

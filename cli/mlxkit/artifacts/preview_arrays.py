@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .shortening import short
+
 _SAMPLE = 2_000_000  # values that figures are made of; a larger array is sampled evenly
 _CORNER = 6
 
@@ -23,7 +25,7 @@ def array_lines(array: Any, rows: int, width: int) -> tuple[dict[str, Any], tupl
     lines = text.split("\n")[:rows]
     if any(size > kept for size, kept in zip(array.shape, corner.shape, strict=True)):
         lines.append("...")
-    return facts, tuple(line if len(line) <= width else f"{line[: width - 3]}..." for line in lines)
+    return facts, tuple(short(line, width) for line in lines)
 
 
 def _figures(array: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .opening import Opened
+from .shortening import short
 
 _CELL = 24
 
@@ -30,7 +31,7 @@ def table_lines(opened: Opened, rows: int, width: int) -> tuple[dict[str, Any], 
             kinds.get(names[position], ""),
             *map(_cell, head.column(position).to_pylist()),
         ]
-        cells = [_cut(cell, _CELL) for cell in cells]
+        cells = [short(cell, _CELL) for cell in cells]
         broad = max(map(len, cells))
         if used + broad + 2 > width - 4 and blocks:
             blocks.append(["...", *[""] * (len(cells) - 1)])
@@ -54,9 +55,5 @@ def _cell(value: Any) -> str:
         return "null"
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = str(value)
-    return "".join(char if char.isprintable() else " " for char in text[: _CELL * 2])
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 3]}..."
+    text = short(str(value), _CELL * 2)
+    return "".join(char if char.isprintable() else " " for char in text)

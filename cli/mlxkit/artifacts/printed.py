@@ -57,7 +57,7 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(_is_plain, value))
     if isinstance(value, Instance):
-        return value.name in _SETS and all(map(_is_plain, value.value))
+        return value.origin in _SETS and all(map(_is_plain, value.value))
     if isinstance(value, Part):
         _refuse_closed(value.read())
     return True
@@ -75,7 +75,7 @@ def _shown(value: Any) -> Any:
         return _Verbatim(repr(part.value))
     if isinstance(value, Instance):
         made = value.value
-        if value.name in _SETS:
+        if value.origin in _SETS:
             inner = ", ".join(repr(_shown(item)) for item in made)
             braces = f"{{{inner}}}" if made else ""
             return _Verbatim(braces if made and value.name == "set" else f"{value.name}({braces})")

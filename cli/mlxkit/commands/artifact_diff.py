@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..artifacts.difference import Comparison
     from ..runs.records import ArtifactListing
 
+_WIDEST = 1000
 _COLOURS = {"-": "31", "+": "32", "@": "36"}
 
 
@@ -68,6 +69,10 @@ def add_difference(app: typer.Typer) -> None:
         output: Output = Format.table,
     ) -> None:
         """Show what two artifacts differ in; exit status 0 says that they are equal, 1 that they are not.
+
+        Equal is what is the same value of the same type, though it may be written differently: the order of a
+        dictionary's keys, the order of an array in memory, the pieces of a table. Not-a-number equals itself; 0.0
+        and -0.0 are not equal. Where nothing is found that differs and that is not certain, they are not called equal.
 
         Examples:
 
@@ -121,11 +126,13 @@ def _sides(before: str, after: str | None, runs: list[str]) -> list[tuple[str, s
 
 
 def _print(difference: ArtifactDifference) -> None:
+    from ..artifacts.shortening import short
+
     found = difference.difference
     is_coloured = terminal.has_colour(sys.stdout)
     lines = [_side("---", difference.before), _side("+++", difference.after)]
     if found.kind == "same" or (found.is_equal and not found.changes):
-        lines.append(found.note or "no difference, though they are stored differently")
+        lines.append(found.note or "equal, though they are written differently")
     else:
         named = {"by_column", *(change.where for change in found.changes)}
         told = {name: value for name, value in found.facts.items() if name not in named}
@@ -138,7 +145,7 @@ def _print(difference: ArtifactDifference) -> None:
         lines += found.lines
         if found.note:
             lines.append(f"({found.note})")
-    for line in map(harmless, lines):
+    for line in (short(harmless(line), _WIDEST) for line in lines):
         code = _COLOURS.get(line[:1], "") if is_coloured else ""
         terminal.out(f"\x1b[{code}m{line}\x1b[0m" if code else line)
 
@@ -152,7 +159,10 @@ def _change(change: Any) -> str:
         return f"+ {change.where}: {_fact(change.after)}"
     if change.what == "removed":
         return f"- {change.where}: {_fact(change.before)}"
-    return f"  {change.where or 'value'}: {_value(change.before)} -> {_value(change.after)}"
+    before, after = _value(change.before), _value(change.after)
+    if change.types:
+        before, after = f"{before} ({change.types[0]})", f"{after} ({change.types[1]})"
+    return f"  {change.where or 'value'}: {before} -> {after}"
 
 
 def _value(value: Any) -> str:
