@@ -244,3 +244,31 @@ def train_register_deploy_pipeline():
 # Run the pipeline
 train_register_deploy_pipeline()
 """
+
+# What the document says of local MLflow, and a file that it can be said of.
+SHELL_UI = """
+mlflow ui --backend-store-uri <TRACKING_URL>
+"""
+
+LOGGED = """
+import mlflow
+from zenml import pipeline, step
+
+@step(experiment_tracker="mlflow_tracker")
+def logs():
+    mlflow.log_metric("seen", 1)
+
+@pipeline
+def logged():
+    logs()
+
+logged()
+"""
+
+LOGGED_WHERE = """
+from zenml.client import Client
+from zenml.integrations.mlflow.mlflow_utils import get_tracking_uri
+
+print(get_tracking_uri())
+print(Client().get_pipeline("logged").last_run.get_step("logs").run_metadata["experiment_tracker_url"].value)
+"""

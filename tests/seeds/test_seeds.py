@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+
+from tests.fixtures.mlflow_server import stop_group
 
 from . import samples
 
@@ -133,3 +139,35 @@ def test_the_documents_commands_work_as_pasted(
         )
     )
     assert "hunter22" not in done.stdout + done.stderr + listed
+
+
+def answer(request: str, process: subprocess.Popen[Any]) -> Any:
+    """Ask a program that is still starting until it answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            return json.load(opener.open(request, timeout=5))
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"no answer: exit status {process.poll()}")
+
+
+def test_the_url_of_a_step_is_answered_by_mlflow_ui_on_the_tracking_url(stack: Path, tmp_path: Path) -> None:
+    run_sample(samples.LOGGED)
+    tracking_url, url = run_sample(samples.LOGGED_WHERE).split()
+    address, run_id = url.partition("/#/")[0], url.rpartition("/")[2]
+    command = samples.SHELL_UI.strip().replace("<TRACKING_URL>", tracking_url).split()
+    port = str(urlsplit(address).port)
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (tmp_path / "ui.log").open("wb") as log:
+        ui = subprocess.Popen(
+            [sys.executable, "-m", *command, "--port", port, "--workers", "1"],
+            stdout=log, stderr=log, env=env, start_new_session=True,
+        )  # fmt: skip
+    try:
+        found = answer(f"{address}/api/2.0/mlflow/runs/get?run_id={run_id}", ui)
+    finally:
+        stop_group(ui)
+    assert found["run"]["info"]["run_id"] == run_id
+    assert {item["key"]: item["value"] for item in found["run"]["data"]["metrics"]} == {"seen": 1.0}

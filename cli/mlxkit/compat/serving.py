@@ -11,6 +11,7 @@ from ..models.steps import RegisteredVersion
 from ..models.steps import mlflow_register_model_step as register
 from .decorators import step
 from .notes import note
+from .pages import only
 
 _DEPLOYER_STEPS = (
     "mlflow_model_deployer_step",
@@ -18,6 +19,8 @@ _DEPLOYER_STEPS = (
     "model_deployer",
     "deployer",
 )
+_FILTERS = ("name", "model_name", "model_version", "running", "pipeline_name", "pipeline_step_name")
+_ALIKE = {"service_name": "name"}
 _LOGGED_AS = "model"  # the name that ZenML's steps log and ask for unless told
 
 
@@ -44,28 +47,20 @@ class MLFlowModelDeployer(sdk.MLFlowModelDeployer):
 
     flavor = "mlflow"
 
-    def find_model_server(
-        self,
-        name: str | None = None,
-        model_name: str | None = None,
-        model_version: str | int | None = None,
-        running: bool | None = None,
-        pipeline_name: str | None = None,
-        pipeline_step_name: str | None = None,
-        **_: Any,
-    ) -> list[sdk.ModelServer]:
+    def find_model_server(self, **asked: Any) -> list[sdk.ModelServer]:  # type: ignore[override]
         """Return the deployments that are all of what is asked for, by name.
 
         A deployment is known by the step that trained its model; the name of the step that deployed it is as good. And
         `model`, the name under which ZenML's steps log every model, stands for whatever the pipeline registered.
         """
-        if pipeline_step_name in _DEPLOYER_STEPS:
-            pipeline_step_name = None
-        if model_name == _LOGGED_AS and pipeline_name is not None:
-            model_name = None
-        return super().find_model_server(
-            name, model_name, model_version, running or None, pipeline_name, pipeline_step_name
-        )
+        wanted = {_ALIKE.get(key, key): value for key, value in asked.items() if value not in (None, False)}
+        if wanted.get("pipeline_step_name") in _DEPLOYER_STEPS:
+            del wanted["pipeline_step_name"]
+        if wanted.get("model_name") == _LOGGED_AS and "pipeline_name" in wanted:
+            del wanted["model_name"]
+        known = {key: wanted.pop(key) for key in _FILTERS if key in wanted}
+        only("find_model_server", wanted)
+        return super().find_model_server(**known)
 
     def list_model_servers(self) -> list[sdk.ModelServer]:
         """Return every deployment."""
