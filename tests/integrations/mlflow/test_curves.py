@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from itertools import pairwise
 
 import pytest
 
 from mlxkit.errors import CredentialsError, MlxError, UnreachableError
-from mlxkit.integrations.mlflow import curves
+from mlxkit.integrations.mlflow import curves, metric_values
 from mlxkit.integrations.mlflow.curves import client_curves
 from mlxkit.stacks.protocols import StepFacts
 
@@ -46,6 +47,44 @@ def test_points_come_by_step_and_the_first_run_that_logged_one_counts(
     assert sum(map(math.isnan, values)) == 1 and {math.inf, -math.inf, 1.0} <= set(values)
     assert list(setting.tracker.curves(runs, ["inner", "no such"])) == ["inner"]
     assert setting.tracker.curves(["0" * 32]) == {} and setting.tracker.curves([]) == {}
+
+
+def test_an_infinity_is_one_as_a_curve_and_as_a_final_value(setting: Setting, pipeline_name: str) -> None:
+    import mlflow
+
+    run = setting.open(pipeline_name)
+    with run.step(StepFacts("fit", "s1")):
+        mlflow.log_metrics({"up": math.inf, "down": -math.inf, "large": 1e300})
+    metrics, _ = run.measured()
+    run.finish("completed")
+    assert metrics == {"up": math.inf, "down": -math.inf, "large": 1e300}
+    found = setting.tracker.curves([told.run_id for told in setting.told])
+    assert {key: points[-1].value for key, points in found.items()} == metrics
+
+
+def test_a_long_curve_is_thinned_out_and_keeps_both_ends(
+    setting: Setting, pipeline_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    from mlflow.entities import Metric
+
+    monkeypatch.setattr(metric_values, "LIMIT", 10)
+    monkeypatch.setattr(curves, "_PAGE", 7)
+    run = setting.open(pipeline_name)
+    with run.step(StepFacts("fit", "s1")):
+        active = mlflow.active_run()
+        assert active is not None
+        points = [Metric("loss", float(step), step, step) for step in range(100)]
+        mlflow.MlflowClient().log_batch(active.info.run_id, metrics=points)
+    run.finish("completed")
+    runs = [told.run_id for told in setting.told]
+    steps = [point.step for point in setting.tracker.curves(runs)["loss"]]
+    assert (steps[0], steps[-1]) == (0, 99) and 5 <= len(steps) <= 10
+    gaps = {after - before for before, after in pairwise(steps[:-1])}
+    assert len(gaps) == 1, "evenly"
+    if setting.tracker.connection.database is not None:
+        asked = client_curves(setting.tracker.connection.tracking_uri, runs)
+        assert [point.step for point in asked["loss"]] == steps
 
 
 def test_the_client_reads_the_same_as_the_tables(local: Setting, pipeline_name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ...stacks.protocols import Measured
 from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, of_our_run
 from .connection import Connection
+from .metric_values import value_of
 
 
 class ClientBackend:
@@ -85,7 +86,8 @@ class ClientBackend:
         for run_id in run_ids:
             with suppress(MlflowException):  # deleted meanwhile
                 data = self._client.get_run(run_id).data
-                found[run_id] = (dict(data.metrics), dict(data.params))
+                metrics = {key: value_of(value) for key, value in data.metrics.items()}
+                found[run_id] = (metrics, dict(data.params))
         return found
 
     def find(self, run: str) -> tuple[str, str] | None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...config.databases import open_for_reading
 from ...stacks.protocols import CurvePoint
 from .local_store import LocalStore, unusable
+from .metric_values import Thinned, value_of
 
 if TYPE_CHECKING:
     from .rest import Rest
 
-LIMIT = 50_000  # points of one curve: more are not drawn by anything
 _PAGE = 10_000
 _COLUMNS = {"run_uuid", "key", "value", "timestamp", "step", "is_nan"}
-_INFINITE = 1.7976931348623157e308  # what MLflow's tables hold for an infinity
 _GONE = "RESOURCE_DOES_NOT_EXIST"
 Curves = Mapping[str, Sequence[CurvePoint]]
 
@@ -68,9 +67,9 @@ def client_curves(tracking_uri: str, runs: Sequence[str], keys: Sequence[str] | 
                 raise
             return {}
         return {
-            key: [
-                CurvePoint(int(item.step), item.timestamp / 1000, float(item.value)) for item in found[:LIMIT]
-            ]
+            key: _thinned(
+                CurvePoint(int(item.step), item.timestamp / 1000, value_of(item.value)) for item in found
+            )
             for key, found in histories.items()
         }
 
@@ -91,22 +90,25 @@ def _wanted(logged: Sequence[str], keys: Sequence[str] | None) -> list[str]:
 
 
 def _rows(link: sqlite3.Connection, run: str, keys: Sequence[str] | None) -> dict[str, list[CurvePoint]]:
-    found: dict[str, list[CurvePoint]] = {}
+    found: dict[str, Thinned] = {}
     rows = link.execute(
         "SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY step, timestamp",
         (run,),
     )
     for key, step, moment, value, is_nan in rows:
-        points = found.setdefault(key, [])
-        if (keys is None or key in keys) and len(points) < LIMIT:
-            points.append(CurvePoint(int(step), moment / 1000, float("nan") if is_nan else _number(value)))
-    return {key: points for key, points in found.items() if points}
+        if keys is None or key in keys:
+            point = CurvePoint(int(step), moment / 1000, float("nan") if is_nan else value_of(value))
+            found.setdefault(key, Thinned()).add(point)
+    return {key: curve.points() for key, curve in found.items()}
 
 
 def _pages(rest: Rest, run: str, key: str, timeout: float) -> list[CurvePoint]:
-    points: list[CurvePoint] = []
+    return _thinned(_listed(rest, run, key, timeout))
+
+
+def _listed(rest: Rest, run: str, key: str, timeout: float) -> Iterator[CurvePoint]:
     token = ""
-    while len(points) < LIMIT:
+    while True:
         asked = {
             "run_id": run,
             "metric_key": key,
@@ -114,22 +116,16 @@ def _pages(rest: Rest, run: str, key: str, timeout: float) -> list[CurvePoint]:
             **({"page_token": token} if token else {}),
         }
         told = rest.call("GET", "/metrics/get-history", asked, timeout=timeout)
-        points += [
-            CurvePoint(
-                int(item.get("step", 0)),
-                int(item.get("timestamp", 0)) / 1000,
-                _number(item.get("value", "nan")),
-            )
-            for item in told.get("metrics", [])
-        ]
-        token = str(told.get("next_page_token") or "")
-        if not token:
-            break
-    return points[:LIMIT]
+        for item in told.get("metrics", []):
+            value = value_of(item.get("value", "nan"))
+            yield CurvePoint(int(item.get("step", 0)), int(item.get("timestamp", 0)) / 1000, value)
+        before, token = token, str(told.get("next_page_token") or "")
+        if token in ("", before):
+            return
 
 
-def _number(value: Any) -> float:
-    number = float(value)
-    if abs(number) >= _INFINITE:
-        return float("inf") if number > 0 else float("-inf")
-    return number
+def _thinned(points: Iterable[CurvePoint]) -> list[CurvePoint]:
+    curve = Thinned()
+    for point in points:
+        curve.add(point)
+    return curve.points()

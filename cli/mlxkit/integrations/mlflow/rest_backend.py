@@ -8,6 +8,7 @@ from typing import Any
 from ...stacks.protocols import Measured
 from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, now_ms, of_our_run
 from .connection import Connection
+from .metric_values import value_of
 from .rest import PROBE_TIMEOUT, TIMEOUT, Rest, TrackerApiError
 
 _MEASURING = 5.0  # seconds: what was measured is told for convenience, and a run should not hang for it
@@ -156,6 +157,6 @@ class RestBackend:
 def _measured(run: Mapping[str, Any]) -> Measured:
     data = run.get("data") or {}
     return (
-        {str(item["key"]): float(item["value"]) for item in data.get("metrics") or ()},
+        {str(item["key"]): value_of(item["value"]) for item in data.get("metrics") or ()},
         {str(item["key"]): str(item["value"]) for item in data.get("params") or ()},
     )

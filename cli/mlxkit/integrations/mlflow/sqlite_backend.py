@@ -14,6 +14,7 @@ from ...stacks.tags import RUN_ID
 from .backend import MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, now_ms
 from .connection import Connection
 from .local_store import LocalStore
+from .metric_values import value_of
 
 _WRITTEN = {
     "experiments": {"experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time"},
@@ -108,7 +109,7 @@ class SqliteBackend:
                 for key, value, is_nan in db.execute(
                     "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,)
                 ):
-                    metrics[key] = float("nan") if is_nan else float(value)
+                    metrics[key] = float("nan") if is_nan else value_of(value)
                 params.update(db.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run_id,)))
         return found
 
