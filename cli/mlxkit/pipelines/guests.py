@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 _GUEST = "zenml"
 _HOST = "mlxkit.compat.modules:spec_of"
+_SHELF = str(Path(__file__).parent.parent / "compat" / "shelf")
 
 
 class GuestFinder:
@@ -37,6 +39,15 @@ def serve_guests() -> None:
     """Serve the imports of another SDK in this process from now on; nothing is imported before somebody asks."""
     if GuestFinder not in sys.meta_path:
         sys.meta_path.append(GuestFinder)
+
+
+def serve_children() -> None:
+    """Let child processes that begin anew with this one's import path (spawn, joblib) import what is served, too.
+
+    The folder comes last on the path, behind an installed package.
+    """
+    if _SHELF not in sys.path:
+        sys.path.append(_SHELF)
 
 
 def is_served(module: ModuleType | None) -> bool:

@@ -19,7 +19,7 @@ from ..stacks.protocols import RUN_FILE
 from .bytecode import unsettled_bytecode_left_out
 from .decorators import PIPELINES, Pipeline
 from .dryrun import UnknownValueError
-from .guests import serve_guests
+from .guests import serve_children, serve_guests
 from .invocation import invocation_of
 from .parameters import parse_flags
 from .session import Session, use_session
@@ -225,6 +225,7 @@ def _as_program(file: Path, arguments: Sequence[str]) -> Iterator[None]:
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.resolve().parent))
     serve_guests()
+    serve_children()
     gc.enable()
     try:
         yield
