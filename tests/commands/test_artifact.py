@@ -238,7 +238,55 @@ def test_list_is_filtered_by_step_and_type(runs: tuple[str, str], mlx: Any) -> N
     assert names("--type", "str", "--run", runs[0]) == ["train::describe::output"]
     assert names("--type", "Model") == ["train::fit::output"] * 2
     assert names("--type", "odel") == []
-    assert mlx("artifact", "list", "--type", "odel").stderr == "no artifacts yet\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--step", "laod"], "no artifact of step 'laod' (did you mean 'load'?)"),
+        (["--pipeline", "trian"], "no artifact of pipeline 'trian' (did you mean 'train'?)"),
+        (["--type", "Modle"], "no artifact of type 'Modle' (did you mean 'Model'?)"),
+        (["--step", "load", "--type", "str"], "no artifact fits"),
+    ],
+)
+def test_list_says_what_fits_nothing(runs: tuple[str, str], mlx: Any, argv: list[str], says: str) -> None:
+    found = mlx("artifact", "list", *argv)
+    assert (found.code, found.stdout, found.stderr) == (ExitCode.ok, "", f"{says}\n")
+    assert mlx("artifact", "list", *argv, "-o", "json").stdout == "[]\n"
+
+
+def test_list_before_anything_was_made(write: Any, mlx: Any) -> None:
+    assert mlx("artifact", "list", "--step", "load").stderr == "no artifacts yet\n"
+
+
+def test_diff_shows_types_and_quotes_keys(write: Any, mlx: Any) -> None:
+    write(
+        "p.py",
+        """
+        from mlxkit import pipeline, step
+
+        @step
+        def one() -> dict:
+            return {"a": 1, "b": [1, 2], "c.d": 1}
+
+        @step
+        def two() -> dict:
+            return {"a": True, "b": (1, 2), "c.d": 2}
+
+        @pipeline
+        def train() -> None:
+            one()
+            two()
+        """,
+    )
+    assert mlx("run", "p.py").code == ExitCode.ok
+    told = mlx("artifact", "diff", "one::output", "two::output")
+    assert told.code == ExitCode.failed
+    assert told.stdout.splitlines()[3:] == [
+        "  a: 1 (int) -> yes (bool)",
+        "  b: [1, 2] (list) -> [1, 2] (tuple)",
+        '  "c.d": 1 -> 2',
+    ]
 
 
 def test_get_takes_the_run_in_front_of_the_name(runs: tuple[str, str], mlx: Any) -> None:

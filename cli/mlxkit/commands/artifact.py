@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from .artifact_diff import add_difference
 from .options import Output
 from .terminal import Format
 from .zenml_words import VERSIONS_OF_ARTIFACTS, add_words
+
+if TYPE_CHECKING:
+    from ..runs.queries import RunQueries
 
 app = new_app("Look at what steps produced, and get it.")
 
@@ -61,12 +65,28 @@ def list_(
     from ..client import Client
 
     runs = Client().runs
-    listed = runs.artifacts(
-        limit=limit, pipeline=pipeline, run_id=runs.get(run).id if run else None, step=step, kind=kind
-    )
-    terminal.emit(
-        listed, output, ["name", "type", "size", "digest", "run", "summary"], empty="no artifacts yet"
-    )
+    wanted = {"pipeline": pipeline, "step": step, "kind": kind}
+    listed = runs.artifacts(limit=limit, run_id=runs.get(run).id if run else None, **wanted)
+    empty = "" if listed else _nothing(runs, wanted)
+    terminal.emit(listed, output, ["name", "type", "size", "digest", "run", "summary"], empty=empty)
+
+
+def _nothing(runs: RunQueries, wanted: Mapping[str, str | None]) -> str:
+    """Say why nothing is listed: there is nothing yet, nothing goes by a name that was given, or not by all of them."""
+    from ..errors import did_you_mean
+
+    known = runs.artifacts(limit=500)
+    if not known:
+        return "no artifacts yet"
+    names = {
+        "pipeline": {item.name.split("::")[0] for item in known},
+        "step": {item.name.split("::")[-2] for item in known},
+        "kind": {name for item in known for name in (item.type, item.type.rpartition(".")[2])},
+    }
+    for key, given in wanted.items():
+        if given is not None and not runs.artifacts(limit=1, **{key: given}):
+            return f"no artifact of {'type' if key == 'kind' else key} {given!r}{did_you_mean(given, names[key])}"
+    return "no artifact fits"
 
 
 @app.command("describe")
