@@ -113,11 +113,11 @@ def test_a_program_with_mlflow_alone_gets_the_tracker_s_credentials_and_no_other
     Path("logs.py").write_text(LOGS)
     script = (
         f"{PYTHON} logs.py 0 && env | grep -c MLX_SECRET; env | grep -c MLFLOW_TRACKING_AUTH; "
-        'test -n "$MLFLOW_TRACKING_PASSWORD" && echo "it is $MLFLOW_TRACKING_PASSWORD"'
+        'test -n "$MLFLOW_TRACKING_PASSWORD" && echo "it is $MLFLOW_TRACKING_PASSWORD of team_$MLFLOW_TRACKING_USERNAME"'
     )
     done = execute(mlx_process, "--pipeline", "exec-plain", "--", "sh", "-c", script)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n") == ["0", "0", "it is ***", ""]
+    assert done.stdout.split("\n") == ["0", "0", f"it is *** of team_{team.username}", ""]
     (run,) = team.admin.runs("exec-plain")
     assert run["info"]["status"] == "FINISHED"
     assert run["metrics"] == {"rmse": 0.5}

@@ -197,3 +197,31 @@ def test_a_large_output_with_several_secrets_is_passed_on_whole(monkeypatch: pyt
         stream.write(line)
     stream.finish()
     assert raw.getvalue() == (line * 5000).encode()
+
+
+def test_a_user_name_is_no_secret_unless_it_is_one_elsewhere() -> None:
+    code = """
+from mlxkit.secrets.masking import known_values, mask_text, register
+from mlxkit.secrets.references import resolve
+from mlxkit.secrets.value import SecretValue
+
+values = {"username": "admin", "user": "rooty", "password": "hunter2-hunter2", "token": "t0ken-t0ken"}
+SecretValue("somebody", "tracking_username")
+found = resolve(
+    {
+        "t.tracking_username": "<<s.username>>",
+        "t.tracking_password": "<<s.password>>",
+        "t.tracking_uri": "http://<<s.username>>:<<s.password|url>>@host",
+    },
+    lambda _: values,
+)
+assert all(type(value) is SecretValue for value in found.values())
+assert mask_text("team_admin administrator somebody") == "team_admin administrator somebody"
+assert mask_text("a hunter2-hunter2 b") == "a *** b"
+assert "***" in mask_text("http://admin:hunter2-hunter2@host")
+resolve({"t.tracking_password": "<<s.user>>", "u.tracking_username": "<<s.token>>"}, lambda _: values)
+assert mask_text("rooty t0ken-t0ken") == "*** ***"
+register("admin", "password")
+assert mask_text("admin") == "***"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -32,8 +32,9 @@ def read(words: Sequence[str], *, values: str | None, interactive: bool, allow_e
     name, options = _split(words)
     literals = [text for text in (*options.values(), values) if text and not _is_elsewhere(text)]
     hide(literals)
-    for text in literals:
-        masking.register(text)
+    for key, given_text in (*options.items(), ("", values)):
+        if given_text and given_text in literals:
+            masking.register(given_text, key)
     given = _Reader(name).read(options, values, interactive=interactive)
     for key, value in given.values.items():
         if not value and not allow_empty:

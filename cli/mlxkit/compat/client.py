@@ -205,8 +205,8 @@ class Secret:
         from ..secrets.masking import register
 
         values = dict(self._service.reveal(self.name))
-        for value in values.values():
-            register(value)
+        for key, value in values.items():
+            register(value, key)
         return values
 
     def __repr__(self) -> str:

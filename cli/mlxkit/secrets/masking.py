@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TextIO, cast
 from weakref import WeakSet
 
 from .masker import MASK, ByteMasker, Masker
+from .names import is_user_name
 from .patterns import MIN_LENGTH
 
 __all__ = ["MASK", "MaskedStream", "Masker", "known_values", "mask_text", "masked_output", "register"]
@@ -20,8 +21,15 @@ _listener: Callable[[str], None] | None = None
 _streams: WeakSet[MaskedStream | _MaskedBuffer] = WeakSet()
 
 
-def register(value: str) -> None:
-    """Make `value` unprintable for every masked stream of this process, those already open too."""
+def register(value: str, key: str = "") -> None:
+    """Make `value` unprintable for every masked stream of this process, those already open too.
+
+    Not so the value of a `key` for a user name: `admin` and the like are words that turn up everywhere, so that
+    output would be garbled, and where; and a name alone opens nothing. What this gives up: a secret that is kept
+    under such a key is shown when it is printed, unless it stands under another key or in another attribute too.
+    """
+    if key and is_user_name(key):
+        return
     if len(value) >= MIN_LENGTH and value not in _known:
         _known[value] = None
         if _listener is not None:

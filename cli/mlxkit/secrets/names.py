@@ -77,6 +77,12 @@ def fold(name: str) -> str:
     return re.sub(r"[-.]", "_", name).upper()
 
 
+def is_user_name(key: str) -> bool:
+    """Say whether a key, or an attribute, holds the name of a user by what it is called."""
+    folded = fold(key)
+    return folded in ("USER", "LOGIN") or folded.endswith(("USERNAME", "USER_NAME"))
+
+
 def _shown(word: str) -> str:
     """Show a short word; a long or strange one may be a value in the wrong place."""
     return repr(word) if re.fullmatch(r"[\w.-]{1,30}", word) and word.isascii() else "this"

@@ -28,7 +28,7 @@ class LayeredValues(Mapping[str, str]):
         value = self._environment.value(self._name, key)
         if value is None:
             value = self._stored()[key]
-        masking.register(value)
+        masking.register(value, key)
         return value
 
     def __iter__(self) -> Iterator[str]:

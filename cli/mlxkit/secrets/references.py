@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError, CredentialsError, did_you_mean
-from .names import KEY, NAME
+from .names import KEY, NAME, is_user_name
 from .value import SecretValue
 
 Lookup = Callable[[str], "Mapping[str, str] | None"]
@@ -89,7 +89,7 @@ def resolve(
 
 
 def _resolve(text: str, path: str, lookup: Lookup, problems: _Problems) -> SecretValue | str:
-    used: list[str] = []
+    used: list[Reference] = []
 
     def value(match: re.Match[str]) -> str:
         reference = _reference(match)
@@ -102,12 +102,17 @@ def _resolve(text: str, path: str, lookup: Lookup, problems: _Problems) -> Secre
         if found is None:
             problems.missing(path, reference, values)
             return ""
-        used.append(found)
-        SecretValue(found)  # the masker must know the value itself, not only the text around it
+        used.append(reference)
+        SecretValue(
+            found, reference.key
+        )  # the masker must know the value itself, not only the text around it
         return _filtered(found, reference.filter)
 
     replaced = _TOKEN.sub(value, text)
-    return SecretValue(replaced) if used else replaced
+    if not used:
+        return replaced
+    is_name_alone = all(is_user_name(reference.key) for reference in used)
+    return SecretValue(replaced, path.rpartition(".")[2] if is_name_alone else "")
 
 
 def _reference(match: re.Match[str]) -> Reference | None:

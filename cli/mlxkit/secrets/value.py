@@ -10,13 +10,16 @@ MASK = masking.MASK
 
 
 class SecretValue:
-    """Hold one secret text; only `reveal()` gives it, and every output masker knows it from now on."""
+    """Hold one secret text; only `reveal()` gives it, and every output masker knows it from now on.
+
+    `of` is the key or attribute that it is the value of: a user name is not masked (masking.register).
+    """
 
     __slots__ = ("__text",)
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, of: str = "") -> None:
         self.__text = text
-        masking.register(text)
+        masking.register(text, of)
 
     def reveal(self) -> str:
         """Return the text itself; call it where the text is used and nowhere earlier."""

@@ -41,8 +41,8 @@ class Vault:
             with self.changing() as change:
                 entry, store = change.entry(name)
                 values = change.current(name, store)
-        for value in values.values():
-            masking.register(value)
+        for key, value in values.items():
+            masking.register(value, key)
         _read[str(self.index.path), name] = entry.revision, values
         return values
 
@@ -156,8 +156,8 @@ class Change:
         place = store if store and (before is None or before.pending == "create") else self.entry(name)[1]
         entry = Entry(tuple(values), place.name)
         is_new = before is None or before.pending == "create"
-        for value in values.values():
-            masking.register(value)
+        for key, value in values.items():
+            masking.register(value, key)
         self._draft.put(name, replace(entry, pending="create" if is_new else "update"))
         try:
             place.write(name, values)

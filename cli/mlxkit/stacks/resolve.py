@@ -81,5 +81,5 @@ def _value(
     if attribute.secret and isinstance(value, str):
         from ..secrets.value import SecretValue
 
-        return SecretValue(value)  # written in plain text, and still not to be printed
+        return SecretValue(value, attribute.name)  # written in plain text, and still not to be printed
     return value

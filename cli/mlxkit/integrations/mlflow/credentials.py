@@ -55,7 +55,7 @@ def credentials_of(name: str, attributes: Mapping[str, Any]) -> Credentials:
         value = attributes.get(attribute)
         if value is None:
             continue
-        found[field] = value if isinstance(value, SecretValue) else SecretValue(str(value))
+        found[field] = value if isinstance(value, SecretValue) else SecretValue(str(value), attribute)
         problem = _problem(field, found[field].reveal())
         if problem:
             raise CredentialsError(
