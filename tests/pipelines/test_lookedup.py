@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 
 from mlxkit import Client, Model, pipeline, save_artifact, step
+from mlxkit.artifacts.io import save
 from mlxkit.errors import UsageError
+from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 from mlxkit.pipelines.named import get_artifact
 from mlxkit.pipelines.session import RunOptions, Session, use_session
+from mlxkit.runs.records import output_of
+from mlxkit.runs.views import ArtifactView, Origin
+from mlxkit.stacks.resolve import ResolvedComponent
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +35,11 @@ def make(n: int) -> list[int]:
 @step
 def kind_of(given: Any) -> str:
     return f"{type(given).__name__} {given!r}"
+
+
+@step
+def size_of(given: dict[str, list[int]]) -> int:
+    return len(given["n"])
 
 
 def test_it_arrives_as_its_value_from_this_run_and_from_others() -> None:
@@ -95,3 +105,17 @@ def test_an_artifact_of_a_model_or_of_an_earlier_run_arrives_as_its_value() -> N
     assert used.steps["of_model"].output.load() == "dict {'n': 7}"
     assert used.steps["of_run"].output.load() == "list [7]"
     assert used.steps["of_run"].record.inputs["given"]["from"] == f"{run.id}:make::output"
+
+
+def test_what_lies_in_another_store_is_brought_to_this_one(tmp_path: Path) -> None:
+    other = LocalArtifactStore(ResolvedComponent("artifact_store", "far", "local", {}), tmp_path / "other")
+    record = output_of("far", save({"n": list(range(50_000))}, store=other))
+
+    @pipeline
+    def looking() -> None:
+        size_of(ArtifactView(record, other, origin=Origin("run1", "make")))
+
+    found = looking().steps["size_of"]
+    assert found.output.load() == 50_000
+    given = found.record.inputs["given"]
+    assert (given["digest"], given["from"]) == (record.digest, "run1:make::far")

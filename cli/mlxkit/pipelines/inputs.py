@@ -136,7 +136,7 @@ def _tree(value: Any, store: ArtifactStore, name: str) -> Any:
         source = value._mlx_source
         return Ref(source.name, source.record(value._mlx_output))
     if isinstance(value, ArtifactView):
-        return _looked_up(value)
+        return _looked_up(value, store)
     if type(value) in (list, tuple) and _holds_artifacts(value):
         return type(value)(_tree(item, store, name) for item in value)
     if type(value) is dict and _holds_artifacts(value):
@@ -149,14 +149,20 @@ def _tree(value: Any, store: ArtifactStore, name: str) -> Any:
         raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
 
 
-def _looked_up(view: ArtifactView) -> Ref:
-    """Refer to an artifact that was found by its name; one that this run made has its step here."""
+def _looked_up(view: ArtifactView, store: ArtifactStore) -> Ref:
+    """Refer to an artifact that was found by its name; one that this run made has its step here.
+
+    What lies in the store of another stack is stored in that of this run, where its step takes it from.
+    """
+    record = view.record
+    if not store.exists(artifact_of(record)):
+        record = output_of(view.name, save_artifact(view.load(), store=store))
     if view.origin is None:
-        return Ref("", view.record)
+        return Ref("", record)
     running = current_pipeline.get()
     if running is not None and running.run_id == view.origin.run:
-        return Ref(view.origin.step, view.record)
-    return Ref("", view.record, f"{view.origin.run}:{view.origin.step}::{view.name}")
+        return Ref(view.origin.step, record)
+    return Ref("", record, f"{view.origin.run}:{view.origin.step}::{view.name}")
 
 
 def _holds_artifacts(value: Any) -> bool:
