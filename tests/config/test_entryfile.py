@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxkit.config.entryfile import read_own_json
-from mlxkit.errors import ConfigError
+from mlxkit.config.entryfile import read_own_json, remove_kept
+from mlxkit.errors import ConfigError, MlxError
 
 
 def test_an_object_of_this_version_is_returned(tmp_path: Path) -> None:
@@ -40,3 +40,18 @@ def test_a_file_that_is_not_there_is_told_from_one_that_cannot_be_read(tmp_path:
         read_own_json(tmp_path / "x.json", schema=1)
     with pytest.raises(ConfigError, match="cannot read"):
         read_own_json(tmp_path, schema=1)
+
+
+def test_a_folder_is_removed_with_all_that_is_in_it_and_one_that_is_gone_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "kept" / "x.json"
+    (path.parent / "deep").mkdir(parents=True)
+    path.write_text("{}")
+    (path.parent / "deep" / "file").write_text("x")
+    remove_kept(path)
+    assert list(tmp_path.iterdir()) == []
+    remove_kept(path)
+    (tmp_path / "target").mkdir()
+    path.parent.symlink_to(tmp_path / "target")
+    with pytest.raises(MlxError, match=f"cannot remove {path.parent}"):
+        remove_kept(path)
+    assert (tmp_path / "target").is_dir()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxkit.config.locks import LockTimeoutError, file_lock
+from mlxkit.config.locks import LockTimeoutError, file_lock, one_at_a_time
+from mlxkit.errors import InUseError
 
 ADD_ONE = """
 import sys
@@ -75,4 +76,16 @@ def test_an_error_inside_lets_go() -> None:
     with pytest.raises(ZeroDivisionError), file_lock(Path("lock")):
         1 / 0
     with file_lock(Path("lock"), timeout=0):
+        pass
+
+
+def test_a_command_that_another_one_holds_up_says_what_is_held_and_what_to_type() -> None:
+    with (
+        one_at_a_time(Path("lock"), timeout=0, busy="never", hint="never"),
+        pytest.raises(InUseError, match="is changing it") as raised,
+        one_at_a_time(Path("lock"), timeout=0, busy="another command is changing it", hint="mlx status"),
+    ):
+        raise AssertionError("two hold it")
+    assert raised.value.hint == "mlx status"
+    with one_at_a_time(Path("lock"), timeout=0, busy="never", hint="never"):
         pass

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, MlxError
 
 
 def read_own_json(path: Path, *, schema: int) -> dict[str, Any]:
@@ -26,3 +27,15 @@ def read_own_json(path: Path, *, schema: int) -> dict[str, Any]:
             f"{path}: schema_version {data.get('schema_version')!r} is not {schema}: it is of another version of mlx"
         )
     return data
+
+
+def remove_kept(path: Path) -> None:
+    """Remove the folder of such a file with all that is in it; the file first, because it says that the rest is there."""
+    folder = path.parent
+    path.unlink(missing_ok=True)
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise MlxError(f"cannot remove {folder}: {error.strerror}") from error

@@ -6,10 +6,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..errors import MlxError
+from ..errors import InUseError, MlxError
 from .files import NotWritableError, make_private_dir
 
 if sys.platform == "win32":
@@ -46,6 +46,17 @@ def file_lock(path: Path, *, timeout: float = 30.0) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # which lets go of the lock
+
+
+@contextmanager
+def one_at_a_time(path: Path, *, timeout: float, busy: str, hint: str) -> Iterator[None]:
+    """Hold a lock as `file_lock` does; raises InUseError with the words `busy` when another command does for longer."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(file_lock(path, timeout=timeout))
+        except LockTimeoutError:
+            raise InUseError(busy, hint=hint) from None
+        yield
 
 
 def _wait(descriptor: int, path: Path, timeout: float) -> None:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..config.entryfile import remove_kept
 from ..config.files import make_private_dir, remove_leftovers, write_atomic
-from ..config.locks import LockTimeoutError, file_lock
+from ..config.locks import one_at_a_time
 from ..config.names import name_problem
-from ..errors import ConfigError, InUseError, MlxError, NotFoundError, did_you_mean
+from ..errors import ConfigError, NotFoundError, did_you_mean
 from .entries import FILE, MODELS, DeploymentEntry, read_entry
 
 _LOCKS = ".locks"
@@ -90,14 +91,7 @@ class DeploymentStore:
 
     def remove(self, name: str) -> None:
         """Remove a deployment with its files; first what says that it is there."""
-        folder = self.folder / name
-        (folder / FILE).unlink(missing_ok=True)
-        try:
-            shutil.rmtree(folder)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise MlxError(f"cannot remove {folder}: {error.strerror}") from error
+        remove_kept(self.folder / name / FILE)
 
     def keep_only(self, entry: DeploymentEntry) -> None:
         """Remove the files of versions that the deployment does not serve any more."""
@@ -109,17 +103,13 @@ class DeploymentStore:
     @contextmanager
     def changing(self, name: str) -> Iterator[None]:
         """Hold the lock of one deployment; raises InUseError when another command does for longer than a moment."""
-        held = file_lock(self.folder / _LOCKS / f"{name}.lock", timeout=_PATIENCE)
-        try:
-            held.__enter__()
-        except LockTimeoutError:
-            raise InUseError(
-                f"another command is changing deployment {name!r} right now", hint="mlx deployment list"
-            ) from None
-        try:
+        with one_at_a_time(
+            self.folder / _LOCKS / f"{name}.lock",
+            timeout=_PATIENCE,
+            busy=f"another command is changing deployment {name!r} right now",
+            hint="mlx deployment list",
+        ):
             yield
-        finally:
-            held.__exit__(None, None, None)
 
     def _missing(self, name: str) -> NotFoundError:
         names = self.names()

@@ -198,3 +198,29 @@ def test_undoing_goes_backwards_and_names_what_it_cannot_undo() -> None:
         undo.note("the first", lambda: done.append("again"))
         undo.keep()
     assert done == ["last", "first"]
+
+
+def test_a_hang_up_is_undone_once_however_often_it_is_said_and_not_at_all_under_nohup() -> None:
+    done: list[str] = []
+    before = signal.getsignal(signal.SIGHUP)
+
+    def step() -> None:
+        signal.raise_signal(signal.SIGHUP)  # the terminal says it, and the shell does too
+        done.append("undone")
+
+    with pytest.raises(SystemExit) as raised, Undo() as undo:
+        undo.note("it", step)
+        signal.raise_signal(signal.SIGHUP)
+        done.append("went on")
+    assert (done, raised.value.code) == (["undone"], ExitCode.terminated)
+    assert signal.getsignal(signal.SIGHUP) is before
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Undo() as undo:
+            undo.note("it", step)
+            signal.raise_signal(signal.SIGHUP)
+            undo.keep()
+            done.append("went on")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert done == ["undone", "went on"]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +16,8 @@ from pathlib import Path
 from ....errors import MlxError
 from ....stacks.listening import is_taken, reached_at
 from ....stacks.servers import ServerState
-from ..serving.log import last_lines, rotate
+from ..serving.launching import launch_apart, say
+from ..serving.log import last_lines
 from ..serving.state import LOG, boot_id, holder
 from .entry import ServerEntry
 from .environment import launch_environment
@@ -39,35 +38,17 @@ def launch(folder: Path, told: Mapping[str, str], listener: socket.socket) -> su
     """
     folder = folder.absolute()
     remove_status(folder)
-    rotate(folder / LOG)
-    log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "mlxkit.integrations.mlflow.server.daemon",
-                str(folder),
-                str(listener.fileno()),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env=launch_environment(),
-            start_new_session=True,
-            pass_fds=[listener.fileno()],
-        )
-    finally:
-        os.close(log)
+    process = launch_apart(
+        "mlxkit.integrations.mlflow.server.daemon", folder, launch_environment(), told, str(listener.fileno()),
+        inherited=[listener.fileno()],
+    )  # fmt: skip
     listener.close()
-    _say(process, json.dumps(dict(told)).encode())
     return process
 
 
 def keep(process: subprocess.Popen[bytes]) -> None:
     """Let a server go on when this process has ended."""
-    _say(process, KEPT)
+    say(process, KEPT)
     if process.stdin is not None:
         process.stdin.close()
 
@@ -188,13 +169,6 @@ def memory_of(pid: int) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * int(os.sysconf("SC_PAGE_SIZE"))
-
-
-def _say(process: subprocess.Popen[bytes], line: bytes) -> None:
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(line + b"\n")
-            process.stdin.flush()
 
 
 def _tell(pid: int, number: signal.Signals) -> None:

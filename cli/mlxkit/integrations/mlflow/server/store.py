@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ....config.entryfile import remove_kept
 from ....config.files import make_private_dir
-from ....config.locks import LockTimeoutError, file_lock
+from ....config.locks import one_at_a_time
 from ....config.names import name_problem
 from ....config.paths import Project, ensure_state_dir
-from ....errors import ConfigError, InUseError, MlxError
+from ....errors import ConfigError, InUseError
 from ....stacks.addresses import is_loopback
 from ....stacks.components import ComponentService
 from .entry import FILE, read_entry
@@ -68,17 +68,13 @@ class ServerStore:
     def changing(self, name: str, *, patience: float = _PATIENCE) -> Iterator[None]:
         """Hold the lock of one server; raises InUseError when another command does for longer."""
         ensure_state_dir(self.project)
-        held = file_lock(make_private_dir(self.root / _LOCKS) / f"{name}.lock", timeout=patience)
-        try:
-            held.__enter__()
-        except LockTimeoutError:
-            raise InUseError(
-                f"another command is changing the server of {name!r} right now", hint="mlx tracker status"
-            ) from None
-        try:
+        with one_at_a_time(
+            make_private_dir(self.root / _LOCKS) / f"{name}.lock",
+            timeout=patience,
+            busy=f"another command is changing the server of {name!r} right now",
+            hint="mlx tracker status",
+        ):
             yield
-        finally:
-            held.__exit__(None, None, None)
 
     def _is_listed(self, name: str) -> bool:
         """Say whether there is a server, and not one that a command is deploying right now."""
@@ -90,11 +86,4 @@ class ServerStore:
 
     def remove(self, name: str) -> None:
         """Remove the folder of a server; first what says that it is there."""
-        folder = self.folder(name)
-        (folder / FILE).unlink(missing_ok=True)
-        try:
-            shutil.rmtree(folder)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise MlxError(f"cannot remove {folder}: {error.strerror}") from error
+        remove_kept(self.folder(name) / FILE)

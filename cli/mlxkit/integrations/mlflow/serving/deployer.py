@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ....config.files import make_private_dir
 from ....config.locks import file_lock
@@ -21,7 +19,8 @@ from ....stacks.deployers import RefusedError, ServeSpec, Serving
 from ....stacks.listening import listen, reached_at
 from .asking import ask, wait_answered, what_is_served, withdraw
 from .environment import serving_environment
-from .log import not_served, rotate
+from .launching import launch_apart
+from .log import not_served
 from .looking import look
 from .requirements import examine
 from .state import (
@@ -167,24 +166,12 @@ def _launch(spec: ServeSpec, wanted: Wanted) -> subprocess.Popen[bytes]:
     folder = spec.folder.absolute()
     remove_status(folder)
     write_wanted(folder, wanted)
-    rotate(folder / LOG)
-    log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlxkit.integrations.mlflow.serving.supervisor", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env=serving_environment(),
-            start_new_session=True,
-        )
-    finally:
-        os.close(log)
-    secret: dict[str, Any] = {"token": spec.token.reveal() if spec.token else None}
+    secret = {"token": spec.token.reveal() if spec.token else None}
+    process = launch_apart(
+        "mlxkit.integrations.mlflow.serving.supervisor", folder, serving_environment(), secret
+    )
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(secret).encode() + b"\n")
             process.stdin.close()
     return process
 
