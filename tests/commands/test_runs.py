@@ -94,7 +94,7 @@ def test_describing_shows_steps_artifacts_errors_and_the_environment(ran: Callab
     assert {"metrics", "logged_params", "tags", "tracker_urls", "environment", "code"} <= set(data)
     load, fit = data["steps"]
     assert (load["status"], fit["status"]) == ("cached", "completed")
-    assert "same code" in load["reason"] and load["cached_from"]
+    assert "same as in run" in load["reason"] and load["cached_from"]
     assert set(load["outputs"]["output"]) >= {"type", "size", "digest"}
     assert "pytest" in data["environment"]["distributions"]
 
