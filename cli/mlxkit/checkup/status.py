@@ -84,7 +84,8 @@ def status_of(project: Project | None = None, stack: str | None = None) -> Statu
         problems.append(error.message)
     entries = list(stack_entries(config, name)) if name else []
     problems += [warning for entry in entries for warning in missing_secrets(entry.attributes)]
-    last, running = None, ()
+    last: RunRecord | None = None
+    running: tuple[str, ...] = ()
     try:
         last, running = _runs(project)
     except MlxError as error:
