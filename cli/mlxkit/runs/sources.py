@@ -130,8 +130,3 @@ def get(state_dir: Path, digest: str) -> bytes | None:
     except OSError:
         return None
     return content if hashlib.sha256(content).hexdigest() == digest else None
-
-
-def digests_in(code: Mapping[str, Any]) -> Iterable[str]:
-    """Return the digests that the code record of a run refers to."""
-    return dict(code.get("sources") or {}).values()

@@ -18,7 +18,7 @@ from mlxkit.integrations.mlflow.server.environment import (
     server_environment,
 )
 from mlxkit.integrations.mlflow.server.options import check_options
-from mlxkit.integrations.mlflow.server.planning import claimed, plan_local, secret_name
+from mlxkit.integrations.mlflow.server.planning import held, plan_local, secret_name
 from mlxkit.integrations.mlflow.server.store import ServerStore
 from mlxkit.secrets.names import is_name
 from mlxkit.secrets.service import SecretService
@@ -71,13 +71,13 @@ def test_a_port_that_is_taken_is_named_and_another_one_is_found_when_none_was_as
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(MlxError, match=f"port {port} is taken"):
-            claimed(store, "team", {"port": str(port)}).__enter__()
-    with claimed(store, "team", {}) as plan:
+            held(store, plan_local(store, "team", {"port": str(port)})).__enter__()
+    with held(store, plan_local(store, "team", {})) as plan:
         first = plan.entry
     folder = store.folder("team")
     folder.mkdir(parents=True)
     (folder / "tracker.json").write_bytes(first.dumped())
-    with claimed(store, "other", {}) as plan:
+    with held(store, plan_local(store, "other", {})) as plan:
         assert plan.entry.port != first.port
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from mlxkit.errors import AlreadyExistsError, CredentialsError, ExitCode, MlxError
 from mlxkit.integrations.mlflow.server import local
-from mlxkit.integrations.mlflow.server.planning import claimed
+from mlxkit.integrations.mlflow.server.planning import held, plan_local
 from mlxkit.integrations.mlflow.server.store import UNFINISHED, ServerStore
 from mlxkit.integrations.mlflow.server.undo import Undo
 from mlxkit.integrations.mlflow.serving.state import holder
@@ -113,7 +113,7 @@ def test_a_login_that_is_refused_leaves_nothing(store: ServerStore, monkeypatch:
 
     monkeypatch.setattr(local, "_test", refused)
     with (
-        claimed(store, "bad", {"backend": "sqlite:///new.db", "artifacts": "new"}) as plan,
+        held(store, plan_local(store, "bad", {"backend": "sqlite:///new.db", "artifacts": "new"})) as plan,
         pytest.raises(CredentialsError) as raised,
     ):
         local.deploy(store, plan, lambda text: None)

@@ -100,13 +100,6 @@ def held(store: ServerStore, plan: Plan) -> Iterator[Plan]:
         yield replace(plan, entry=entry, listener=listener)
 
 
-@contextmanager
-def claimed(store: ServerStore, name: str, options: Mapping[str, str]) -> Iterator[Plan]:
-    """Plan a server and hold its port."""
-    with held(store, plan_local(store, name, options)) as plan:
-        yield plan
-
-
 def _check_disk(database: Path | None, artifacts: str) -> None:
     problem = database_problem(database) if database is not None else None
     if problem:
