@@ -105,10 +105,8 @@ def test_a_run_of_a_commit_gives_the_old_result_after_the_files_were_edited(proj
     project.write("p.py", PIPELINE.replace("* n", "* n + 1"))
     project.write("data.txt", "8\n")
     before = {name: (project.folder / name).read_bytes() for name in ("p.py", "helper.py", "data.txt")}
-    index, status = (
-        (project.folder / ".git" / "index").read_bytes(),
-        git(project.folder, "status", "--porcelain"),
-    )
+    status = git(project.folder, "status", "--porcelain")  # which itself refreshes the index
+    index = (project.folder / ".git" / "index").read_bytes()
     said, result, _ = project.rerun(run)
     assert (
         said == "RESULT 210" and result["same_keys"] and {s["status"] for s in result["steps"]} == {"cached"}
