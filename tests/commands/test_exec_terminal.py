@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -111,17 +112,19 @@ def test_ctrl_z_hands_the_terminal_to_the_shell_and_fg_goes_on(mlx_process: list
     with on_terminal(["bash", "--norc", "--noprofile", "-i"], PS1="shell> ") as terminal:
         terminal.wait_for("shell> ")
         terminal.send(f"{command}\r")
-        terminal.wait_for(lambda text: "pid=" in text and text.rstrip("\r\n") != text)
+        terminal.wait_for(lambda text: re.search(r"pid=\d+\r", text) is not None)
         pid = int(terminal.output.rpartition("pid=")[2].split()[0])
         terminal.send("\x1a")
         terminal.wait_for("Stopped")
-        assert state(pid) == "T"
+        wait_for(lambda: state(pid) == "T")  # on a loaded machine the signal may still be on its way
         terminal.send("echo back-in-$((40 + 2))\r")
         terminal.wait_for("back-in-42")
         terminal.send("fg\r")
         wait_for(lambda: state(pid) == "S")
         terminal.send("again\r")
-        terminal.wait_for("got again")
+        terminal.wait_for(
+            lambda text: "shell> " in text.partition("got again")[2]
+        )  # until then keys are ours
         terminal.send("echo status=$?\r")
         terminal.wait_for("status=5")
 

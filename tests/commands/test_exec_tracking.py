@@ -155,6 +155,35 @@ def test_with_the_plugin_no_credential_of_the_tracker_is_in_the_environment(
     assert team.admin.runs("exec-plugin")[0]["metrics"] == {"rmse": 0.5}
 
 
+def test_with_the_plugin_the_environment_holds_what_the_tracker_needs_and_no_other_secret(
+    team: MlflowServer, mlx_process: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLX_SECRET_OTHER__WORD", "unrelated-secret")
+    monkeypatch.setenv("MLX_SECRET_SERVER__OTHER", "unrelated-secret")
+    monkeypatch.setenv("MLX_SECRETS_BACKEND", "file")
+    monkeypatch.setenv("MLX_KEYRING_PASSWORD", "master-password-canary")
+    show = "import os; print(sorted(n for n in os.environ if n.startswith(('MLX_SECRET_', 'MLX_KEYRING'))))\n"
+    Path("show.py").write_text(show + LOGS)
+
+    def shown() -> str:
+        done = execute(
+            mlx_process, "--pipeline", "exec-few", "--credentials", "plugin", "--", PYTHON, "show.py", "0"
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert shown() == "['MLX_SECRET_SERVER__PASSWORD', 'MLX_SECRET_SERVER__USERNAME']\n"
+    monkeypatch.delenv("MLX_SECRET_SERVER__PASSWORD")
+    subprocess.run(
+        [*mlx_process, "secret", "create", "server", "--password=-"],
+        input=team.password,
+        text=True,
+        check=True,
+    )
+    assert shown() == "['MLX_KEYRING_PASSWORD', 'MLX_SECRET_SERVER__USERNAME']\n"
+    assert [run["metrics"] for run in team.admin.runs("exec-few")] == [{"rmse": 0.5}] * 2
+
+
 def test_this_python_uses_the_plugin_where_the_stores_need_nothing_from_the_environment(
     team: MlflowServer, mlx_process: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

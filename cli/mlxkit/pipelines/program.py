@@ -17,8 +17,9 @@ from typing import Any, Literal
 from ..errors import ExitCode, MlxError, did_you_mean
 from ..runs.records import TRACKER_NAME, StepRecord
 from ..runs.sweep import sweep
-from ..secrets.children import without_secrets
+from ..secrets.children import with_secrets_of, without_secrets
 from ..secrets.masking import mask_text
+from ..secrets.references import Reference, find
 from ..stacks.protocols import FinalStatus, StepFacts
 from .body import new_id
 from .scope import RunScope
@@ -46,7 +47,8 @@ class NotExecutableError(MlxError):
 class Program:
     """What to run: the words of the command, under which name, and how it gets at the tracker's credentials.
 
-    `plugin` leaves them to mlxkit inside of the program, which looks them up itself; `environment` puts those of the
+    `plugin` leaves them to mlxkit inside of the program, which looks them up itself with what unlocks their store;
+    `environment` puts those of the
     tracker, and no others, into the program's environment; `auto` takes the plugin where the program is Python with
     this mlxkit and can look them up without anything from the environment.
     """
@@ -186,9 +188,9 @@ def _outcome(code: int) -> tuple[FinalStatus, str]:
 def _environment(session: Session, program: Program, path: str, tracker: str | None) -> Mapping[str, str]:
     """Return what the program gets: our environment, with the tracker in it, and no secret but the tracker's own."""
     mine = dict(os.environ)
-    if program.credentials == "plugin":
-        return mine
     clean = without_secrets(mine)
+    if program.credentials == "plugin" and tracker:
+        return with_secrets_of(_references(session, tracker), session.secrets, mine)
     if tracker is None or AUTH not in mine:
         return clean
     needs_nothing = clean == mine and not program.was_unlocked
@@ -199,6 +201,15 @@ def _environment(session: Session, program: Program, path: str, tracker: str | N
         return clean
     del clean[AUTH]
     return {**clean, **{name: value.reveal() for name, value in made.environment().secrets.items()}}
+
+
+def _references(session: Session, tracker: str) -> list[Reference]:
+    """Return the references to secrets in a tracker's attributes."""
+    from ..stacks.attributes import texts
+    from ..stacks.components import ComponentService
+
+    attributes = ComponentService(session.project).get("experiment_tracker", tracker).attributes
+    return [reference for _, text in texts(attributes) for reference in find(text)]
 
 
 def _has_this_mlxkit(path: str) -> bool:
