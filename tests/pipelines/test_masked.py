@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlxkit.errors import ExitCode
+from mlxkit.errors import ExitCode, MlxError
 from mlxkit.pipelines.masked import masked, masked_words
 from mlxkit.secrets.masking import register
 
@@ -85,6 +85,21 @@ def test_a_value_that_the_file_made_known_is_in_no_record(run: Any, mlx: Any, pl
     again = mlx("runs", "rerun", "latest")
     assert again.code == ExitCode.usage
     assert "was given a secret" in again.stderr
+
+
+def test_a_history_that_cannot_be_written_again_does_not_cost_the_end_of_a_run(
+    write: Any, mlx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any) -> bool:
+        raise MlxError("the run history cannot be written: database is locked")
+
+    monkeypatch.setattr("mlxkit.pipelines.scope.reword", locked)
+    monkeypatch.setenv("MLX_SECRET_DB__PASSWORD", SECRET)
+    write("f.py", FILE.format(top="", inside=READ))
+    done = mlx("run", "f.py", "-p", f"token={SECRET}")
+    assert done.code == 0
+    assert "a secret stays in the run history: the run history cannot be written" in done.stderr
+    assert json.loads(mlx("runs", "list", "-o", "json").stdout)[0]["status"] == "completed"
 
 
 def test_a_failed_run_is_masked_as_well(run: Any, mlx: Any) -> None:

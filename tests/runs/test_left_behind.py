@@ -62,6 +62,20 @@ def test_content_that_cannot_be_removed_is_told_and_keeps_nothing_else(
     assert not released[0].exists()
 
 
+def test_content_of_nobody_that_cannot_be_removed_is_told_too(released: list[Path], mlx: MLX) -> None:
+    history = Client().history
+    history.connection.execute("DELETE FROM releases")
+    two_days_ago = time.time() - 2 * 86400
+    for path in released:
+        os.utime(path, (two_days_ago, two_days_ago))
+    told = mlx("runs", "prune", "--keep", "9", "--yes")
+    assert told.code == 0
+    assert "that no run referred to" in told.stderr
+    assert f"warning: kept {Path('.mlx/artifacts').absolute()}" in told.stderr
+    assert str(released[0].name) in told.stderr
+    assert [path.exists() for path in released] == [True] + [False] * (len(released) - 1)
+
+
 def blank(id: str, started: float) -> RunRecord:
     return RunRecord(id, f"name-{id}", "train", "plain", "running", started)
 

@@ -159,9 +159,12 @@ def _sweep(client: Client, shared_store: bool) -> None:
     store_of = stores_of(client.project, with_shared=shared_store)
     stacks = ["default", *(stack.name for stack in client.stacks.list())]
     stores = {store.location: store for name in stacks if (store := store_of(name)) is not None}
-    size += sum(sweep_store(history, store).size for store in stores.values())
+    swept = [sweep_store(history, store) for store in stores.values()]
+    size += sum(freed.size for freed in swept)
     if size:
         terminal.say(f"freed {size_text(size)} that no run referred to")
+    for failure in (failure for freed in swept for failure in freed.failed):
+        terminal.warn(f"kept {failure}")
 
 
 def _tell(freed: Freed) -> None:

@@ -14,7 +14,7 @@ from ..records import plain
 from ..runs.environment import capture_environment
 from ..runs.liveness import Heartbeat
 from ..runs.queries import RunQueries
-from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord
+from ..runs.records import TRACKER_LINK, TRACKER_NAME, RunRecord, StepRecord
 from ..runs.rewording import reword
 from ..secrets.masking import known_values, mask_text
 from ..stacks.protocols import FinalStatus
@@ -118,10 +118,13 @@ class RunScope:
 
     def _end(self, status: FinalStatus, text: str) -> None:
         """Close every tracker, then history; a tracker that fails to answer leaves its run to the sweep."""
-        self._mask_again()
+        before = self.record
+        is_masked = self._mask_again()
         ending = replace(self.record, status=status, ended=time.time(), error=text)
         ended = self._trackings.end(ending, self.records, status)
         self.metrics.update(ended.metrics)
+        if is_masked:
+            self._reword(before)
         metadata = plain({**self.record.metadata, **self.context.metadata})
         late = self._sources.keep() if self._sources else {}
         if late:
@@ -132,15 +135,27 @@ class RunScope:
         )  # fmt: skip
         self.record = replace(self.record, status=status, ended=time.time(), error=text, metadata=metadata)
 
-    def _mask_again(self) -> None:
+    def _mask_again(self) -> bool:
         """Take what became a secret since it was written out of the records, before anybody is told of the end."""
         if len(known_values()) == self._known:
-            return
-        before, self.record = self.record, masked_run(self.record)
+            return False
+        self.record = masked_run(self.record)
         self.records[:] = map(masked_step, self.records)
+        return True
+
+    def _reword(self, before: RunRecord) -> None:
+        """Write the masked words over those in history; where that fails the run ends all the same, and it is said."""
         history = self.session.history
-        steps = RunQueries(history).steps(self.record.id)
-        reword(history, before, self.record, [*map(masked_step, steps)])
+        try:
+            steps = RunQueries(history).steps(self.record.id)
+            is_whole = reword(history, before, self.record, [*map(masked_step, steps)])
+        except MlxError as error:
+            self.session.reporter.detail(f"a secret stays in the run history: {error.message}")
+        else:
+            if not is_whole:
+                self.session.reporter.detail(
+                    "a secret stays in the log of the run history until it is next opened alone"
+                )
 
     def _raise(self, error: BaseException | None) -> None:
         if isinstance(error, KeyboardInterrupt):

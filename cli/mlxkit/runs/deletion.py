@@ -112,7 +112,7 @@ def free_released(history: History, store_of: StoreOf) -> Freed:
             for stack, uri in part:
                 if not is_referred_to(history, uri):
                     store = store_of(stack)
-                    removed = None if store is None else _try_to_remove(store, uri)
+                    removed = None if store is None else try_to_remove(store, uri)
                     if isinstance(removed, str):  # a later pruning tries again
                         freed = replace(freed, kept=freed.kept + 1, failed=(*freed.failed, removed))
                         continue
@@ -147,7 +147,7 @@ def remove(store: ArtifactStore, uri: str) -> int:
     return size
 
 
-def _try_to_remove(store: ArtifactStore, uri: str) -> int | str:
+def try_to_remove(store: ArtifactStore, uri: str) -> int | str:
     """Remove content and return its bytes, or where it still is and why."""
     try:
         return remove(store, uri)

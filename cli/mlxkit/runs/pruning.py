@@ -6,13 +6,14 @@ import shutil
 import time
 from collections.abc import Container, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..artifacts.store import ArtifactStore
-from .deletion import Freed, is_referred_to, remove, size_of, somebody_runs
+from ..errors import MlxError
+from .deletion import Freed, is_referred_to, size_of, somebody_runs, try_to_remove
 from .history import _RUN_READ, History
 from .records import RunRecord
 from .schema import readable, transaction
@@ -90,11 +91,15 @@ def sweep_store(history: History, store: ArtifactStore) -> Freed:
             continue
         with transaction(history.connection):
             if somebody_runs(history):
-                return Freed(freed.artifacts, freed.size, is_postponed=True)
+                return replace(freed, is_postponed=True)
             for uri in found:
-                with suppress(Exception):
-                    if _is_settled(store.locate(uri)) and not is_referred_to(history, uri):
-                        freed = Freed(freed.artifacts + 1, freed.size + remove(store, uri))
+                if not _is_old(store, uri) or is_referred_to(history, uri):
+                    continue
+                removed = try_to_remove(store, uri)
+                if isinstance(removed, str):
+                    freed = replace(freed, kept=freed.kept + 1, failed=(*freed.failed, removed))
+                else:
+                    freed = replace(freed, artifacts=freed.artifacts + 1, size=freed.size + removed)
     return freed
 
 
@@ -124,6 +129,14 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _is_run(history: History, run_id: str) -> bool:
     return history.connection.execute("SELECT 1 FROM runs WHERE id = ?", (run_id,)).fetchone() is not None
+
+
+def _is_old(store: ArtifactStore, uri: str) -> bool:
+    """Say whether content is a day old; what another process has just removed is not."""
+    try:
+        return _is_settled(store.locate(uri))
+    except MlxError:
+        return False
 
 
 def _is_settled(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 
 from . import known
@@ -10,9 +11,10 @@ from .records import RunRecord, StepRecord
 from .schema import transaction
 
 
-def reword(history: History, before: RunRecord, after: RunRecord, steps: Sequence[StepRecord]) -> None:
-    """Write a run's name, parameters, metadata and tags again, and its steps' parameters; nothing of the old ones is left.
+def reword(history: History, before: RunRecord, after: RunRecord, steps: Sequence[StepRecord]) -> bool:
+    """Write a run's name, parameters, metadata and tags again, and its steps' parameters.
 
+    Returns whether nothing of the old ones is left: the database's log keeps them while another process reads it.
     Tags that others gave the run meanwhile stay.
     """
     with history._lock:
@@ -34,8 +36,16 @@ def reword(history: History, before: RunRecord, after: RunRecord, steps: Sequenc
                 db.executemany(
                     "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(after.id, tag) for tag in after.tags]
                 )
-        # The log of the database has the old words, too, until it is written back.
-        history.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        is_whole = _log_written_back(history)
     if before.name != after.name:
         known.deleted(history.state_dir, [after.id])
         known.begun(history.state_dir, after)
+    return is_whole
+
+
+def _log_written_back(history: History) -> bool:
+    try:
+        busy = history.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:  # a reader, or a full disk
+        return False
+    return not busy
