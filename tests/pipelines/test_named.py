@@ -84,6 +84,38 @@ def test_what_is_saved_outside_of_a_step_is_in_history(mlx: Callable[..., Any]) 
     assert mlx("artifact", "get", "alone").stdout.strip() == "{'a': 1}"
 
 
+def test_what_was_saved_on_another_stack_is_found_in_its_store(mlx: Callable[..., Any]) -> None:
+    for words in (
+        "artifact-store register lake --flavor local --path lake",
+        "stack register far -a lake",
+    ):
+        result = mlx(*words.split())
+        assert result.code == 0, result.stderr
+    save_artifact(list(range(20_000)), "long")
+    save_artifact(b"here", "bytes", version=1)
+
+    @step
+    def size_of(given: Any) -> int:
+        return len(given)
+
+    @step
+    def looks_up() -> int:
+        return len(load_artifact("long"))
+
+    @pipeline
+    def looking() -> None:
+        size_of(load_artifact("long"))
+        looks_up()
+
+    with use_session(Session(RunOptions(stack="far"))):
+        assert load_artifact("bytes", 1) == b"here"
+        assert len(Client().get_artifact("long").load()) == 20_000
+        save_artifact(b"far", "bytes")
+        assert [item.output.load() for item in looking().steps.values()] == [20_000, 20_000]
+    assert load_artifact("bytes") == b"far"
+    assert load_artifact("bytes", 1) == b"here"
+
+
 def test_a_dry_run_records_nothing(session: Session) -> None:
     with use_session(Session(RunOptions(is_dry=True))):
         assert save_artifact(1, "alone").load() == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..artifacts.io import save
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..records import plain
+from ..runs.queries import RunQueries
 from ..runs.records import OutputRecord, RunRecord, StepRecord, artifact_of, output_of
 from ..runs.views import ArtifactView, Origin
 from . import linked
@@ -16,6 +17,7 @@ from .context import StepContext, current_pipeline, current_step
 from .session import Session, current_session
 
 if TYPE_CHECKING:
+    from ..artifacts.store import ArtifactStore
     from ..runs.history import History
     from .models import Model
 
@@ -88,7 +90,7 @@ def get_artifact(
         )
     if context is not None:
         _remember(context, name_or_id, label, model, found.output)
-    return ArtifactView(found.output, session.store, found.notes, found.origin)
+    return ArtifactView(found.output, _store_with(session, found), found.notes, found.origin)
 
 
 def stale(history: History, metadata: Mapping[str, Any]) -> str | None:
@@ -113,6 +115,16 @@ def history_here() -> History:
 def _session() -> Session:
     running = current_pipeline.get()
     return (running.session if running is not None else None) or current_session() or Session()
+
+
+def _store_with(session: Session, found: linked.Found) -> ArtifactStore:
+    """Return the store of this run, or that of the stack which the artifact was made on where this one has it not."""
+    from .holding import holder_of
+
+    artifact = artifact_of(found.output)
+    if found.origin is None or session.store.exists(artifact):
+        return session.store
+    return holder_of(session, RunQueries(session.history))(found.origin.run, artifact)
 
 
 def _check_name(name: str) -> None:
