@@ -52,6 +52,28 @@ def test_a_hook_knows_its_step_and_adds_to_it() -> None:
         get_step_context()
 
 
+@pytest.mark.parametrize("more", [None, "more"])
+def test_a_hook_can_save_again_under_a_name_of_its_step(more: str | None) -> None:
+    def after() -> None:
+        save_artifact("the hook's", "side")
+        if more:
+            save_artifact("another", more)
+
+    @step(on_success=after)
+    def make() -> int:
+        save_artifact("the step's", "side")
+        return 1
+
+    @pipeline
+    def making() -> None:
+        make()
+
+    made = making().steps["make"]
+    assert made.outputs["side"].load() == load_artifact("side") == "the hook's"
+    assert list(made.outputs) == ["output", "side", *([more] if more else [])]
+    assert made.output.load() == 1
+
+
 def test_a_hook_of_a_failed_step_knows_its_last_attempt_and_loses_nothing_by_failing() -> None:
     def after(error: BaseException) -> None:
         log_metadata({"told": f"{error} at attempt {get_step_context().attempt}"})

@@ -30,7 +30,7 @@ def call_hook(
     """
     if hook is None:
         return record
-    before, saved = copy.deepcopy(context.metadata), len(context.saved)
+    before, saved = copy.deepcopy(context.metadata), list(context.saved)
     token = current_step.set(context)
     try:
         takes = len(inspect.signature(hook).parameters)
@@ -41,9 +41,9 @@ def call_hook(
         )
     finally:
         current_step.reset(token)
-    if context.metadata == before and len(context.saved) == saved:
+    fresh = {item.name: item for item in context.saved if not any(item is old for old in saved)}
+    if context.metadata == before and not fresh:
         return record
-    fresh = {item.name: item for item in context.saved[saved:]}
     outputs = (*(item for item in record.outputs if item.name not in fresh), *fresh.values())
     record = replace(record, metadata=dict(context.metadata), outputs=outputs)
     services.history.complete_step(record)
