@@ -78,6 +78,39 @@ def test_sorting_and_filters_are_the_querys_own() -> None:
             client.list_pipeline_runs(**wrong)
 
 
+def test_not_equal_is_whatever_else_there_is() -> None:
+    from zenml import pipeline, save_artifact, step
+    from zenml.client import Client
+
+    @step
+    def train(n: int) -> Annotated[int, "clf"]:
+        return n
+
+    @pipeline
+    def training(n: int) -> None:
+        train(n)
+
+    for n, tags in enumerate([["prod", "eu"], ["eu"], [], ["prod"]]):
+        training.with_options(run_name=f"zz-{n}", tags=tags)(n)
+    save_artifact([1], "thing", version="gold", tags=["good", "x"])
+    save_artifact([2], "thing", tags=["x"])
+    save_artifact([3], "thing")
+    client = Client()
+
+    def names(**filters: Any) -> list[str]:
+        return [item.name for item in client.list_pipeline_runs(pipeline_name="training", **filters)]
+
+    def values(**filters: Any) -> list[Any]:
+        return [item.load() for item in client.list_artifact_versions(**filters)]
+
+    assert names(tag="notequals:prod") == ["zz-2", "zz-1"]
+    assert names(tags=["notequals:prod", "eu"]) == ["zz-1"]
+    assert names(name="notequals:zz-3") == ["zz-2", "zz-1", "zz-0"]
+    assert values(name="thing", tag="notequals:good") == [[3], [2]]
+    assert values(name="thing", version="notequals:gold") == [[3], [2]]
+    assert values(name="notequals:thing") == [3, 2, 1, 0]
+
+
 def test_artifacts_are_narrowed_by_all_that_is_asked(session: Session) -> None:
     from zenml import save_artifact
     from zenml.client import Client

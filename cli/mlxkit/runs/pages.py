@@ -31,7 +31,7 @@ ARTIFACT_COLUMNS = {
 }
 OPERATORS = {
     "equals": "{column} = ?",
-    "notequals": "{column} != ?",
+    "notequals": "{column} IS NOT ?",  # what has no value has another one
     "startswith": "substr({column}, 1, length(?)) = ?",
     "endswith": "substr({column}, -length(?)) = ?",
     "contains": "instr({column}, ?) > 0",
@@ -111,11 +111,12 @@ def _rows(
 ) -> tuple[int, Sequence[Any]]:
     clauses, values = list(extra), []
     for item in wanted.comparisons:
-        column = "t.value" if table == "outputs" else "t.tag"
-        condition = OPERATORS[item.operator].format(
-            column=column if item.column == "tag" else columns[item.column]
+        condition = (
+            _tagged(table, item.operator)
+            if item.column == "tag"
+            else OPERATORS[item.operator].format(column=columns[item.column])
         )
-        clauses.append(_TAGGED[table].format(condition=condition) if item.column == "tag" else condition)
+        clauses.append(condition)
         values += [item.value] * condition.count("?")
     where = f"{source} {'WHERE ' + ' AND '.join(clauses) if clauses else ''}"
     (total,) = history.connection.execute(f"SELECT COUNT(*) {where}", values).fetchone()
@@ -126,3 +127,12 @@ def _rows(
         [*values, wanted.size, (wanted.page - 1) * wanted.size],
     ).fetchall()
     return total, rows
+
+
+def _tagged(table: str, operator: str) -> str:
+    """Return SQL that is true where one of the tags is so, and for `notequals` where none is that."""
+    is_negated = operator == "notequals"
+    condition = OPERATORS["equals" if is_negated else operator].format(
+        column="t.value" if table == "outputs" else "t.tag"
+    )
+    return "NOT " * is_negated + _TAGGED[table].format(condition=condition)
