@@ -96,7 +96,8 @@ def job(mlx_process: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(script: str) -> tuple[int, str, str]:
         lines = script.replace("mlx ", f"{' '.join(mlx_process)} ") + "\nexit $?\n"
         Path("job.sh").write_text(lines)
-        done = subprocess.run(["bash", "job.sh"], capture_output=True, text=True, timeout=120)
+        runner = ["env", "-u", "GITHUB_ACTIONS", "sh", "-c", "GITHUB_ACTIONS=true bash job.sh; exit $?"]
+        done = subprocess.run(runner, capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout, done.stderr
 
     return run
@@ -157,6 +158,33 @@ def test_every_secret_is_masked_before_its_first_use_line_by_line(
     assert SECRET not in out + err + Path("out.txt").read_text() + Path("err.txt").read_text()
     _, out, err = job("mlx run p.py 2>&1 | cat")
     assert SECRET not in out + err
+
+
+@pytest.mark.parametrize(
+    ("line", "is_told"),
+    [
+        ("bash build.sh > log.txt 2>&1", False),
+        ("bash build.sh 2>&1 | tee log.txt", False),
+        ("bash outer.sh", False),
+        ("bash build.sh", True),
+    ],
+)
+def test_a_secret_is_told_where_no_shell_of_the_job_redirects_what_it_runs(
+    write: Any, job: Any, monkeypatch: pytest.MonkeyPatch, mlx_process: list[str], line: str, is_told: bool
+) -> None:
+    write("p.py", PIPELINE)
+    write("build.sh", f"{' '.join(mlx_process)} run p.py\necho built\n")
+    write("outer.sh", "bash build.sh 2>&1 | tee log.txt\necho done\n")
+    Path("mlx.yaml").write_text(
+        "version: 1\ndefault_stack: s\nexperiment_trackers:\n"
+        "  here: {flavor: mlflow, tags: {note: <<mine.word>>}}\nstacks:\n  s: {experiment_tracker: here}\n"
+    )
+    monkeypatch.setenv("MLX_SECRET_MINE__WORD", SECRET)
+    _, out, err = job(line)
+    kept = Path("log.txt").read_text() if not is_told else ""
+    assert "step load" in (out if is_told else kept)
+    assert SECRET not in kept
+    assert (SECRET in out + err) is is_told
 
 
 def test_stdout_that_goes_to_a_program_holds_no_command(write: Any, job: Any) -> None:

@@ -202,19 +202,34 @@ def _in_workspace(file: str) -> str:
 
 
 def _goes_to_the_runner(number: int) -> bool:
-    """Say whether a stream is the one of the shell that runs the job, and not redirected for this command.
+    """Say whether a stream is the runner's: no file, and redirected by no process of the job that this one is in.
 
-    Where the system does not tell what the parent has, everything but a file counts as the runner's.
+    A process of the job has GITHUB_ACTIONS in its environment, the runner has not. The parent is compared in any
+    case. Where the system does not tell what the parent has, everything but a file counts as the runner's.
     """
     try:
         mine = os.fstat(number)
     except OSError:
         return False
+    if stat.S_ISREG(mine.st_mode):
+        return False
+    process = os.getppid()
     try:
-        theirs = os.stat(f"/proc/{os.getppid()}/fd/{number}")  # noqa: PTH116
+        while True:
+            theirs = os.stat(f"/proc/{process}/fd/{number}")  # noqa: PTH116
+            if (mine.st_dev, mine.st_ino) != (theirs.st_dev, theirs.st_ino):
+                return False
+            process = _parent(process)
+            if b"GITHUB_ACTIONS=true" not in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
+                return True
     except OSError:
-        return not stat.S_ISREG(mine.st_mode)
-    return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
+        return True
+
+
+def _parent(process: int) -> int:
+    """Return the parent of a process; raises OSError where the system does not tell."""
+    told = Path(f"/proc/{process}/stat").read_bytes()
+    return int(told.rpartition(b")")[2].split()[1])  # the name before it may hold anything
 
 
 def _join(undo: ExitStack) -> bool:
