@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from mlxkit.commands.jobwords import unobeyed
-from mlxkit.pipelines.actions import annotation, escaped
+from mlxkit.pipelines.actions import WorkflowReporter, annotation, escaped
 
 SECRET = "correct-horse-battery"
 PIPELINE = """
@@ -312,6 +313,15 @@ def test_words_of_the_command_line_are_no_commands(write: Any, job: Any, words: 
     for line in err.splitlines():
         if line.startswith("{"):
             assert EVIL in json.loads(line)["message"]
+
+
+def test_an_unfinished_line_is_ended_once() -> None:
+    log = io.StringIO()
+    reporter = WorkflowReporter(log)
+    reporter.watched(log).write("half")
+    reporter.detail("one")
+    reporter.detail("two")
+    assert log.getvalue() == "half\none\ntwo\n"
 
 
 def test_values_and_properties_are_escaped() -> None:

@@ -109,9 +109,11 @@ class WorkflowReporter(LineReporter):
         stream.write(text)
 
     def _line(self, text: str) -> None:
-        if self._is_mid_line and not self._is_quiet:
-            self._write("\n")
-        super()._line(text)
+        with self._lock:
+            if self._is_mid_line and not self._is_quiet:
+                self._is_mid_line = False
+                self._write("\n")
+            super()._line(text)
 
     def _mask(self, value: str) -> None:
         """Have a value masked from now on, line by line, as the runner compares lines."""
