@@ -48,9 +48,8 @@ class Program:
     """What to run: the words of the command, under which name, and how it gets at the tracker's credentials.
 
     `plugin` leaves them to mlxkit inside of the program, which looks them up itself with what unlocks their store;
-    `environment` puts those of the
-    tracker, and no others, into the program's environment; `auto` takes the plugin where the program is Python with
-    this mlxkit and can look them up without anything from the environment.
+    `environment` puts those of the tracker, and no others, into the program's environment; `auto` takes the plugin
+    where the program is Python with this mlxkit and can look them up without anything from the environment.
     """
 
     command: Sequence[str]
