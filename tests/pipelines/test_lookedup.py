@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from mlxkit import Client, Model, pipeline, save_artifact, step
+from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from mlxkit.artifacts.io import save
+from mlxkit.artifacts.materializers.base import BaseMaterializer
 from mlxkit.errors import UsageError
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 from mlxkit.pipelines.named import get_artifact
@@ -119,3 +121,83 @@ def test_what_lies_in_another_store_is_brought_to_this_one(tmp_path: Path) -> No
     assert found.output.load() == 50_000
     given = found.record.inputs["given"]
     assert (given["digest"], given["from"]) == (record.digest, "run1:make::far")
+
+
+class Grid:
+    """What no format here is made for."""
+
+    def __init__(self, rows: list[int]) -> None:
+        self.rows = rows
+
+
+class GridFiles(BaseMaterializer):
+    """Keeps a grid in two folders, and counts how often one is read."""
+
+    SKIP_REGISTRATION = True
+    reads = 0
+
+    def save(self, data: Grid) -> None:
+        inner = Path(self.uri) / "inner"
+        inner.mkdir()
+        (inner / "rows").write_text(" ".join(map(str, data.rows)))
+
+    def load(self, data_type: type[Grid]) -> Grid:
+        GridFiles.reads += 1
+        return data_type([int(word) for word in (Path(self.uri) / "inner" / "rows").read_text().split()])
+
+
+@step
+def rows_of(given: Grid) -> list[int]:
+    return given.rows
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> LocalArtifactStore:
+    return LocalArtifactStore(ResolvedComponent("artifact_store", "far", "local", {}), tmp_path / "other")
+
+
+def test_it_is_brought_over_as_it_is_and_read_by_the_step_alone(
+    session: Session, far: LocalArtifactStore
+) -> None:
+    record = output_of("far", save(Grid([1, 2]), materializer=GridFiles, store=far))
+    before = GridFiles.reads
+
+    @pipeline
+    def looking() -> None:
+        rows_of(ArtifactView(record, far, origin=Origin("run1", "make")))
+
+    found = looking().steps["rows_of"]
+    assert found.output.load() == [1, 2]
+    assert found.record.inputs["given"]["digest"] == record.digest
+    assert GridFiles.reads == before + 1
+    assert record.uri in list(session.store.uris())
+    assert list(far.uris()) == [record.uri]
+
+
+def test_a_dry_run_brings_nothing(far: LocalArtifactStore) -> None:
+    record = output_of("far", save(b"far" * 5000, store=far))
+
+    @pipeline
+    def looking() -> None:
+        kind_of(ArtifactView(record, far, origin=Origin("run1", "make")))
+
+    with use_session(Session(RunOptions(is_dry=True))) as dry:
+        assert [item.action for item in looking().steps] == ["run"]
+        assert list(dry.store.uris()) == []
+
+
+def test_what_cannot_be_brought_is_told(session: Session, far: LocalArtifactStore) -> None:
+    record = output_of("far", save(b"far" * 5000, store=far))
+
+    @pipeline
+    def looking() -> None:
+        kind_of(ArtifactView(record, far, origin=Origin("run1", "make")))
+
+    place = Path(session.store.location, record.uri.partition("/")[0])
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("in the way")
+    with pytest.raises(ArtifactStoreError, match=f"artifact {record.digest[:12]} cannot be brought from"):
+        looking()
+    far.delete(record.uri)
+    with pytest.raises(ArtifactMissingError, match="is not in the artifact store"):
+        looking()

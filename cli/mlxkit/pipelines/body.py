@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import StepFailedError, UsageError, did_you_mean
 from ..runs.ancestry import AFTER
@@ -78,6 +78,8 @@ class StepSource:
 
 class Body:
     """Collects and executes the step calls of one run, in order, in this process."""
+
+    is_dry: ClassVar[bool] = False
 
     def __init__(self, services: StepServices, plan: StepPlan, records: list[StepRecord]) -> None:
         self.services = services
@@ -157,7 +159,7 @@ class Body:
         args, kwargs = override_arguments(
             step.function, args, kwargs, options.parameters, owner=f"step {name!r}"
         )
-        arguments = bind_call(name, step.function, args, kwargs, self.services.store)
+        arguments = bind_call(name, step.function, args, kwargs, self.services.store, is_dry=self.is_dry)
         tracker, flavor = self.plan.tracker_for(step)
         return StepSpec(
             id=new_id(), name=name, position=len(self.records), function=step.function,

@@ -56,6 +56,7 @@ class _Unknown(StepSource):
 class DryBody(Body):
     """Walks the pipeline body and asks the cache about every step instead of executing it."""
 
+    is_dry = True
     planned: list[PlannedStep]
 
     def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

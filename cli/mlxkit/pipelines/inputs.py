@@ -82,8 +82,13 @@ def bind_call(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     store: ArtifactStore,
+    *,
+    is_dry: bool = False,
 ) -> Arguments:
-    """Sort the arguments of a step call into parameters and inputs; raises UsageError when they do not fit."""
+    """Sort the arguments of a step call into parameters and inputs; raises UsageError when they do not fit.
+
+    What lies in the store of another stack is brought to `store`, where the step takes it from, unless `is_dry`.
+    """
     signature = inspect.signature(function)
     try:
         bound = signature.bind(*args, **kwargs)
@@ -106,6 +111,8 @@ def bind_call(
                 parameters[key] = value
             else:
                 inputs[key] = _tree(value, store, f"step {name!r}, argument {key!r}")
+                for view in () if is_dry else _looked_up_in(value):
+                    view.bring_to(store)
     return Arguments(parameters, inputs)
 
 
@@ -136,7 +143,7 @@ def _tree(value: Any, store: ArtifactStore, name: str) -> Any:
         source = value._mlx_source
         return Ref(source.name, source.record(value._mlx_output))
     if isinstance(value, ArtifactView):
-        return _looked_up(value, store)
+        return _looked_up(value)
     if type(value) in (list, tuple) and _holds_artifacts(value):
         return type(value)(_tree(item, store, name) for item in value)
     if type(value) is dict and _holds_artifacts(value):
@@ -149,20 +156,26 @@ def _tree(value: Any, store: ArtifactStore, name: str) -> Any:
         raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
 
 
-def _looked_up(view: ArtifactView, store: ArtifactStore) -> Ref:
-    """Refer to an artifact that was found by its name; one that this run made has its step here.
-
-    What lies in the store of another stack is stored in that of this run, where its step takes it from.
-    """
+def _looked_up(view: ArtifactView) -> Ref:
+    """Refer to an artifact that was found by its name; one that this run made has its step here."""
     record = view.record
-    if not store.exists(artifact_of(record)):
-        record = output_of(view.name, save_artifact(view.load(), store=store))
     if view.origin is None:
         return Ref("", record)
     running = current_pipeline.get()
     if running is not None and running.run_id == view.origin.run:
         return Ref(view.origin.step, record)
     return Ref("", record, f"{view.origin.run}:{view.origin.step}::{view.name}")
+
+
+def _looked_up_in(value: Any) -> list[ArtifactView]:
+    """Return every artifact that was looked up and is inside an argument."""
+    if isinstance(value, ArtifactView):
+        return [value]
+    if type(value) in (list, tuple):
+        return [view for item in value for view in _looked_up_in(item)]
+    if type(value) is dict:
+        return [view for item in value.values() for view in _looked_up_in(item)]
+    return []
 
 
 def _holds_artifacts(value: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from ..artifacts.bringing import bring
 from ..artifacts.io import load as load_artifact
 from ..artifacts.store import ArtifactStore
 from ..config.files import write_atomic
@@ -110,6 +111,13 @@ class ArtifactView(Members):
             draft.unlink(missing_ok=True)
             raise MlxError(f"{path} cannot be written: {error.strerror}") from error
         return path
+
+    def bring_to(self, store: ArtifactStore) -> None:
+        """Copy the content, as it is, to another artifact store that has not got it.
+
+        Raises ArtifactMissingError and ArtifactStoreError.
+        """
+        bring(artifact_of(self.record), self._store, store)
 
     def __repr__(self) -> str:
         return f"<artifact {self.name} {self.record.type}>"
