@@ -156,6 +156,15 @@ def far(tmp_path: Path) -> LocalArtifactStore:
     return LocalArtifactStore(ResolvedComponent("artifact_store", "far", "local", {}), tmp_path / "other")
 
 
+def test_what_is_brought_is_for_its_owner_only(session: Session, far: LocalArtifactStore) -> None:
+    for value, materializer in ((b"far" * 5000, None), (Grid([1]), GridFiles)):
+        record = output_of("far", save(value, materializer=materializer, store=far))
+        ArtifactView(record, far).bring_to(session.store)
+        place = session.store.locate(record.uri)
+        for path in (place, *place.rglob("*")):
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
 def test_it_is_brought_over_as_it_is_and_read_by_the_step_alone(
     session: Session, far: LocalArtifactStore
 ) -> None:

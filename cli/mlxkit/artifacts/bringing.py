@@ -23,9 +23,9 @@ def bring(artifact: ArtifactRecord, source: ArtifactStore, store: ArtifactStore)
         with store.draft() as folder:
             draft = folder / _CONTENT
             if found.is_dir():
-                shutil.copytree(found, draft)
+                shutil.copytree(found, draft, copy_function=shutil.copy)
             else:
-                shutil.copyfile(found, draft)
+                shutil.copy(found, draft)  # as private as it was
             store.commit(draft, artifact.uri)
     except OSError as error:
         raise ArtifactStoreError(
