@@ -494,3 +494,41 @@ def test_as_json_a_run_prints_nothing_but_the_runs_that_were_made(mlx: Any) -> N
     assert json.loads(failed.stderr.splitlines()[-1])["exit_code"] == 6
     dry = mlx("run", "p.py", "--dry-run", "-o", "json")
     assert {item["action"] for item in json.loads(dry.stdout)} == {"cached"}
+
+
+@pytest.mark.parametrize("words", [[], ["--dry-run"], ["--name", "b", "-p", "x=0"]])
+@pytest.mark.parametrize("on_github", ["", "true"])
+def test_what_a_child_or_a_library_prints_is_not_among_the_data(
+    write: Any, mlx_process: list[str], words: list[str], on_github: str
+) -> None:
+    write(
+        "p.py",
+        """
+        import os, subprocess, sys
+        from mlxkit import pipeline, step
+
+        subprocess.run(["echo", "CHILD OF FILE"])
+        print("BUFFERED", file=sys.__stdout__)
+
+        @step
+        def one(x: int) -> int:
+            subprocess.run(["echo", "CHILD"])
+            os.write(1, b"LIBRARY\\n")
+            return 1 // x
+
+        @pipeline
+        def p(x: int = 1) -> None:
+            one(x)
+        """,
+    )
+    done = subprocess.run(
+        [*mlx_process, "run", "p.py", *words, "-o", "json"],
+        env={**os.environ, "GITHUB_ACTIONS": on_github},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert len(json.loads(done.stdout)) == 1
+    assert "CHILD OF FILE" in done.stderr and "BUFFERED" in done.stderr
+    assert ("LIBRARY" in done.stderr) is ("--dry-run" not in words)
+    assert done.returncode == (ExitCode.step_failed if "x=0" in words else 0)

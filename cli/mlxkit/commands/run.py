@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,6 +89,7 @@ def run(
     from ..pipelines.session import RunOptions, Session
     from ..runs.tagging import checked
     from .live import reporting
+    from .streams import kept_for_data
 
     if file.startswith("-"):
         raise UsageError(f"{file} came before FILE; parameters follow it", hint="mlx run FILE --name value")
@@ -107,7 +107,7 @@ def run(
         terminal.let_person_unlock()
         session = Session(options, reporter=reporter)
         try:
-            with redirect_stdout(sys.stderr) if is_data else nullcontext():
+            with kept_for_data() if is_data else nullcontext():
                 run_file(session, target, passed, words=extra, loose=loose)
         finally:
             if is_data and not dry_run:

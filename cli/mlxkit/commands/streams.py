@@ -1,9 +1,11 @@
-"""The standard streams where they are closed, full or have lost their reader."""
+"""The standard streams where they are closed, full, have lost their reader, or carry data."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 
 from ..errors import MlxError
 
@@ -46,3 +48,27 @@ def open_missing() -> None:
     ):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
+
+
+@contextmanager
+def kept_for_data() -> Iterator[None]:
+    """Let what is printed meanwhile go to stderr: by Python, by C code and by the processes that are started."""
+    stdout = sys.stdout
+    try:
+        is_ours = stdout.fileno() == 1
+    except (OSError, ValueError, AttributeError):  # somebody's own stream
+        is_ours = False
+    with redirect_stdout(sys.stderr):
+        if not is_ours:
+            yield
+            return
+        stdout.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)
+        try:
+            yield
+        finally:
+            with suppress(OSError, ValueError):  # what others printed is not worth the data
+                stdout.flush()
+            os.dup2(kept, 1)
+            os.close(kept)
