@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -156,11 +157,13 @@ def far(tmp_path: Path) -> LocalArtifactStore:
     return LocalArtifactStore(ResolvedComponent("artifact_store", "far", "local", {}), tmp_path / "other")
 
 
-def test_what_is_brought_is_for_its_owner_only(session: Session, far: LocalArtifactStore) -> None:
+def test_what_is_brought_is_new_and_for_its_owner_only(session: Session, far: LocalArtifactStore) -> None:
     for value, materializer in ((b"far" * 5000, None), (Grid([1]), GridFiles)):
         record = output_of("far", save(value, materializer=materializer, store=far))
+        os.utime(far.locate(record.uri), (1, 1))
         ArtifactView(record, far).bring_to(session.store)
         place = session.store.locate(record.uri)
+        assert place.stat().st_mtime > 1  # a pruning leaves what is new
         for path in (place, *place.rglob("*")):
             assert path.stat().st_mode & 0o077 == 0, path
 

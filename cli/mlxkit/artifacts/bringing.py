@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 from .errors import ArtifactStoreError
@@ -26,6 +27,7 @@ def bring(artifact: ArtifactRecord, source: ArtifactStore, store: ArtifactStore)
                 shutil.copytree(found, draft, copy_function=shutil.copy)
             else:
                 shutil.copy(found, draft)  # as private as it was
+            os.utime(draft)  # a copied folder has the age of the first; what is new here is not pruned yet
             store.commit(draft, artifact.uri)
     except OSError as error:
         raise ArtifactStoreError(
