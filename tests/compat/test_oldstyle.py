@@ -72,3 +72,55 @@ def test_what_the_old_style_had_and_is_not_here_is_named() -> None:
         AttributeError, match=r"PipelineWithSteps\.with_runtime_configuration is not supported"
     ):
         made.with_runtime_configuration()
+
+
+@pytest.mark.usefixtures("session")
+def test_configure_changes_the_pipeline_with_its_steps_and_no_other() -> None:
+    from zenml.pipelines import pipeline
+    from zenml.steps import step
+
+    @step
+    def one() -> int:
+        return 1
+
+    @pipeline
+    def alone(first: Any) -> None:
+        first()
+
+    made, other = alone(first=one()), alone(first=one())
+    assert made.run().steps["one"].status == "completed"
+    assert made.configure(enable_cache=False) is made
+    assert made.run().steps["one"].status == "completed"
+    assert other.run().steps["one"].status == "cached"
+    Path("options.yaml").write_text("enable_cache: false\n")
+    assert other.with_config("options.yaml") is other
+    assert other.run(run_name="told-once").name == "told-once"
+    again = other.run()
+    assert (again.steps["one"].status, again.name != "told-once") == ("completed", True)
+    assert alone(first=one()).run().steps["one"].status == "cached"
+
+
+@pytest.mark.usefixtures("session")
+def test_configure_changes_a_step_that_was_made_and_not_what_it_was_made_of() -> None:
+    from zenml.pipelines import pipeline
+    from zenml.steps import step
+
+    @step
+    def one(n: int = 1) -> int:
+        return n
+
+    @pipeline
+    def alone(first: Any) -> None:
+        first()
+
+    made = one(n=5)
+    alone(first=made).run()
+    assert made.configure(enable_cache=False).configure(name="uno") is made
+    assert (made.name, made.enable_cache, made.parameters) == ("uno", False, {"n": 5})
+    for _ in range(2):
+        found = alone(first=made).run().steps["uno"]
+        assert (found.status, found.output.load()) == ("completed", 5)
+    assert (one.name, one.enable_cache) == ("one", None)
+    assert one.configure(enable_cache=False) is not one
+    assert one.enable_cache is None
+    assert alone(first=one(n=5)).run().steps["one"].status == "cached"
