@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from ..deployments import sdk
 from ..deployments import steps as serving
+from ..errors import UsageError
 from ..models.steps import RegisteredVersion
 from ..models.steps import mlflow_register_model_step as register
 from .decorators import step
@@ -47,13 +48,13 @@ class MLFlowModelDeployer(sdk.MLFlowModelDeployer):
 
     flavor = "mlflow"
 
-    def find_model_server(self, **asked: Any) -> list[sdk.ModelServer]:  # type: ignore[override]
-        """Return the deployments that are all of what is asked for, by name.
+    def find_model_server(self, *given: Any, **asked: Any) -> list[sdk.ModelServer]:
+        """Return the deployments that are all of what is asked for, by name; raises UsageError.
 
         A deployment is known by the step that trained its model; the name of the step that deployed it is as good. And
         `model`, the name under which ZenML's steps log every model, stands for whatever the pipeline registered.
         """
-        wanted = {_ALIKE.get(key, key): value for key, value in asked.items() if value not in (None, False)}
+        wanted = _wanted(given, asked)
         if wanted.get("pipeline_step_name") in _DEPLOYER_STEPS:
             del wanted["pipeline_step_name"]
         if wanted.get("model_name") == _LOGGED_AS and "pipeline_name" in wanted:
@@ -133,6 +134,29 @@ def mlflow_model_registry_deployer_step(
     return serving.mlflow_model_registry_deployer_step.function(
         registry_model_name, version, stage, name=model_name, workers=workers, timeout=timeout
     )
+
+
+def _wanted(given: Sequence[Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return by name what `find_model_server` was called with; None asks for nothing, nor does False, ZenML's default."""
+    function = "find_model_server"
+    if len(given) > len(_FILTERS):
+        raise UsageError(f"{function} takes at most {len(_FILTERS)} arguments without a name")
+    if given and not isinstance(
+        given[0], (str, type(None))
+    ):  # which is the first has changed from ZenML to ZenML
+        raise UsageError(
+            f"{function}({given[0]!r}) is not supported by mlx: its first argument is a name",
+            hint=f"{function}(running=True, model_name=NAME)",
+        )
+    wanted: dict[str, Any] = {}
+    for key, value in (*zip(_FILTERS, given, strict=False), *asked.items()):
+        name = _ALIKE.get(key, key)
+        if value is None or value is False:
+            continue
+        if name in wanted:
+            raise UsageError(f"{function}({name}=...) is given twice")
+        wanted[name] = value
+    return wanted
 
 
 def _known_already(experiment_name: str | None, run_name: str | None) -> None:
