@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -186,3 +187,32 @@ def test_docker_takes_the_project(vault: SecretService) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_not_said_to_remain(
+    vault: SecretService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object, **__: object) -> None:
+        raise MlxError("the disk is full")
+
+    monkeypatch.setattr(Path, "mkdir", cannot)
+    with pytest.raises(MlxError) as raised:
+        serve("team", "docker")
+    assert raised.value.message == "the disk is full"
+
+
+def test_a_signal_as_soon_as_the_secret_is_there_leaves_nothing(
+    vault: SecretService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = SecretService.create
+
+    def made(*argv: Any, **options: Any) -> Any:
+        done = real(*argv, **options)
+        signal.raise_signal(signal.SIGTERM)
+        return done
+
+    monkeypatch.setattr(SecretService, "create", made)
+    with pytest.raises(SystemExit):
+        serve("team", "docker")
+    assert vault.names() == []
+    assert not Path("mlflow-team").exists()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import subprocess
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mlxkit.errors import AlreadyExistsError, CredentialsError, ExitCode, MlxError
+from mlxkit.errors import CredentialsError, ExitCode, MlxError
 from mlxkit.integrations.mlflow.server import local
 from mlxkit.integrations.mlflow.server.planning import held, plan_local
-from mlxkit.integrations.mlflow.server.store import UNFINISHED, ServerStore
+from mlxkit.integrations.mlflow.server.store import ServerStore
 from mlxkit.integrations.mlflow.server.undo import Undo
 from mlxkit.integrations.mlflow.serving.state import holder
 from mlxkit.secrets.service import SecretService
@@ -48,9 +47,9 @@ def test_a_server_that_does_not_start_leaves_nothing(place: Place) -> None:
     untouched(place, before, port)
 
 
-def deploying(place: Place, name: str, port: int) -> subprocess.Popen[str]:
+def deploying(place: Place, name: str, port: int, *more: str) -> subprocess.Popen[str]:
     """Start a deployment and return when its server's process is there."""
-    process = place.start("tracker", "deploy", name, "-x", f"port={port}")
+    process = place.start("tracker", "deploy", name, "-x", f"port={port}", *more)
     deadline = time.monotonic() + 60
     while holder(place.server(name)) is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -80,7 +79,7 @@ def test_a_signal_while_it_starts_leaves_nothing(
 
 def test_of_one_that_was_killed_its_server_ends_and_stop_takes_the_rest(place: Place) -> None:
     before, port = (place.folder / "mlx.yaml").read_text(), free_port()
-    process = deploying(place, "bad", port)
+    process = deploying(place, "bad", port, "-x", f"backend=sqlite:///{place.folder}/other.db")
     process.kill()
     process.communicate(timeout=60)
     deadline = time.monotonic() + 60
@@ -89,6 +88,7 @@ def test_of_one_that_was_killed_its_server_ends_and_stop_takes_the_rest(place: P
     [record] = place.json("tracker", "status")
     assert (record["name"], record["state"], record["pid"]) == ("bad", "failed", None)
     assert record["reason"] == "deploying was interrupted"
+    assert (place.folder / "other.db").exists()
     started = place.mlx("tracker", "start", "bad")
     assert started.returncode == ExitCode.failed
     assert "mlx tracker deploy bad" in started.stderr
@@ -96,6 +96,7 @@ def test_of_one_that_was_killed_its_server_ends_and_stop_takes_the_rest(place: P
     stopped = place.mlx("tracker", "stop", "bad")
     assert stopped.returncode == 0, stopped.stderr
     assert "cleared away" in stopped.stderr
+    assert list(place.folder.glob("other.db*")) == []
     untouched(place, before, port)
 
 
@@ -126,59 +127,52 @@ def test_a_login_that_is_refused_leaves_nothing(store: ServerStore, monkeypatch:
     socket.create_server(("127.0.0.1", plan.entry.port)).close()
 
 
-def leave_unfinished(store: ServerStore, secret_key: str, held: str) -> None:
-    """Make what a deployment has made that was killed before its end; `held` is the key in the secret of its name."""
-    SecretService().create("x_admin", {"username": "admin", "password": "p" * 20, "secret_key": held})
-    ComponentService(store.project).register(
-        "experiment_tracker", "x", "mlflow", {"tracking_uri": "http://127.0.0.1:5999"}
-    )
-    folder = store.folder("x")
-    folder.mkdir(parents=True)
-    mark = {"secret": "x_admin", "proof": local._proof(secret_key), "url": "http://127.0.0.1:5999"}
-    (folder / UNFINISHED).write_text(json.dumps(mark))
-    (folder / "tracker.json").write_text("{}")
+@pytest.mark.parametrize("signalled", ["vault.create", "components.register"])
+def test_a_signal_as_soon_as_something_is_made_leaves_nothing(
+    store: ServerStore, monkeypatch: pytest.MonkeyPatch, signalled: str
+) -> None:
+    owner, method = {
+        "vault.create": (SecretService, "create"),
+        "components.register": (ComponentService, "register"),
+    }[signalled]
+    real = getattr(owner, method)
 
+    def made(*argv: Any, **options: Any) -> Any:
+        done = real(*argv, **options)
+        signal.raise_signal(signal.SIGTERM)
+        return done
 
-def test_what_a_killed_deployment_made_is_cleared_away(store: ServerStore) -> None:
-    leave_unfinished(store, "k" * 64, "k" * 64)
-    assert store.names() == ["x"]
-    holding = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, time; from pathlib import Path; from mlxkit.integrations.mlflow.serving.state import hold; "
-            "lock = hold(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)",
-            str(store.folder("x")),
-        ],
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert holding.stdout is not None
-    assert holding.stdout.readline() == b"held\n"
-    local.check_free(store, "x", "x_admin")
-    assert holding.wait(60) != 0
-    holding.stdout.close()
-    assert not store.folder("x").exists()
+    monkeypatch.setattr(owner, method, made)
+    monkeypatch.setattr(local, "_launch_first", lambda plan, told: None)
+    with held(store, plan_local(store, "bad", {})) as plan, pytest.raises(SystemExit) as raised:
+        local.deploy(store, plan, lambda text: None)
+    assert raised.value.code == ExitCode.terminated
     assert SecretService().names() == []
-    assert "x" not in [found.name for found in ComponentService(store.project).list("experiment_tracker")]
+    assert [found.name for found in ComponentService(store.project).list("experiment_tracker")] == ["default"]
+    assert not store.folder("bad").exists()
 
 
-def test_a_secret_of_somebody_else_with_that_name_stays(store: ServerStore) -> None:
-    leave_unfinished(store, "k" * 64, "of somebody else")
-    with pytest.raises(AlreadyExistsError, match="secret 'x_admin'"):
-        local.check_free(store, "x", "x_admin")
-    assert SecretService().value("x_admin", "secret_key") == "of somebody else"
+def test_a_secret_that_cannot_be_deleted_now_can_be_later(
+    store: ServerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object) -> None:
+        raise CredentialsError("the store is locked")
 
-
-def test_a_folder_or_a_tracker_that_is_in_the_way_stays(store: ServerStore) -> None:
-    store.folder("x").mkdir(parents=True)
-    (store.folder("x") / "mine.txt").write_text("mine")
-    with pytest.raises(AlreadyExistsError, match="in the way"):
-        local.check_free(store, "x", "x_admin")
-    assert (store.folder("x") / "mine.txt").read_text() == "mine"
-    ComponentService(store.project).register("experiment_tracker", "y", "mlflow", {})
-    with pytest.raises(AlreadyExistsError, match="'y' already exists"):
-        local.check_free(store, "y", "y_admin")
+    with (
+        monkeypatch.context() as patch,
+        held(store, plan_local(store, "bad", {})) as plan,
+        pytest.raises(MlxError) as raised,
+    ):
+        patch.setattr(SecretService, "delete", cannot)
+        patch.setattr(local, "_launch_first", lambda plan, told: signal.raise_signal(signal.SIGINT))
+        local.deploy(store, plan, lambda text: None)
+    assert raised.value.exit_code == ExitCode.interrupted
+    assert "what remains" in raised.value.message
+    assert "mlx tracker stop bad" in raised.value.message
+    assert "the store is locked" in raised.value.message
+    local.clear_unfinished(store, "bad")
+    assert SecretService().names() == []
+    assert not store.folder("bad").exists()
 
 
 def test_undoing_goes_backwards_and_names_what_it_cannot_undo() -> None:
@@ -198,6 +192,21 @@ def test_undoing_goes_backwards_and_names_what_it_cannot_undo() -> None:
         undo.note("the first", lambda: done.append("again"))
         undo.keep()
     assert done == ["last", "first"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, ExitCode.interrupted), (signal.SIGTERM, ExitCode.terminated)],
+)
+def test_what_remains_is_named_after_a_signal_too(number: signal.Signals, code: ExitCode) -> None:
+    def cannot() -> None:
+        raise OSError("the disk is gone")
+
+    with pytest.raises(MlxError) as raised, Undo() as undo:
+        undo.note("the folder /a/b", cannot)
+        signal.raise_signal(number)
+    assert raised.value.message.endswith("\nwhat remains: the folder /a/b (the disk is gone)")
+    assert raised.value.exit_code == code
 
 
 def test_a_hang_up_is_undone_once_however_often_it_is_said_and_not_at_all_under_nohup() -> None:

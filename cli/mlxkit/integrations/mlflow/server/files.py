@@ -28,6 +28,7 @@ from .image import DATABASE, SECRET_ENVIRONMENT, Served, dockerfile, image_name,
 from .kubernetes import kubernetes_secret, manifests
 from .options import port_number
 from .origin import Origin, origin_of
+from .ownership import delete_secret, proof_of, remove
 from .places import check_bucket, meant
 from .planning import PORTS, secret_name
 from .undo import Undo
@@ -175,14 +176,15 @@ def _write(
 ) -> None:
     with Undo() as undo:
         if not folder.exists():
-            undo.note(f"the folder {folder}", folder.rmdir)
+            undo.note(f"the folder {folder}", lambda: remove(folder, ""))
             folder.mkdir(parents=True)
         if not has_secret:
             values = {key: secrets.token_urlsafe(24) for key in _KEYS}
             for value in values.values():
                 SecretValue(value)  # known from now on to everything that masks output
+            proof = proof_of(values["secret_key"])
+            undo.note(f"secret {secret}", lambda: delete_secret(vault, secret, proof))
             vault.create(secret, {"username": ADMIN, **values})
-            undo.note(f"secret {secret}", lambda: vault.delete(secret))
         for file, text in content.items():
             before = (folder / file).read_bytes() if (folder / file).exists() else None
             undo.note(f"{folder / file}", lambda path=folder / file, before=before: _put_back(path, before))  # type: ignore[misc]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import secrets
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -21,27 +19,26 @@ from ....stacks.servers import INTERRUPTED, ServerRecord
 from ....stacks.trackers import open_tracker
 from ..connection import Connection, sqlite_uri
 from ..serving.state import holder
-from . import process
+from . import process, unfinished
 from .disk import database_problem
 from .entry import ADMIN, FILE, ServerEntry, read_entry
 from .environment import AUTH_FILE, auth_file
+from .ownership import proof_of
 from .places import is_bucket, need_driver, need_store, shown_backend, with_driver
 from .planning import Plan, check_backend, claim_again, need_auth
 from .store import UNFINISHED, ServerStore
 from .tls import make
 from .undo import Undo
+from .unfinished import KIND, Mark
 
-_KIND = "experiment_tracker"
 _AUTH_DATABASE = "auth.db"
 _MOMENT = 2.0  # seconds
 _ATTEMPTS = 5  # at a first call that a busy machine answers late
 
 
 def check_free(store: ServerStore, name: str, secret: str) -> None:
-    """Raise AlreadyExistsError for a tracker, a secret or a server of that name; clear away what was never finished."""
+    """Raise AlreadyExistsError for a tracker, a secret or a server of that name; only look."""
     folder = store.folder(name)
-    if (folder / UNFINISHED).exists():
-        _clear(store, name)
     if name in store.names():
         raise AlreadyExistsError(
             f"a server of tracker {name!r} is deployed already; its data is in {folder}",
@@ -51,7 +48,7 @@ def check_free(store: ServerStore, name: str, secret: str) -> None:
         raise AlreadyExistsError(
             f"{folder} is in the way", hint=f"move {folder} away, or choose another name"
         )
-    if any(found.name == name for found in ComponentService(store.project).list(_KIND)):
+    if any(found.name == name for found in ComponentService(store.project).list(KIND)):
         raise AlreadyExistsError(
             f"experiment tracker {name!r} already exists", hint="choose another name, or: mlx tracker list"
         )
@@ -68,26 +65,28 @@ def deploy(store: ServerStore, plan: Plan, waiting: Callable[[str], None]) -> tu
     vault, components = SecretService(), ComponentService(store.project)
     password, secret_key = secrets.token_urlsafe(24), secrets.token_hex(32)
     SecretValue(password), SecretValue(secret_key)  # known from now on to everything that masks output
+    database, outside = _database(plan), dict.fromkeys(map(str, _outside(plan)), "")
+    mark = Mark(entry.secret, proof_of(secret_key), entry.url, outside)
     with Undo() as undo:
-        undo.note(f"the folder {folder}", lambda: store.remove(entry.name))
+        undo.note(
+            f"what was made of it; mlx tracker stop {entry.name} clears it away",
+            lambda: unfinished.clear(store, entry.name, mark),
+        )
         make_private_dir(folder)
-        mark = {"secret": entry.secret, "proof": _proof(secret_key), "url": entry.url}
-        write_atomic(folder / UNFINISHED, json.dumps(mark).encode())
+        unfinished.write_mark(folder, mark)
         vault.create(entry.secret, {"username": ADMIN, "password": password, "secret_key": secret_key})
-        undo.note(f"secret {entry.secret}", lambda: vault.delete(entry.secret))
         if plan.tls is not None and plan.tls.is_made:
             make(plan.tls, entry.host, entry.allowed_hosts)
-        for path in _outside(plan):
-            undo.note(str(path), lambda path=path: _remove(path))  # type: ignore[misc]
+        unfinished.make_outside(folder, mark, database)
         write_atomic(folder / FILE, entry.dumped())
-        undo.note("its process", lambda: process.stop(folder))
         waiting(f"starting the server of {entry.name}")
-        started = _launch_first(plan, {**_told(entry), "password": password})
-        warnings = components.register(_KIND, entry.name, "mlflow", plan.attributes).warnings
-        undo.note(f"tracker {entry.name}", lambda: components.delete(_KIND, entry.name))
+        with _nothing_left():
+            started = _launch_first(plan, {**_told(entry), "password": password})
+        warnings = components.register(KIND, entry.name, "mlflow", plan.attributes).warnings
         _test(store, entry.name)
+        with _nothing_left():
+            process.keep(started, entry, folder)
         (folder / UNFINISHED).unlink()
-        process.keep(started)
         undo.keep()
     passed_over = [f"the secret is not in the {problem.message}" for problem in vault.passed_over]
     return (*plan.notes, *warnings, *passed_over)
@@ -126,7 +125,7 @@ def start(store: ServerStore, name: str, waiting: Callable[[str], None]) -> None
         check_backend(name, entry.backend, store.project.state_dir)
         with claim_again(entry) as listener:
             waiting(f"starting the server of {name}")
-            process.keep(_launch(entry, folder, told, listener))
+            process.keep(_launch(entry, folder, told, listener), entry, folder)
 
 
 def stop(store: ServerStore, name: str) -> bool:
@@ -138,7 +137,7 @@ def clear_unfinished(store: ServerStore, name: str) -> None:
     """Take away what a deployment that was interrupted has made; raises InUseError while one is still at it."""
     with store.changing(name, patience=_MOMENT):
         if store.is_unfinished(name):
-            _clear(store, name)
+            unfinished.clear(store, name)
 
 
 def status(store: ServerStore, name: str) -> ServerRecord:
@@ -146,7 +145,7 @@ def status(store: ServerStore, name: str) -> ServerRecord:
     folder = store.folder(name)
     if store.is_unfinished(name):
         return ServerRecord(
-            name, "mlflow", "failed", _mark(folder).get("url", ""), pid=holder(folder), folder=str(folder),
+            name, "mlflow", "failed", unfinished.read_mark(folder).url, pid=holder(folder), folder=str(folder),
             reason=INTERRUPTED,
         )  # fmt: skip
     try:
@@ -182,29 +181,27 @@ def _launch(
     return started
 
 
+def _database(plan: Plan) -> Path | None:
+    return Connection(plan.entry.name, "database", plan.entry.backend, plan.folder).database
+
+
 def _outside(plan: Plan) -> list[Path]:
     """Return what will be made elsewhere than in the server's folder: a database, a folder for artifacts."""
-    entry = plan.entry
-    database = Connection(entry.name, "database", entry.backend, plan.folder).database
-    paths = [database, None if is_bucket(entry.artifacts) else Path(entry.artifacts)]
+    paths = [_database(plan), None if is_bucket(plan.entry.artifacts) else Path(plan.entry.artifacts)]
     return [path for path in paths if path and not path.is_relative_to(plan.folder) and not path.exists()]
 
 
-def _remove(path: Path) -> None:
-    """Remove a database, or a folder that is still empty; there may be none yet."""
-    if path.is_dir():
-        path.rmdir()
-    else:
-        for name in (path.name, *(f"{path.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))):
-            path.with_name(name).unlink(missing_ok=True)
-
-
 def _launch_first(plan: Plan, told: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Do what `_launch` does; its log is gone with everything else when it fails."""
     if plan.listener is None:
         raise ValueError("the plan holds no port")
+    return _launch(plan.entry, plan.folder, told, plan.listener)
+
+
+@contextlib.contextmanager
+def _nothing_left() -> Iterator[None]:
+    """Do not point to the log of a first start that fails: it is gone with everything else."""
     try:
-        return _launch(plan.entry, plan.folder, told, plan.listener)
+        yield
     except MlxError as error:
         error.hint = "correct it, and deploy again: nothing was left behind"
         raise
@@ -238,33 +235,3 @@ def _test(store: ServerStore, name: str) -> None:
                 raise
     if found["credentials"] != "accepted":
         raise CredentialsError(f"the server of {name!r} lets in anybody")
-
-
-def _clear(store: ServerStore, name: str) -> None:
-    """Take away what a deployment that was killed has made: its process, its secret, its tracker, its folder."""
-    folder = store.folder(name)
-    process.stop(folder)
-    with contextlib.suppress(KeyError):
-        mark = _mark(folder)
-        vault, components = SecretService(), ComponentService(store.project)
-        if mark["secret"] in vault.names():
-            held = vault.lookup(mark["secret"]) or {}
-            if _proof(held.get("secret_key", "")) == mark["proof"]:  # ours, and not one of the same name
-                vault.delete(mark["secret"])
-        for found in components.list(_KIND):
-            if found.name == name and found.attributes.get("tracking_uri") == mark["url"]:
-                components.delete(_KIND, name)
-    store.remove(name)
-
-
-def _mark(folder: Path) -> dict[str, str]:
-    """Return what a deployment has written down that has not ended; nothing when it cannot be read."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = json.loads((folder / UNFINISHED).read_bytes())
-        if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
-            return found
-    return {}
-
-
-def _proof(secret_key: str) -> str:
-    return hashlib.sha256(secret_key.encode()).hexdigest()

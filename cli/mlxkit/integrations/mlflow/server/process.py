@@ -46,11 +46,19 @@ def launch(folder: Path, told: Mapping[str, str], listener: socket.socket) -> su
     return process
 
 
-def keep(process: subprocess.Popen[bytes]) -> None:
-    """Let a server go on when this process has ended."""
+def keep(process: subprocess.Popen[bytes], entry: ServerEntry, folder: Path) -> None:
+    """Let a server go on when this process has ended; raises MlxError when it is the server that has."""
     say(process, KEPT)
+    is_heard = True
     if process.stdin is not None:
-        process.stdin.close()
+        try:
+            process.stdin.close()  # writes what could not be said
+        except BrokenPipeError:  # for the command's boundary that is the reader of its output
+            is_heard = False
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_KILLED_WITHIN)
+    if not is_heard or process.poll() is not None:
+        raise not_started(entry, folder)
 
 
 def wait_until_ready(entry: ServerEntry, folder: Path, process: subprocess.Popen[bytes]) -> None:
@@ -58,12 +66,6 @@ def wait_until_ready(entry: ServerEntry, folder: Path, process: subprocess.Popen
     deadline = time.monotonic() + _READY_WITHIN
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            status = read_status(folder)
-            if status is not None and status.state == "stopped":
-                raise MlxError(
-                    f"the server of {entry.name!r} was stopped while it started",
-                    hint=f"mlx tracker start {entry.name}",
-                )
             raise not_started(entry, folder)
         if holder(folder) and answers(entry):
             return
@@ -87,6 +89,11 @@ def wait_for_other(entry: ServerEntry, folder: Path) -> None:
 def not_started(entry: ServerEntry, folder: Path, reason: str = "") -> MlxError:
     """Return the error that shows why."""
     status = read_status(folder)
+    if not reason and status is not None and status.state == "stopped":
+        return MlxError(
+            f"the server of {entry.name!r} was stopped while it started",
+            hint=f"mlx tracker start {entry.name}",
+        )
     reason = reason or (status.reason if status and status.reason else "it ended")
     quoted = "".join(f"\n  {line}" for line in last_lines(folder / LOG, _QUOTED))
     return MlxError(

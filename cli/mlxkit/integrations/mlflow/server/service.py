@@ -12,7 +12,7 @@ from ....errors import MlxError
 from ....stacks.components import ComponentService
 from ....stacks.servers import DeployRecord, Provider, ServerRecord
 from ..serving.state import LOG
-from . import local
+from . import local, unfinished
 from .options import check_options
 from .places import shown_backend
 from .planning import Plan, held, plan_local
@@ -55,6 +55,8 @@ class MlflowServers:
         if plan.is_open:
             confirm(f"listen on {plan.entry.host}, where others than this machine reach it?")
         with self._store.changing(name, patience=_PATIENCE):
+            if self._store.is_unfinished(name):
+                unfinished.clear(self._store, name)
             local.check_free(self._store, name, plan.entry.secret)
             with held(self._store, plan) as ready:
                 return _record(ready, dry_run=False, notes=local.deploy(self._store, ready, self._waiting))

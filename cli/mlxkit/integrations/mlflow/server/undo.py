@@ -35,13 +35,19 @@ class Undo:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._undo(error)
+            left = self._undo()
         finally:
             self._guard.__exit__(kind, error, trace)
+        if left:
+            remains = f"what remains: {'; '.join(left)}"
+            if not isinstance(error, MlxError):
+                raise _with_remains(error, remains) from error
+            error.message += f"\n{remains}"
         if isinstance(error, Terminated):
             raise SystemExit(int(ExitCode.terminated)) from None
 
-    def _undo(self, error: BaseException | None) -> None:
+    def _undo(self) -> list[str]:
+        """Take everything away that can be; return what could not."""
         left = []
         for what, step in reversed(self._steps):
             try:
@@ -49,5 +55,17 @@ class Undo:
             except Exception as problem:
                 left.append(f"{what} ({getattr(problem, 'message', problem)})")
         self._steps.clear()
-        if left and isinstance(error, MlxError):
-            error.message += f"\nwhat remains: {'; '.join(left)}"
+        return left
+
+
+def _with_remains(error: BaseException | None, remains: str) -> MlxError:
+    """Return what says it in place of an exception that shows no words of ours, with the same exit status."""
+    if isinstance(error, KeyboardInterrupt):
+        found = MlxError(f"interrupted\n{remains}")
+        found.exit_code = ExitCode.interrupted
+    elif isinstance(error, Terminated):
+        found = MlxError(f"ended by a signal\n{remains}")
+        found.exit_code = ExitCode.terminated
+    else:
+        found = MlxError(f"unexpected {type(error).__name__}: {error}\n{remains}")
+    return found
