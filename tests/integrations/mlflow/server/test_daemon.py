@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from mlxkit.errors import MlxError
+from mlxkit.integrations.mlflow.connection import sqlite_uri
 from mlxkit.integrations.mlflow.server import process
 from mlxkit.integrations.mlflow.server.daemon import _hidden
 from mlxkit.integrations.mlflow.server.entry import ServerEntry
+from mlxkit.integrations.mlflow.server.environment import AUTH_FILE, auth_file
 from mlxkit.integrations.mlflow.server.status import ServerStatus, read_status, write_status
 from mlxkit.integrations.mlflow.serving.state import boot_id
 from tests.fixtures.mlflow_server import free_port
@@ -66,6 +73,31 @@ def test_a_second_process_for_the_same_folder_serves_nothing(tmp_path: Path) -> 
     )
     assert (done.returncode, read_status(folder)) == (1, None)
     holding.communicate()
+
+
+def test_a_server_that_has_ended_is_not_kept_and_the_error_says_why(tmp_path: Path) -> None:
+    entry, folder = folder_of(tmp_path)
+    write_status(folder, ServerStatus(1, boot_id(), "failed", 1.0, reason="the disk is full"))
+    ended = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+    ended.wait(60)
+    with pytest.raises(MlxError, match="did not start: the disk is full"):
+        process.keep(ended, entry, folder)
+
+
+def test_a_server_that_is_abandoned_ends_when_its_folder_is_gone(tmp_path: Path) -> None:
+    entry, folder = folder_of(tmp_path)
+    (folder / AUTH_FILE).write_text(auth_file(sqlite_uri(folder / "auth.db")))
+    listener = socket.create_server(("127.0.0.1", entry.port))
+    told = {"secret_key": "k" * 64, "backend": entry.backend, "password": "p" * 20}
+    started = process.launch(folder, told, listener)
+    try:
+        process.wait_until_ready(entry, folder, started)
+        shutil.rmtree(folder)
+        assert started.stdin is not None
+        started.stdin.close()
+        assert started.wait(60) == 1
+    finally:
+        process.end(started)
 
 
 def test_every_form_of_a_password_is_hidden_in_the_log_and_the_path_of_a_file_is_not() -> None:

@@ -54,18 +54,24 @@ def main(folder: Path, descriptor: int) -> int:
     entry = read_entry(folder)
     log = _Written(folder / LOG, _hidden(told))
 
+    def end(code: int, last: ServerStatus) -> NoReturn:
+        try:
+            write_status(folder, replace(last, since=time.time()))  # the folder may be gone
+            log.finish()
+        finally:
+            os._exit(code)  # threads of MLflow's that hang hold nothing up
+
     def leave(*_: object) -> NoReturn:
-        write_status(folder, replace(status, state="stopped", since=time.time()))
-        log.finish()
-        os._exit(0)
+        end(0, replace(status, state="stopped"))
+
+    def failed(reason: str) -> NoReturn:
+        end(1, replace(status, state="failed", reason=reason))
 
     write_status(folder, status)
     signal.signal(signal.SIGTERM, leave)
 
     def abandoned() -> None:
-        _say_failed(folder, status, "the command that started it was interrupted")
-        log.finish()
-        os._exit(1)
+        failed("the command that started it was interrupted")
 
     threading.Thread(target=_wait_kept, args=(heard, abandoned), name="mlx-kept", daemon=True).start()
     listener = socket.socket(fileno=descriptor)
@@ -74,15 +80,15 @@ def main(folder: Path, descriptor: int) -> int:
     try:
         os.write(1, f"listening at {entry.url}\n".encode())
         _serve(server_arguments(entry), listener)
+        reason = "the server ended"
     except SystemExit as error:
-        _say_failed(folder, status, f"the server ended ({error.code})")
+        reason = f"the server ended ({error.code})"
     except BaseException as error:
         import traceback
 
         traceback.print_exc()
-        _say_failed(folder, status, f"{type(error).__name__}: it did not start")
-    log.finish()
-    os._exit(1)  # threads of MLflow's that hang hold nothing up
+        reason = f"{type(error).__name__}: it did not start"
+    return failed(reason)
 
 
 def _wait_kept(heard: IO[bytes], abandoned: Callable[[], None]) -> None:
@@ -125,10 +131,6 @@ def _hidden(told: dict[str, str]) -> list[str]:
     password = urlsplit(backend).password or ""
     values = (told.get("password"), told["secret_key"], backend, password, unquote(password))
     return [value for value in values if value]
-
-
-def _say_failed(folder: Path, status: ServerStatus, reason: str) -> None:
-    write_status(folder, replace(status, state="failed", since=time.time(), reason=reason))
 
 
 class _Written:
