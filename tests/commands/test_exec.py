@@ -310,3 +310,23 @@ def wait_for(what: Any) -> None:
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_json"),
+    [
+        ("exec nosuchprog -o json", False),
+        ("-q exec --name n nosuchprog --output=json", False),
+        ("exec -q -tteam nosuchprog -o json", False),
+        ("exec -v --credentials=plugin nosuchprog -o json", False),
+        ("exec -o json nosuchprog", True),
+        ("exec --name nosuchprog -o json", True),
+        ("run nothing.py -o json", True),
+    ],
+)
+def test_words_of_the_program_do_not_decide_how_errors_are_said(
+    mlx_process: list[str], words: str, is_json: bool
+) -> None:
+    done = subprocess.run([*mlx_process, *words.split()], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert done.stderr.startswith("{") is is_json, done.stderr

@@ -11,6 +11,7 @@ from typer.core import TyperOption
 from . import terminal
 
 _SPELLINGS = {"quiet": ("--quiet", "-q"), "verbose": ("--verbose", "-v"), "debug": ("--debug",)}
+FLAGS = frozenset(name for names in _SPELLINGS.values() for name in names) | {"--help", "-h"}
 
 Quiet = Annotated[bool, typer.Option(*_SPELLINGS["quiet"], help="Say nothing but warnings and errors.")]
 Verbose = Annotated[bool, typer.Option(*_SPELLINGS["verbose"], help="Say more.")]

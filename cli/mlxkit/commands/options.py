@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import terminal
+from .global_options import FLAGS
 from .terminal import Format
 
 
@@ -20,7 +21,7 @@ def remember(fmt: Format | None) -> Format | None:
 
 def wants_json(argv: Sequence[str]) -> bool:
     """Say whether a command line asks for JSON: known before it is parsed, so that what is wrong with it is JSON, too."""
-    own = argv[: argv.index("--")] if "--" in argv else argv
+    own = _own_words(argv)
     asked = os.environ.get("MLX_OUTPUT", "")
     for word, following in zip(own, [*own, ""][1:], strict=True):
         if word in ("-o", "--output"):
@@ -28,6 +29,23 @@ def wants_json(argv: Sequence[str]) -> bool:
         elif word.startswith(("--output=", "-o=")):
             asked = word.partition("=")[2]
     return asked.lower() == "json"
+
+
+def _own_words(argv: Sequence[str]) -> Sequence[str]:
+    """Return the words of a command line that are meant for mlx: none after `--`, nor from the program of `exec` on."""
+    own = argv[: argv.index("--")] if "--" in argv else argv
+    if next((word for word in own if not word.startswith("-")), "") != "exec":
+        return own
+    takes_next = False
+    for number in range(own.index("exec") + 1, len(own)):
+        word = own[number]
+        if takes_next:
+            takes_next = False
+        elif not word.startswith("-"):
+            return own[:number]
+        else:  # of its options, all but those of mlx itself take a value
+            takes_next = word not in FLAGS and "=" not in word and (word.startswith("--") or len(word) == 2)
+    return own
 
 
 Output = Annotated[
