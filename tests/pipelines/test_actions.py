@@ -324,6 +324,15 @@ def test_an_unfinished_line_is_ended_once() -> None:
     assert log.getvalue() == "half\none\ntwo\n"
 
 
+def test_a_warning_is_an_annotation_also_where_nothing_else_is_said() -> None:
+    log = io.StringIO()
+    reporter = WorkflowReporter(log, is_quiet=True)
+    reporter.detail("more")
+    reporter.warned("100% sure")
+    assert Runner(log.getvalue()).of("warning") == [("title=mlx", "100%25 sure")]
+    assert "more" not in log.getvalue()
+
+
 def test_values_and_properties_are_escaped() -> None:
     assert escaped("100%\r\n:,") == "100%25%0D%0A:,"
     assert annotation("error", "a\nb", "step a,b: 5%") == "::error title=step a%2Cb%3A 5%25::a%0Ab"

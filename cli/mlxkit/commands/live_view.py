@@ -91,7 +91,7 @@ class LiveReporter(LineReporter):
 
         return asked
 
-    def _line(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._screen.write_line(text)
 
     def _tick(self) -> None:

@@ -79,6 +79,10 @@ class WorkflowReporter(LineReporter):
             annotation("warning", f"failed at attempt {attempt}: {error}; trying again", f"step {step}")
         )
 
+    def warned(self, text: str) -> None:
+        """Put a warning beside the job."""
+        self._command(annotation("warning", text, "mlx"))
+
     def failed_at(self, title: str, message: str, place: str) -> None:
         """Put an error at the line of the user's code."""
         self._has_told_error = True

@@ -33,6 +33,9 @@ class Reporter(Protocol):
 
     def detail(self, text: str) -> None: ...
 
+    def warned(self, text: str) -> None:
+        """Tell of what somebody has to look after; --quiet does not hide it."""
+
     def summarised(
         self,
         run: RunRecord,
@@ -99,6 +102,10 @@ class LineReporter:
         """Pass on a longer text, such as the traceback of a failed step."""
         self._line(text)
 
+    def warned(self, text: str) -> None:
+        """Say it, also when nothing else is said."""
+        self._print(f"warning: {text}")
+
     def run_ended(self, name: str, status: str, seconds: float, links: dict[str, str]) -> None:
         """Say how the run ended and where it can be seen."""
         self._stop.set()
@@ -108,8 +115,10 @@ class LineReporter:
 
     def _line(self, text: str) -> None:
         self._spoke = time.monotonic()
-        if self._is_quiet:
-            return
+        if not self._is_quiet:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
         stream = self._stream or sys.stderr
         try:
             stream.write(text + "\n")

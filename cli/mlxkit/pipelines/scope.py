@@ -150,10 +150,10 @@ class RunScope:
             steps = RunQueries(history).steps(self.record.id)
             is_whole = reword(history, before, self.record, [*map(masked_step, steps)])
         except MlxError as error:
-            self.session.reporter.detail(f"a secret stays in the run history: {error.message}")
+            self.session.reporter.warned(f"a secret stays in the run history: {error.message}")
         else:
             if not is_whole:
-                self.session.reporter.detail(
+                self.session.reporter.warned(
                     "a secret stays in the log of the run history until it is next opened alone"
                 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +47,7 @@ class Trackings:
         ended, say = Ended(), self._session.reporter.detail
         if self._open:
             attach_graph(ending, steps, self._open, self._session.state_dir, say)
-            self._say_what_was_sent(say)
+            self._warn_of_what_was_sent()
         for name, tracking in self._open.items():
             try:
                 metrics, params = tracking.measured()
@@ -66,13 +66,13 @@ class Trackings:
                 )
         return ended
 
-    def _say_what_was_sent(self, say: Callable[[str], None]) -> None:
-        """Name the parameters that a tracker was given before they were known as secrets: nobody can take them back."""
-        sent = [name for name, text in self._sent.items() if mask_text(text) != text]
+    def _warn_of_what_was_sent(self) -> None:
+        """Name what a tracker was given before it was known as a secret: nobody can take it back."""
+        sent = [what for what, text in self._sent.items() if mask_text(text) != text]
         if sent:
-            say(
-                f"parameter {', '.join(sent)} turned out to be a secret after it had been logged to "
-                f"{', '.join(self._open)}; delete that run there, and read the secret before the first step"
+            self._session.reporter.warned(
+                f"what was logged to {', '.join(self._open)} turned out to be a secret: {', '.join(sent)}; "
+                "delete that run there, and read the secret before the first step"
             )
 
     def _remember(self, run: TrackerRun) -> None:
@@ -87,9 +87,11 @@ class Trackings:
             RERUN_OF: record.metadata.get(REPEATED),
         }
         parameters = {name: str(value) for name, value in masked(self._parameters).items()}
-        self._sent = {**parameters, **self._sent}
+        run_name = str(masked(record.name))
+        given = {f"parameter {name}": text for name, text in parameters.items()}
+        self._sent = {**given, "the run's name": run_name, **self._sent}
         return RunFacts(
-            run_id=record.id, run_name=record.name, pipeline=record.pipeline, stack=record.stack, kind=record.kind,
+            run_id=record.id, run_name=run_name, pipeline=record.pipeline, stack=record.stack, kind=record.kind,
             parameters=parameters,
             tags={key: str(value) for key, value in tags.items() if value},
         )  # fmt: skip
