@@ -13,7 +13,7 @@ import pytest
 
 from mlxkit.errors import ExitCode, MlxError
 from mlxkit.integrations.mlflow.server import local, process
-from mlxkit.integrations.mlflow.server.planning import claimed
+from mlxkit.integrations.mlflow.server.planning import held, plan_local
 from mlxkit.integrations.mlflow.server.store import ServerStore
 from mlxkit.integrations.mlflow.serving.state import holder
 
@@ -60,7 +60,7 @@ def test_nobody_else_can_listen_from_the_choice_of_the_port_to_the_end_of_the_se
 
     monkeypatch.setattr(process, "launch", launch)
     monkeypatch.setattr(local, "_test", test)
-    with claimed(store, "mine", {}) as plan:
+    with held(store, plan_local(store, "mine", {})) as plan:
         steal("planned", plan.entry.port)
         local.deploy(store, plan, lambda text: None)
     try:
@@ -71,11 +71,11 @@ def test_nobody_else_can_listen_from_the_choice_of_the_port_to_the_end_of_the_se
 
 
 def test_two_plans_at_once_do_not_take_the_same_port(store: ServerStore) -> None:
-    with claimed(store, "a", {}) as first, claimed(store, "b", {}) as second:
+    with held(store, plan_local(store, "a", {})) as first, held(store, plan_local(store, "b", {})) as second:
         assert first.entry.port != second.entry.port
         with pytest.raises(MlxError, match=f"port {first.entry.port} is taken"):
-            claimed(store, "c", {"port": str(first.entry.port)}).__enter__()
-    with claimed(store, "c", {"port": str(first.entry.port)}) as third:
+            held(store, plan_local(store, "c", {"port": str(first.entry.port)})).__enter__()
+    with held(store, plan_local(store, "c", {"port": str(first.entry.port)})) as third:
         assert third.attributes["tracking_uri"] == f"http://127.0.0.1:{first.entry.port}"
 
 

@@ -186,7 +186,7 @@ def one(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     server.deployer.stop(server.folder)
 
 
-def eventually(claim: Callable[[], object], within: float = 15.0) -> None:
+def eventually(claim: Callable[[], object], within: float = 60.0) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + within
     while not claim():

@@ -150,8 +150,9 @@ def test_a_worker_that_dies_is_started_again_and_again(serve: Serve, models: Pat
     status, _ = server.ask()  # asked while nobody is there: the connection waits
     assert status == 200
     assert json.loads(server.ask('{"inputs": ["pid"]}')[1])["predictions"][0] != pid
-    now = server.deployer.serving(server.folder)
-    assert (now.state, now.reason) == ("running", "")
+    # The answer can come before the supervisor has heard that the worker is ready.
+    eventually(lambda: server.deployer.serving(server.folder).state == "running")
+    assert server.deployer.serving(server.folder).reason == ""
     for code in range(11, 15):
         _quietly(server, json.dumps({"inputs": [f"print:last words {code}", f"die:{code}"]}))
     eventually(lambda: server.deployer.serving(server.folder).state == "failed", within=30)
