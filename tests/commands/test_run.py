@@ -532,3 +532,14 @@ def test_what_a_child_or_a_library_prints_is_not_among_the_data(
     assert "CHILD OF FILE" in done.stderr and "BUFFERED" in done.stderr
     assert ("LIBRARY" in done.stderr) is ("--dry-run" not in words)
     assert done.returncode == (ExitCode.step_failed if "x=0" in words else 0)
+
+
+def test_as_json_a_rerun_prints_nothing_but_its_result(mlx_process: list[str]) -> None:
+    Path("p.py").write_text(
+        "import subprocess\nfrom mlxkit import pipeline, step\n@step\ndef one() -> int:\n    subprocess.run(['echo', 'CHILD'])\n    return 1\n"
+        "@pipeline\ndef p() -> None:\n    one()\n    print('in the body')\n"
+    )
+    for argv in (["run", "p.py"], ["runs", "rerun", "latest", "--no-cache", "-o", "json"]):
+        done = subprocess.run([*mlx_process, *argv], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["same_outputs"] is True
+    assert "CHILD" in done.stderr and "in the body" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,6 +61,7 @@ def add_rerun(app: typer.Typer) -> None:
         from ..client import Client
         from ..runs.rerun import Rerun, said
         from .live import reporting
+        from .streams import kept_for_data
 
         client = Client()
         again = Rerun.of(client.project, client.runs, run)
@@ -74,8 +76,9 @@ def add_rerun(app: typer.Typer) -> None:
             terminal.warn(note)
         terminal.let_person_unlock()
         notes: list[str] = []
+        is_data = output is not Format.table  # then stdout carries nothing else
         try:
-            with reporting() as reporter:
+            with reporting(is_dry=is_data) as reporter, kept_for_data() if is_data else nullcontext():
                 result, failure = again.execute(
                     stack=stack, use_cache=not no_cache, reporter=reporter, say=notes.append
                 )
