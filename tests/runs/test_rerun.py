@@ -79,12 +79,10 @@ class Project:
         return dict(json.loads(self.mlx("runs", "describe", "latest", "-o", "json")[0]))
 
     def rerun(self, run: str, *words: str, code: int = 0, **options: Any) -> tuple[str, dict[str, Any], str]:
-        """Do a run again; returns the result that it printed, the record of the comparison, and stderr."""
+        """Do a run again; returns the result that it printed (on stderr), the record of the comparison, and stderr."""
         out, err = self.mlx("runs", "rerun", run, "-o", "json", *words, code=code, **options)
-        lines = out.splitlines()
-        start = lines.index("{") if "{" in lines else len(lines)
-        said = next((line for line in lines[:start] if line.startswith("RESULT")), "")
-        return said, json.loads("\n".join(lines[start:]) or "{}"), err
+        said = next((line for line in err.splitlines() if line.startswith("RESULT")), "")
+        return said, json.loads(out or "{}"), err
 
     def is_clean(self) -> bool:
         """Say whether nothing of a rerun is left, here or in the repository."""
