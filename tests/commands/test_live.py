@@ -207,7 +207,7 @@ def test_nothing_is_drawn_over_a_question_of_anybody(
         'subprocess.run(["printf", "IMPORTANT-NO-NEWLINE"])',
         'Path("/dev/tty").write_text("IMPORTANT-NO-NEWLINE"); time.sleep(0.5)',
         'os.write(2, b"IMPORTANT-NO-NEWLINE"); time.sleep(0.5); print("more")',
-        'subprocess.run(["printf", "x" * 80]); os.write(1, b"\\nIMPORTANT-NO-NEWLINE"); time.sleep(0.5)',
+        'subprocess.run(["printf", "%s\\n%s", "x" * 80, "IMPORTANT-NO-NEWLINE"]); time.sleep(0.5)',
         'os.write(1, b"I"); time.sleep(0.5)',
     ],
 )
