@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from typer.core import TyperCommand
 
@@ -13,8 +12,7 @@ from .global_options import TakesGlobalOptions
 _HEADINGS = ("Examples:", "Example:")
 
 
-@dataclass(frozen=True)
-class HelpText:
+class HelpText(NamedTuple):  # not a dataclass: every command imports this, and making one costs a millisecond
     """The parts of a docstring; `examples` are command lines, `paragraphs` are what else there is to say."""
 
     summary: str
