@@ -39,3 +39,30 @@ class ArtifactStore(Protocol):
 
     def uris(self) -> Iterator[str]:
         """Return the keys of everything that is stored."""
+
+
+class EntryStore(ArtifactStore, Protocol):
+    """A store that keeps small named documents beside its content: what a team's runs tell each other.
+
+    A name is a path of lower-case words and digits, as `cache/ab/abcd...`. A document is whole or not there.
+    """
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another checkout may use the same store: it lies outside of the state folder of this one."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether asking costs a round trip to another machine."""
+
+    def put_entry(self, name: str, content: bytes) -> bytes:
+        """Write a document unless it is there already, and return the one that counts: the first writer's."""
+
+    def get_entry(self, name: str) -> bytes | None:
+        """Return a document, or None."""
+
+    def delete_entry(self, name: str) -> None:
+        """Remove a document; one that is not there is no error."""
+
+    def entries(self, prefix: str) -> Iterator[str]:
+        """Return the names of the documents that begin with `prefix`, in order."""

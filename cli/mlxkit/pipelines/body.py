@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from ..errors import StepFailedError, UsageError, did_you_mean
 from ..runs.ancestry import AFTER
 from ..runs.records import OutputRecord, StepRecord
+from ..stacks.executors import Resources
 from .context import current_step
 from .decorators import Step
 from .execute import StepServices, StepSpec, execute_step
@@ -102,7 +103,9 @@ class Body:
             spec = self._spec(step, name, args, given, after)
             self.is_executing = True
             try:
-                record = self.services.orchestrator.execute(lambda: execute_step(spec, self.services))
+                record = self.services.executor.submit(
+                    execute_step, (spec, self.services), resources=Resources(), label=name
+                ).result()
             finally:
                 self.is_executing = False
         self.records.append(record)

@@ -14,6 +14,7 @@ from .body import Body, StepSource, running
 from .context import PipelineContext
 from .decorators import Pipeline, Step
 from .execute import StepServices
+from .executing import executor_of
 from .handles import Handle
 from .lookup import ask_cache
 from .parameters import call_arguments
@@ -95,9 +96,10 @@ def show_plan(
     from .beginning import project_root
     from .capture import RunOutput
 
+    root = project_root(session)
     context = PipelineContext(pipeline.name, "", "dry-run", session.stack.name, values)
     services = StepServices(
-        run=context, root=project_root(session), history=session.history, store=session.store, orchestrator=session.orchestrator, reporter=session.reporter,
+        run=context, root=root, history=session.history, store=session.store, executor=executor_of(session, None, root), reporter=session.reporter,
         output=RunOutput(session.state_dir / "logs"), tracking=_no_tracking,
     )  # fmt: skip
     body = DryBody(services, plan, [])

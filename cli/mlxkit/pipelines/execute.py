@@ -18,7 +18,8 @@ from ..runs.history import History
 from ..runs.queries import RunQueries
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, OutputRecord, StepRecord, output_of
 from ..secrets.masking import mask_text
-from ..stacks.protocols import Orchestrator, RunTracking, StepFacts
+from ..stacks.executors import Executor
+from ..stacks.protocols import RunTracking, StepFacts
 from ..stacks.tags import INPUTS, LINEAGE
 from .capture import RunOutput
 from .context import PipelineContext, StepContext, current_step
@@ -66,7 +67,7 @@ class StepServices:
     root: Path
     history: History
     store: ArtifactStore
-    orchestrator: Orchestrator
+    executor: Executor
     reporter: Reporter
     output: RunOutput
     tracking: Callable[[str], RunTracking]

@@ -22,6 +22,7 @@ from .beginning import begin
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline
 from .execute import StepServices
+from .executing import executor_of
 from .masked import masked_run, masked_step
 from .models import RUN_KEY as MODEL
 from .models import Model
@@ -61,7 +62,7 @@ class RunScope:
         )  # fmt: skip
         self.output = RunOutput(session.state_dir / "logs" / self.record.id)
         self.services = StepServices(
-            run=self.context, root=self.root, history=session.history, store=session.store, orchestrator=session.orchestrator, reporter=session.reporter,
+            run=self.context, root=self.root, history=session.history, store=session.store, executor=executor_of(session, self.record, self.root), reporter=session.reporter,
             output=self.output, tracking=self.tracking,
         )  # fmt: skip
 

@@ -33,6 +33,7 @@ class RunOptions:
     is_dry: bool = False
     file: Path | None = None
     tags: Sequence[str] = ()
+    workers: str | None = None
     repeat: Repeat | None = None
 
 

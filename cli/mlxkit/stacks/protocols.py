@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..records import Record
 
 if TYPE_CHECKING:
     from ..secrets.value import SecretValue
+    from .executors import Executor, ExecutorFacts
 
-T = TypeVar("T")
 RUN_FILE = "__mlx_run_file__"  # set on the module that the file of a run is, whatever its name
 FinalStatus = Literal["completed", "failed", "killed"]
 Measured = tuple[Mapping[str, float], Mapping[str, str]]  # final metrics, and params
@@ -92,6 +92,18 @@ class RunTracking(Protocol):
         Raises when the tracker does not answer within seconds: then nothing is known.
         """
 
+    def handed_over(self, step: StepFacts) -> Any:
+        """Return what another process needs to log this step to the same tracker runs: plain, picklable, no credentials.
+
+        What the steps of a run share is opened here before, so that two processes never open it twice.
+        """
+
+    def learned(self, run: TrackerRun) -> None:
+        """Take note of a tracker run that another process opened for a step of this run."""
+
+    def abandon(self, step_run_id: str, attempts: Sequence[int]) -> None:
+        """End, as killed, what attempts at a step left open on the tracker when their process died."""
+
     def attach(self, name: str, content: bytes) -> None:
         """Put a small file among the run's artifacts on the tracker; raises what keeps it from being there."""
 
@@ -107,6 +119,9 @@ class ExperimentTracker(Protocol):
 
     def open(self, run: RunFacts, on_open: Callable[[TrackerRun], None]) -> RunTracking:
         """Stand ready for a run; `on_open` is told of every tracker run before user code can write to it."""
+
+    def join(self, handed: Any, on_open: Callable[[TrackerRun], None]) -> RunTracking:
+        """Log to the run of another process, given what its `handed_over` returned; only steps are opened and closed."""
 
     def close_orphan(self, run: TrackerRun, status: FinalStatus) -> bool:
         """Close the tracker's run of a process that died; False when the server does not answer now."""
@@ -139,8 +154,15 @@ class TrackerHistory(ExperimentTracker, Protocol):
 class Orchestrator(Protocol):
     """A flavor of kind `orchestrator`; made from its resolved component and the state folder."""
 
-    def execute(self, step: Callable[[], T]) -> T:
-        """Run one step, given as a call without arguments, and return its record."""
+    def executor(self, facts: ExecutorFacts) -> Executor:
+        """Return what runs the steps of one run; nothing is started before the first step is submitted."""
+
+
+class OrchestratorWithCheck(Orchestrator, Protocol):
+    """An orchestrator that somebody else may have to be running for."""
+
+    def check(self) -> Record:
+        """Ask whether it answers, what version it is next to ours, and what it has; raises what keeps it from working."""
 
 
 class TrackerWithUi(ExperimentTracker, Protocol):

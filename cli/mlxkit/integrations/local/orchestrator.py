@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
+from ...stacks.executors import Executor, ExecutorFacts
 from ...stacks.resolve import ResolvedComponent
-
-T = TypeVar("T")
+from .sequential import SequentialExecutor
 
 
 class LocalOrchestrator:
-    """Runs steps one after the other; nothing is queued, so there is nothing to end."""
+    """Runs steps one after the other, or in as many processes as it is told."""
 
     def __init__(self, component: ResolvedComponent, state_dir: Path) -> None:
         self.name = component.name
 
-    def execute(self, step: Callable[[], T]) -> T:
-        """Run a step now and return its record."""
-        return step()
+    def executor(self, facts: ExecutorFacts) -> Executor:
+        """Return the executor of one run."""
+        return SequentialExecutor()
