@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,10 +10,23 @@ from typing import Protocol
 
 from .records import ArtifactRecord
 
+_ENTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*", re.ASCII)
+
 
 def uri_of(digest: str, *, is_folder: bool) -> str:
     """Return the key of content inside any store: two hex digits, then the whole digest."""
     return f"{digest[:2]}/{digest}{'/' if is_folder else ''}"
+
+
+def is_entry_name(name: str) -> bool:
+    """Say whether a text can be the name of an entry, in every store."""
+    return _ENTRY_NAME.fullmatch(name) is not None
+
+
+def check_entry_name(name: str) -> None:
+    """Refuse what cannot be the name of an entry: raises ValueError, for it is a mistake of ours."""
+    if not is_entry_name(name):
+        raise ValueError(f"{name!r} is not the name of an entry")
 
 
 class ArtifactStore(Protocol):

@@ -6,16 +6,19 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...artifacts.errors import ArtifactMissingError
+from ...artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from ...artifacts.records import ArtifactRecord
 
 if TYPE_CHECKING:
     from ...stacks.resolve import ResolvedComponent
+    from .entries import EntryFiles
 
 _DRAFTS = "drafts"
+_ENTRIES = "entries"
 _ABANDONED_AFTER = 24 * 3600
 _STILL_WARM = 60  # containers can share a host name and not see each other's processes
 
@@ -31,12 +34,23 @@ class LocalArtifactStore:
         path = component.attributes.get("path")
         text = path.reveal() if path is not None and hasattr(path, "reveal") else path
         self.root = state_dir / "artifacts" if not text else _folder(str(text), state_dir.parent)
+        self._state_dir = state_dir
         self._is_swept = False
 
     @property
     def location(self) -> str:
         """The folder."""
         return str(self.root)
+
+    @cached_property
+    def is_shared(self) -> bool:
+        """Whether it lies outside of the state folder, where other checkouts can have it too."""
+        return not self.root.resolve().is_relative_to(self._state_dir.resolve())
+
+    @property
+    def is_remote(self) -> bool:
+        """A folder is not, even where its disk is."""
+        return False
 
     @contextmanager
     def draft(self) -> Iterator[Path]:
@@ -110,6 +124,28 @@ class LocalArtifactStore:
                 for path in sorted(group.iterdir()):
                     yield f"{group.name}/{path.name}{'/' if path.is_dir() else ''}"
 
+    def put_entry(self, name: str, content: bytes) -> bytes:
+        """Write a document unless it is there already, and return the first writer's; raises ArtifactStoreError."""
+        try:
+            return self._entries.put(name, content)
+        except OSError as error:
+            raise ArtifactStoreError(
+                f"cannot write to artifact store {self.location}: {error.strerror or error}",
+                hint="mlx artifact-store list",
+            ) from error
+
+    def get_entry(self, name: str) -> bytes | None:
+        """Return a document, or None."""
+        return self._entries.get(name)
+
+    def delete_entry(self, name: str) -> None:
+        """Remove a document."""
+        self._entries.delete(name)
+
+    def entries(self, prefix: str) -> Iterator[str]:
+        """Return the names of the documents that begin with `prefix`, in order."""
+        return self._entries.names(prefix)
+
     def sweep(self) -> int:
         """Remove the drafts of programs that were killed; returns how many there were."""
         removed = 0
@@ -119,6 +155,12 @@ class LocalArtifactStore:
                     _remove(folder)
                     removed += 1
         return removed
+
+    @cached_property
+    def _entries(self) -> EntryFiles:
+        from .entries import EntryFiles
+
+        return EntryFiles(self.root / _ENTRIES, self.draft)
 
     def _path(self, uri: str) -> Path:
         group, _, name = uri.rstrip("/").partition("/")
