@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .pipelines.models import Model
     from .pipelines.named import load_artifact, save_artifact
     from .pipelines.outputs import ArtifactConfig
+    from .pipelines.resources import ResourceSettings
     from .pipelines.settings import StepRetryConfig
 
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "log_metadata": "pipelines.context",
     "StepRetryConfig": "pipelines.settings",
     "ArtifactConfig": "pipelines.outputs",
+    "ResourceSettings": "pipelines.resources",
     "Model": "pipelines.models",
     "load_artifact": "pipelines.named",
     "save_artifact": "pipelines.named",
@@ -37,6 +39,7 @@ __all__ = [
     "ArtifactConfig",
     "Client",
     "Model",
+    "ResourceSettings",
     "StepRetryConfig",
     "__version__",
     "get_pipeline_context",

@@ -34,7 +34,6 @@ def test_options_without_effect_are_said_once(capsys: pytest.CaptureFixture[str]
 
     assert notes(capsys) == [
         "note: step 'one': enable_step_logs has no effect: the output of a step is always kept",
-        "note: settings 'resources' have no effect: steps run on this machine, with what it has",
         "note: settings 'docker' have no effect: steps run in this Python, not in a container",
         "note: settings 'orchestrator.kubeflow' have no effect: the local orchestrator has no settings",
     ]

@@ -12,7 +12,6 @@ from .notes import note
 # Keys of `settings=` that speak of where and in what a step runs.
 NO_EFFECT = {
     "docker": "steps run in this Python, not in a container",
-    "resources": "steps run on this machine, with what it has",
     "orchestrator": "the local orchestrator has no settings",
     "step_operator": "steps run on this machine",
     "image_builder": "no image is built",
@@ -37,12 +36,6 @@ class DockerSettings(WithoutEffect):
     """How an image would be built."""
 
     key = "docker"
-
-
-class ResourceSettings(WithoutEffect):
-    """What a step would ask of a cluster."""
-
-    key = "resources"
 
 
 class PythonPackageInstaller(str, Enum):

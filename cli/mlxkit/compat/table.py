@@ -42,7 +42,7 @@ _DOCKER = {
     "DockerSettings": f"{_SETTINGS}:DockerSettings",
     "PythonPackageInstaller": f"{_SETTINGS}:PythonPackageInstaller",
 }
-_RESOURCES = {"ResourceSettings": f"{_SETTINGS}:ResourceSettings"}
+_RESOURCES = {"ResourceSettings": ".pipelines.resources:ResourceSettings"}
 _CLIENT = {"Client": ".compat.client:Client"}
 _TRACKER = {"MLFlowExperimentTracker": f"{_COMPONENTS}:MLFlowExperimentTracker"}
 _REGISTRY = {"MLFlowModelRegistry": f"{_COMPONENTS}:MLFlowModelRegistry"}

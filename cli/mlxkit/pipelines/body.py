@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ..errors import StepFailedError, UsageError, did_you_mean
 from ..runs.ancestry import AFTER
 from ..runs.records import OutputRecord, StepRecord
-from ..stacks.executors import Resources
+from ..stacks.resources import Resources
 from .context import current_step
 from .decorators import Step
 from .execute import StepServices, StepSpec, execute_step

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from .declaring import DeclarationError, check_hook, check_materializers, declared
 from .models import Model, model_of
 from .outputs import Output, names_if_known, outputs_of
+from .resources import ResourceSettings
 from .settings import StepRetryConfig, check_settings
 
 P = ParamSpec("P")
@@ -39,6 +40,7 @@ class Step(Generic[P, R]):
         cache_salt: str = "",
         model: Model | str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        resources: ResourceSettings | Mapping[str, Any] | None = None,
     ) -> None:
         self.function: Callable[P, R] = _runnable(function, "@step")
         self.name = _checked_name(name or name_of(function), "step")
@@ -53,6 +55,7 @@ class Step(Generic[P, R]):
         self.cache_salt = cache_salt
         self.model = model_of(model, f"step {self.name!r}")
         self.parameters = dict(parameters or {})
+        self.resources = None if resources is None else ResourceSettings.of(resources, f"step {self.name!r}")
         check_settings(self.settings, f"step {self.name!r}")
         update_wrapper(self, function)
         STEPS.append(self)
@@ -109,6 +112,7 @@ class Step(Generic[P, R]):
             "cache_salt": self.cache_salt,
             "model": self.model,
             "parameters": self.parameters,
+            "resources": self.resources,
         }
         _refuse_unknown(options, current, "with_options")
         return type(self)(self.function, **{**current, **options})
@@ -245,13 +249,15 @@ def step(
     cache_salt: str = "",
     model: Model | str | None = None,
     parameters: Mapping[str, Any] | None = None,
+    resources: ResourceSettings | Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a step.
 
     `experiment_tracker` is a tracker's name, or True for the active stack's. `retries` counts further attempts.
     `on_success()` and `on_failure(exception)` are called after the last attempt, once outputs are stored.
-    `cache_salt` is any text that takes part in the cache key. `model` says what the step is about.
+    `cache_salt` is any text that takes part in the cache key. `model` says what the step is about. `resources` is what
+    it asks for where steps run on workers: ResourceSettings(cpu_count=2, gpu_count=1, memory="4GB").
     """
     if function is not None:
         return declared(Step, function, options, "@step")

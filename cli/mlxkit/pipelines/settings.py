@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from ..errors import ConfigError, NotFoundError, did_you_mean
+from .resources import KEY as RESOURCES
+from .resources import ResourceSettings
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,12 @@ def check_settings(settings: Mapping[str, Any], owner: str) -> None:
     """Refuse a settings key that no component would read."""
     for key in settings:
         kind, dot, flavor = key.partition(".")
+        if key == RESOURCES:
+            ResourceSettings.of(settings[key], owner)
+            continue
         if kind != "experiment_tracker":
             raise ConfigError(
-                f"{owner}: unknown settings key {key!r}{did_you_mean(key, ['experiment_tracker', 'experiment_tracker.mlflow'])}"
+                f"{owner}: unknown settings key {key!r}{did_you_mean(key, ['experiment_tracker', 'experiment_tracker.mlflow', RESOURCES])}"
             )
         if dot and not is_tracker_flavor(flavor):
             raise ConfigError(

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from ..errors import MlxError, UsageError
-from ..records import Record
+from ..errors import MlxError
+from .resources import Resources, refuse_impossible
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = [
+    "CancelledWorkError",
+    "Event",
+    "Executor",
+    "ExecutorFacts",
+    "LostWorkRetried",
+    "OnEvent",
+    "Resources",
+    "WorkerLostError",
+    "refuse_impossible",
+]
 
 # What work says while it goes on: a short word, then plain data that belongs to it.
 Event = tuple[Any, ...]
 OnEvent = Callable[[Event], None]
 LOST = "lost"  # ("lost", reason): the worker died, and the work is given to another
-
-
-@dataclass(frozen=True)
-class Resources(Record):
-    """What a step asks for: `cpus` and `gpus` by number, `memory` in bytes, and what else a cluster counts."""
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-    memory: int | None = None
-    custom: Mapping[str, float] = field(default_factory=dict)
-
-    def wants(self) -> dict[str, float]:
-        """Return what is asked for, by the names that capacities use: CPU, GPU, memory (bytes), and the custom ones."""
-        asked = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory or 0), **self.custom}
-        return {name: amount for name, amount in asked.items() if amount}
 
 
 class WorkerLostError(MlxError):
@@ -109,6 +108,8 @@ class LostWorkRetried:
         on_event: OnEvent | None = None,
     ) -> Future[Any]:
         """Start work, and start it again on another worker as often as it may be."""
+        from concurrent.futures import Future  # 5 ms, with logging
+
         outcome: Future[Any] = Future()
         say = on_event or (lambda _event: None)
         lock, lost = threading.Lock(), [0]
@@ -148,25 +149,3 @@ class LostWorkRetried:
         lost: int,
     ) -> Future[Any]:
         raise NotImplementedError
-
-
-def refuse_impossible(resources: Resources, nodes: Sequence[Mapping[str, float]], label: str) -> None:
-    """Raise UsageError when no node could ever hold what is asked for, naming what there is."""
-    wanted = resources.wants()
-    if not nodes or any(
-        all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in nodes
-    ):
-        return
-    most = {name: max(node.get(name, 0.0) for node in nodes) for name in wanted}
-    lacking = [name for name, amount in wanted.items() if most[name] < amount] or list(wanted)
-    asked = ", ".join(f"{name}={shown(name, wanted[name])}" for name in lacking)
-    has = ", ".join(f"{name}={shown(name, most[name])}" for name in lacking)
-    where = "this machine has" if len(nodes) == 1 else f"the largest of {len(nodes)} nodes has"
-    raise UsageError(f"{label} needs {asked}; {where} {has}", hint="@step(resources=ResourceSettings(...))")
-
-
-def shown(name: str, amount: float) -> str:
-    """Return an amount as people write it."""
-    if name == "memory":
-        return f"{amount / 2**30:.3g}GiB"
-    return f"{amount:g}"
