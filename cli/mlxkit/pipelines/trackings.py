@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +11,13 @@ from .._version import __version__
 from ..runs.records import RunRecord, StepRecord
 from ..secrets.masking import mask_text
 from ..stacks.protocols import FinalStatus, RunFacts, RunTracking, TrackerRun
-from ..stacks.tags import CODE_DIGEST, COMMIT, RERUN_OF
+from ..stacks.tags import CODE_DIGEST, COMMIT, ENGINE, RERUN_OF, TAGS, WORKERS
 from .attaching import attach_graph
 from .invocation import RERUN_OF as REPEATED
 from .masked import masked
 from .session import Session
+
+_LONGEST = 5_000  # characters of a tag's value that every server takes
 
 
 @dataclass
@@ -75,6 +78,14 @@ class Trackings:
                 "delete that run there, and read the secret before the first step"
             )
 
+    def _engine(self) -> dict[str, Any]:
+        """Return what runs the steps, and how many workers it was given."""
+        engine = self._session.stack.components.get("orchestrator")
+        if engine is None:
+            return {}
+        workers = self._session.options.workers or engine.attributes.get("workers")
+        return {ENGINE: engine.flavor, WORKERS: workers}
+
     def _remember(self, run: TrackerRun) -> None:
         self._session.history.add_tracker_run(self._record.id, run)
 
@@ -85,6 +96,8 @@ class Trackings:
             COMMIT: record.code.get("commit"),
             CODE_DIGEST: record.code.get("digest"),
             RERUN_OF: record.metadata.get(REPEATED),
+            TAGS: _listed(masked(record.tags)),
+            **self._engine(),
         }
         parameters = {name: str(value) for name, value in masked(self._parameters).items()}
         run_name = str(masked(record.name))
@@ -95,3 +108,11 @@ class Trackings:
             parameters=parameters,
             tags={key: str(value) for key, value in tags.items() if value},
         )  # fmt: skip
+
+
+def _listed(tags: Sequence[str]) -> str:
+    """Return tags as a JSON list, as many as a tag of the tracker holds."""
+    kept = list(tags)
+    while len(text := json.dumps(kept, ensure_ascii=False)) > _LONGEST:
+        kept.pop()
+    return text if kept else ""

@@ -17,3 +17,13 @@ INPUTS = "mlx.inputs"
 LINEAGE = "mlx.lineage"
 MLFLOW_RUNS = "mlx.mlflow_runs"
 MOVE = "mlx.move."
+
+# What a listing of a team's runs needs, beside the names above; MLflow's own tag has the user.
+HOST = "mlx.host"  # on the run that the steps share, and on no other
+KIND = "mlx.kind"
+ENGINE = "mlx.engine"
+WORKERS = "mlx.workers"
+TAGS = "mlx.tags"  # those that the run began with, a JSON list
+USER = "mlflow.user"
+PARENT = "mlflow.parentRunId"
+OF_LISTING = (KIND, ENGINE, WORKERS, TAGS)

@@ -15,7 +15,20 @@ from typing import Any
 from ...errors import MlxError
 from ...secrets.masking import mask_text
 from ...stacks.protocols import FinalStatus, Measured, RunFacts, StepFacts, TrackerRun
-from ...stacks.tags import COMMIT, OURS, PIPELINE, RUN_ID, RUN_NAME, STACK, STEP, STEP_RUN_ID
+from ...stacks.tags import (
+    COMMIT,
+    HOST,
+    KIND,
+    OF_LISTING,
+    OURS,
+    PIPELINE,
+    RUN_ID,
+    RUN_NAME,
+    STACK,
+    STEP,
+    STEP_RUN_ID,
+    USER,
+)
 from . import active
 from .backend import Backend, status_of
 from .connection import Connection
@@ -63,7 +76,11 @@ class MlflowRunTracking:
     @property
     def code_tags(self) -> dict[str, str]:
         """The tags that say which code ran."""
-        return {key: value for key, value in self._facts.tags.items() if key.startswith(OURS)}
+        return {
+            key: value
+            for key, value in self._facts.tags.items()
+            if key.startswith(OURS) and key not in OF_LISTING
+        }
 
     @contextmanager
     def step(self, step: StepFacts) -> Iterator[StepTracking]:
@@ -220,7 +237,7 @@ class MlflowRunTracking:
         facts = self._facts
         commit = facts.tags.get(COMMIT)
         source = {"mlflow.source.git.commit": commit} if commit else {}
-        process = {"mlx.pid": str(os.getpid()), "mlx.host": _host(), "mlx.boot": _boot_id()}
+        process = {"mlx.pid": str(os.getpid()), HOST: _host(), "mlx.boot": _boot_id(), KIND: facts.kind}
         return {**_system_tags(), **source, **self.identity, **facts.tags, **process, **self._to.tags}
 
     def _experiment_name(self, name: str | None) -> str:
@@ -242,7 +259,7 @@ def _step_tags(step: StepFacts) -> dict[str, str]:
 def _system_tags() -> dict[str, str]:
     """Return the tags that MLflow sets on its own runs."""
     return {
-        "mlflow.user": _user(),
+        USER: _user(),
         "mlflow.source.name": Path(sys.argv[0]).name or "python",
         "mlflow.source.type": "LOCAL",
     }
