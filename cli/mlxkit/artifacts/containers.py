@@ -6,7 +6,7 @@ no format is in one pickle, so that objects that share others still do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +79,21 @@ def write(encoded: Any, leaves: Leaves, folder: Path) -> tuple[dict[str, str], s
     return digests, code
 
 
-def read(folder: Path, entries: Entries, known: Mapping[str, type]) -> Any:
-    """Return a container with its parts; a part that it holds twice is one value."""
-    reader = _Reader(folder, entries, known)
+def read(folder: Path, entries: Entries, known: Mapping[str, type], before_code: Callable[[], None]) -> Any:
+    """Return a container with its parts; a part that it holds twice is one value.
+
+    `before_code` is asked before any part is read that runs code, and raises what forbids it.
+    """
+    reader = _Reader(folder, entries, known, before_code)
     return plain.loads(check_file(folder, entries, VALUE).read_bytes(), known=known, leaf=reader.leaf)
 
 
 class _Reader:
-    def __init__(self, folder: Path, entries: Entries, known: Mapping[str, type]) -> None:
+    def __init__(
+        self, folder: Path, entries: Entries, known: Mapping[str, type], before_code: Callable[[], None]
+    ) -> None:
         self._folder, self._entries, self._known = folder, entries, known
+        self._before_code = before_code
         self._seen: dict[Any, Any] = {}
         self._arrays: Any = None
         self._objects: Any = None
@@ -107,15 +113,19 @@ class _Reader:
             return self._arrays.at(place["array"])
         if "object" in place:
             if self._objects is None:
+                self._before_code()
                 self._objects = PICKLE.read(check_file(self._folder, self._entries, OBJECTS))
             return self._objects[place["object"]]
         if "custom" in place:
+            self._before_code()
             for name in self._entries:
                 if name.startswith(f"{place['at']}/"):
                     check_file(self._folder, self._entries, name)
             return custom.read(
                 place["custom"], place["type"], self._folder / FILES / place["at"], self._known
             )
+        if FORMATS[place["format"]].is_code:  # no container of ours says so
+            self._before_code()
         return FORMATS[place["format"]].read(self._folder / FILES / place["at"])
 
 

@@ -13,6 +13,10 @@ class ArtifactUnreadableError(MlxError):
     """Stored content is intact, but this program cannot turn it back into a value."""
 
 
+class UntrustedCodeError(MlxError):
+    """Loading a value would run code that somebody else stored, and the store is not set to trust them."""
+
+
 class ArtifactStoreError(MlxError):
     """The artifact store cannot be written: disk full, no permission, not a folder."""
 

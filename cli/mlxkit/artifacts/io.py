@@ -10,12 +10,19 @@ from typing import Any
 from . import classes, containers, custom, folders, plain
 from .declared import Undeclared, check
 from .digests import digest_of
-from .errors import ArtifactMissingError, ArtifactStoreError, ArtifactUnreadableError, UnstorableOutputError
+from .errors import (
+    ArtifactMissingError,
+    ArtifactStoreError,
+    ArtifactUnreadableError,
+    UnstorableOutputError,
+    UntrustedCodeError,
+)
 from .hashing import ContentHash, file_digest, hashing_file
 from .materializers.base import BaseMaterializer, registered_for
 from .materializers.formats import FORMATS, PICKLE, Format, NotRepresentableError, format_of
 from .records import INLINE_LIMIT, ArtifactRecord
 from .store import ArtifactStore, uri_of
+from .trust import check_code
 
 __all__ = ["digest_of", "load", "save"]
 
@@ -71,15 +78,18 @@ def load(record: ArtifactRecord, store: ArtifactStore, *, declared: Any = None, 
 
     `declared` helps to find classes of a script that is now a module. Content that runs code when it is read
     is always checked against its digest, and so is small content; `verify` checks everything.
-    Raises ArtifactMissingError when running the step again would help, ArtifactUnreadableError when not.
+    Raises ArtifactMissingError when running the step again would help, ArtifactUnreadableError when not, and
+    UntrustedCodeError for what would run code that somebody else stored.
     """
     known = classes.classes_in(declared)
     if record.inline is not None:
         return _decoded(record.inline, record.materializer, known)
     if record.uri.endswith("/"):
-        return _load_folder(store.locate(record.uri), record, known, verify)
-    path = checked_file(record, store, verify=verify)
+        return _load_folder(record, store, known, verify)
     row = FORMATS.get(record.materializer)
+    if row is not None and row.is_code:
+        check_code(record, store)
+    path = checked_file(record, store, verify=verify)
     with reading(record):
         return _decoded(path.read_bytes(), record.materializer, known) if row is None else row.read(path)
 
@@ -92,6 +102,13 @@ def checked_file(record: ArtifactRecord, store: ArtifactStore, *, verify: bool =
     if verify or record.size <= _ALWAYS_CHECKED or row is None or row.is_code:
         _check_digest(path, record)
     return path
+
+
+def inline_digest(content: bytes, materializer: str) -> str:
+    """Return the digest of a small value that stays in its record."""
+    digest = ContentHash(_tag(materializer))
+    digest.update(content)
+    return digest.hexdigest()
 
 
 def parts_of(record: ArtifactRecord, store: ArtifactStore) -> tuple[Path, folders.Entries]:
@@ -108,10 +125,8 @@ def _save_bytes(
         summary["keys"] = [str(key)[:80] for key in list(value)[:20]]
     summary |= _code(code)
     if len(content) <= INLINE_LIMIT and name != "bytes":
-        digest = ContentHash(_tag(name))
-        digest.update(content)
         return ArtifactRecord(
-            digest.hexdigest(),
+            inline_digest(content, name),
             name,
             classes.type_name(type(value)),
             len(content),
@@ -195,9 +210,14 @@ def _committed(
     return ArtifactRecord(digest, name, classes.type_name(type(value)), size, uri, None, summary)
 
 
-def _load_folder(folder: Path, record: ArtifactRecord, known: Mapping[str, type], verify: bool) -> Any:
-    entries = folders.read_manifest(folder, _tag(record.materializer), record.digest)
+def _load_folder(
+    record: ArtifactRecord, store: ArtifactStore, known: Mapping[str, type], verify: bool
+) -> Any:
     is_custom = record.materializer.startswith(custom.PREFIX)
+    if is_custom:
+        check_code(record, store)
+    folder = store.locate(record.uri)
+    entries = folders.read_manifest(folder, _tag(record.materializer), record.digest)
     if verify or is_custom:  # a user's materializer may run what it reads
         for name in entries:
             folders.check_file(folder, entries, name)
@@ -206,7 +226,7 @@ def _load_folder(folder: Path, record: ArtifactRecord, known: Mapping[str, type]
             record.materializer.removeprefix(custom.PREFIX), record.type, folder / folders.FILES, known
         )
     with reading(record):
-        return containers.read(folder, entries, known)
+        return containers.read(folder, entries, known, lambda: check_code(record, store))
 
 
 def _decoded(content: bytes, name: str, known: Mapping[str, type]) -> Any:
@@ -252,7 +272,7 @@ def reading(record: ArtifactRecord) -> Iterator[None]:
     """Say which artifact it was when stored content cannot be turned back into a value."""
     try:
         yield
-    except (ArtifactMissingError, ArtifactUnreadableError):
+    except (ArtifactMissingError, ArtifactUnreadableError, UntrustedCodeError):
         raise
     except ImportError as error:
         raise ArtifactUnreadableError(

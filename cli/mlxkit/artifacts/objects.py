@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import classes
+from .errors import ArtifactUnreadableError
 from .plain import TAG, NotPlainError
 
 if TYPE_CHECKING:
@@ -216,9 +217,28 @@ READERS: dict[str, Reader] = {
     "numpy": _unnumpy,
 }
 
+
+def _of(
+    is_one: Callable[[type], bool], read: Callable[[dict[str, Any], Any], Any]
+) -> Callable[[dict[str, Any], Any], Any]:
+    """Make values of classes of one kind only: content names its class, and calling any class there is would run anything."""
+
+    def checked(item: dict[str, Any], kind: Any) -> Any:
+        if not is_one(kind):
+            raise ArtifactUnreadableError(
+                f"the value calls {classes.type_name(kind)!r} a {item[TAG]}, and it is none"
+            )
+        return read(item, kind)
+
+    return checked
+
+
 OF_CLASS: dict[str, Callable[[dict[str, Any], Any], Any]] = {
-    "enum": _unenum,
-    "dataclass": _undataclass,
-    "namedtuple": lambda item, kind: kind._make(item["v"]),
-    "pydantic": _unpydantic,
+    "enum": _of(lambda kind: classes.has_base(kind, "enum", "Enum"), _unenum),
+    "dataclass": _undataclass,  # sets attributes and calls nothing, whatever the class has become since
+    "namedtuple": _of(
+        lambda kind: issubclass(kind, tuple) and hasattr(kind, "_fields"),
+        lambda item, kind: kind._make(item["v"]),
+    ),
+    "pydantic": _of(lambda kind: classes.has_base(kind, "pydantic", "BaseModel"), _unpydantic),
 }

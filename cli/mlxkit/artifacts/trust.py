@@ -1,0 +1,50 @@
+"""Whose code a stored value would run when it is loaded: a digest proves what content is, not who wrote it.
+
+What came from the cache that others share is marked with who wrote it. The mark stands in the summary of the record,
+which is no part of any digest or cache key, so that it goes wherever the record goes: into history, to a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+from .errors import UntrustedCodeError
+from .records import ArtifactRecord
+from .store import ArtifactStore
+
+WRITTEN_BY = "written_by"
+
+
+def mark(summary: Mapping[str, Any], by: str, run: str) -> dict[str, Any]:
+    """Return a summary that says who wrote the value, as `user@host`, and in which run."""
+    return {**summary, WRITTEN_BY: {"by": by, "run": run}}
+
+
+def unmarked(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary without the mark."""
+    return {key: value for key, value in summary.items() if not (key == WRITTEN_BY and _is_mark(value))}
+
+
+def check_code(record: ArtifactRecord, store: ArtifactStore) -> None:
+    """Raise UntrustedCodeError before code that somebody else stored is run, unless the store is set to trust them."""
+    told = record.summary.get(WRITTEN_BY)
+    if not _is_mark(told) or getattr(store, "trusts_code", False):
+        return
+    name = getattr(store, "name", "") or "NAME"
+    raise UntrustedCodeError(
+        f"artifact {record.digest[:12]} ({record.type}) was written by {told['by']} in run {told['run']}, "
+        f"and loading it runs code that is stored in it ({_kind(record)}); to trust whoever writes to {store.location}: "
+        f"`mlx artifact-store update {name} --trust_code=true`; to make the value here: run it again with `--no-cache`"
+    )
+
+
+def _is_mark(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Say whether a fact of a summary is our mark: those that a user's materializer gives are never mappings."""
+    return isinstance(value, Mapping) and "by" in value and "run" in value
+
+
+def _kind(record: ArtifactRecord) -> str:
+    if record.materializer.startswith("custom:"):
+        return f"materializer {record.materializer.removeprefix('custom:')}"
+    return "a pickle" if record.materializer == "cloudpickle" else "it holds what is pickled"

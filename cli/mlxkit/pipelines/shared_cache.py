@@ -1,0 +1,186 @@
+"""The cache that everybody with the same artifact store shares: entries beside the content that they speak of."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from ..artifacts.store import ArtifactStore, EntryStore
+from ..errors import MlxError
+from ..records import plain
+from ..runs.records import TRACKER_LINK, StepRecord, artifact_of
+from ..secrets.masking import known_values, mask_text
+from .masked import masked
+from .shared_entry import LARGEST, CacheEntry, UnbelievableEntryError, entry_name, read_entry, write_entry
+from .whereabouts import portable, who
+
+_CODE = (
+    "cloudpickle",
+    "custom:",
+    "composite",
+)  # formats that may hold pickles, which other Pythons may not read
+
+
+@dataclass(frozen=True)
+class Found:
+    """A step that somebody ran before: usable as the source of a step that is served, and who made it."""
+
+    record: StepRecord
+    by: str
+    tracked_on: str | None
+
+    @property
+    def reason(self) -> str:
+        """Why a step is served, for people; `is_shared_hit` knows it again."""
+        return f"{_SHARED}{self.record.run_id} of {self.by}"
+
+
+_SHARED = "shared cache: same as in run "
+
+
+def is_shared_hit(reason: str) -> bool:
+    """Say of the reason of a step that was served whether it came from the shared cache."""
+    return reason.startswith(_SHARED)
+
+
+class SharedCache:
+    """The shared cache of one artifact store. Nothing here ever fails a run: what goes wrong is a miss, and said once.
+
+    After a store did not answer it is not asked again: a run of many steps does not wait for each of them.
+    """
+
+    def __init__(self, store: EntryStore) -> None:
+        self.store = store
+        self.reason = ""  # why the last look-up found nothing, where that is more than that there is no entry
+        self._is_given_up = False
+
+    def find(self, key: str) -> Found | None:
+        """Return who ran what has this cache key and what it gave, once all of its outputs are known to be there."""
+        self.reason = ""
+        if self._is_given_up:
+            return None
+        try:
+            content = self.store.get_entry(entry_name(key))
+            if content is None:
+                return None
+            entry = read_entry(content, key)
+            self.reason = self._unusable(entry)
+        except UnbelievableEntryError as error:
+            self.reason = f"the shared entry is not believed: {error}"
+        except (MlxError, OSError) as error:
+            self._is_given_up = True
+            self.reason = f"the shared cache does not answer: {mask_text(str(error))}"
+        else:
+            return None if self.reason else Found(entry.step_record(), entry.by, entry.tracked_on)
+        return None
+
+    def publish(
+        self,
+        record: StepRecord,
+        *,
+        pipeline: str = "",
+        tracked_on: str | None = None,
+        root: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Tell others of a step that completed; its outputs are in the store already. The first entry of a key stays.
+
+        `say` gets what people should know: that a step gives something else each time, or why it is not shared.
+        """
+        if self._is_given_up or record.status != "completed" or not record.cache_key:
+            return
+        try:
+            entry = _entry(record, pipeline, tracked_on, root)
+            content = write_entry(entry)
+            why_not = _why_not(content, entry)
+            if why_not:
+                say(f"step {record.name!r} is not in the shared cache: {why_not}")
+            else:
+                self._put(entry, content, say)
+        except (MlxError, OSError) as error:
+            self._is_given_up = True
+            say(mask_text(f"the shared cache cannot be written: {error}; what this run makes is not shared"))
+        except (ValueError, TypeError) as error:  # what a step noted has no JSON
+            say(mask_text(f"step {record.name!r} is not in the shared cache: {error}"))
+
+    def _put(self, entry: CacheEntry, content: bytes, say: Callable[[str], None]) -> None:
+        name = entry_name(entry.key)
+        there = self.store.put_entry(name, content)
+        if there == content:
+            return
+        try:
+            theirs = read_entry(there, entry.key)
+        except UnbelievableEntryError as error:
+            if not error.is_newer:  # nobody believes it: ours is better
+                self.store.delete_entry(name)
+                self.store.put_entry(name, content)
+            return
+        if _given(theirs) == _given(entry):
+            return
+        if self._missing(theirs) is not None:
+            self.store.delete_entry(name)
+            self.store.put_entry(name, content)
+        else:
+            say(
+                f"step {entry.step!r} is not deterministic: run {theirs.run} of {theirs.by} with the same code and inputs "
+                "gave something else, which stays in the shared cache; this run keeps its own"
+            )
+
+    def _unusable(self, entry: CacheEntry) -> str:
+        missing = self._missing(entry)
+        if missing is not None:
+            return f"output {missing!r} of the shared entry is gone from the artifact store"
+        here = ".".join(platform.python_version_tuple()[:2])
+        if entry.python != here and any(item.materializer.startswith(_CODE) for item in entry.outputs):
+            return f"the shared entry holds pickles of Python {entry.python}, and this is {here}"
+        return ""
+
+    def _missing(self, entry: CacheEntry) -> str | None:
+        """Return the name of an output whose content is not there."""
+        for output in entry.outputs:
+            if not self.store.exists(artifact_of(output)):
+                return output.name
+        return None
+
+
+_caches: WeakKeyDictionary[ArtifactStore, SharedCache | None] = WeakKeyDictionary()
+
+
+def shared_cache(store: ArtifactStore) -> SharedCache | None:
+    """Return the shared cache of a store, always the same one; None where the store has no entries, or nobody shares it."""
+    if store not in _caches:
+        is_shared = hasattr(store, "put_entry") and getattr(store, "is_shared", False)
+        _caches[store] = SharedCache(cast("EntryStore", store)) if is_shared else None
+    return _caches[store]
+
+
+def _entry(record: StepRecord, pipeline: str, tracked_on: str | None, root: Path | None) -> CacheEntry:
+    metadata: Mapping[str, Any] = portable(masked(plain(record.metadata)), root)
+    return CacheEntry(
+        key=record.cache_key, step=record.name, pipeline=pipeline, run=record.run_id, step_id=record.id,
+        seconds=record.duration, by=who(), written=round(time.time(), 3), outputs=record.outputs, metadata=metadata,
+        parts=dict(record.parts), tracked_on=tracked_on if metadata.get(TRACKER_LINK) else None,
+    )  # fmt: skip
+
+
+def _given(entry: CacheEntry) -> list[tuple[str, str]]:
+    return sorted((item.name, item.digest) for item in entry.outputs)
+
+
+def _why_not(content: bytes, entry: CacheEntry) -> str:
+    """Return why an entry must not leave this machine, or nothing."""
+    if len(content) > LARGEST:
+        return f"what it noted is too large ({len(content)} bytes)"
+    if known_values():
+        texts = [
+            content.decode(),
+            *(item.inline.decode("utf-8", "replace") for item in entry.outputs if item.inline),
+        ]
+        if any(mask_text(text) != text for text in texts):
+            return "what it gave holds a secret"
+    return ""
