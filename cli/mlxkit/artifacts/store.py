@@ -62,6 +62,14 @@ class EntryStore(ArtifactStore, Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """The name of the component, for what is to be typed about it."""
+
+    @property
+    def trusts_code(self) -> bool:
+        """Whether code that others stored may be run (`stacks.trusting`)."""
+
+    @property
     def is_shared(self) -> bool:
         """Whether another checkout may use the same store: it lies outside of the state folder of this one."""
 

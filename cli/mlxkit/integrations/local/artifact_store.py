@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from ...artifacts.records import ArtifactRecord
+from ...stacks.trusting import trusts_code
 
 if TYPE_CHECKING:
     from ...stacks.resolve import ResolvedComponent
@@ -34,6 +35,8 @@ class LocalArtifactStore:
         path = component.attributes.get("path")
         text = path.reveal() if path is not None and hasattr(path, "reveal") else path
         self.root = state_dir / "artifacts" if not text else _folder(str(text), state_dir.parent)
+        self.name = component.name
+        self.trusts_code = trusts_code(component)
         self._state_dir = state_dir
         self._is_swept = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...stacks.flavors import Attribute, Flavor
+from ...stacks.trusting import TRUST_CODE
 
 ARTIFACT_STORE = Flavor(
     kind="artifact_store",
@@ -13,6 +14,7 @@ ARTIFACT_STORE = Flavor(
             "str",
             "Folder to keep artifacts in; relative to mlx.yaml. Without it: inside the state folder.",
         ),
+        TRUST_CODE,
     ),
     implementation="mlxkit.integrations.local.artifact_store:LocalArtifactStore",
     summary="Step outputs in a folder on this machine.",
