@@ -19,7 +19,7 @@ def bring(artifact: ArtifactRecord, source: ArtifactStore, store: ArtifactStore)
     """
     if artifact.inline is not None or store.exists(artifact):
         return
-    found = source.locate(artifact.uri)
+    found = source.locate(artifact.uri, artifact)
     try:
         with store.draft() as folder:
             draft = folder / _CONTENT

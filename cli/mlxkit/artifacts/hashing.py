@@ -111,6 +111,11 @@ def hashing_file(path: Path, tag: str = "") -> Iterator[HashingWriter]:
         yield HashingWriter(file, tag)
 
 
+def tag_of(name: str) -> str:
+    """Return what a digest begins with: the format and the version of its layout."""
+    return f"{name} 1"
+
+
 def file_digest(path: Path, tag: str = "") -> str:
     """Return the digest of a file as `hashing_file` would have given it."""
     digest = ContentHash(tag)

@@ -17,7 +17,7 @@ from .errors import (
     UnstorableOutputError,
     UntrustedCodeError,
 )
-from .hashing import ContentHash, file_digest, hashing_file
+from .hashing import ContentHash, file_digest, hashing_file, tag_of
 from .materializers.base import BaseMaterializer, registered_for
 from .materializers.formats import FORMATS, PICKLE, Format, NotRepresentableError, format_of
 from .records import INLINE_LIMIT, ArtifactRecord
@@ -96,25 +96,28 @@ def load(record: ArtifactRecord, store: ArtifactStore, *, declared: Any = None, 
 
 def checked_file(record: ArtifactRecord, store: ArtifactStore, *, verify: bool = False) -> Path:
     """Return the stored file after checking its size, and its digest as `load` does; raises ArtifactMissingError."""
-    path = store.locate(record.uri)
-    _check_size(path, record)
-    row = FORMATS.get(record.materializer)
-    if verify or record.size <= _ALWAYS_CHECKED or row is None or row.is_code:
-        _check_digest(path, record)
+    path = store.locate(record.uri, record)
+    try:
+        _check_file(path, record, verify=verify)
+    except ArtifactMissingError:
+        if not store.discard_copy(record.uri):
+            raise
+        path = store.locate(record.uri, record)  # only the copy on this machine was damaged
+        _check_file(path, record, verify=verify)
     return path
 
 
 def inline_digest(content: bytes, materializer: str) -> str:
     """Return the digest of a small value that stays in its record."""
-    digest = ContentHash(_tag(materializer))
+    digest = ContentHash(tag_of(materializer))
     digest.update(content)
     return digest.hexdigest()
 
 
 def parts_of(record: ArtifactRecord, store: ArtifactStore) -> tuple[Path, folders.Entries]:
     """Return the folder of a container and what is in it, after checking its manifest."""
-    folder = store.locate(record.uri)
-    return folder, folders.read_manifest(folder, _tag(record.materializer), record.digest)
+    folder = store.locate(record.uri, record)
+    return folder, folders.read_manifest(folder, tag_of(record.materializer), record.digest)
 
 
 def _save_bytes(
@@ -134,14 +137,14 @@ def _save_bytes(
             summary=summary,
         )
     with _writing(store) as folder:
-        with hashing_file(folder / _CONTENT, _tag(name)) as file:
+        with hashing_file(folder / _CONTENT, tag_of(name)) as file:
             file.write(content)
         return _committed(folder / _CONTENT, file.hexdigest(), file.size, name, value, summary, store)
 
 
 def _save_file(value: Any, row: Format, store: ArtifactStore) -> ArtifactRecord:
     with _writing(store) as folder:
-        with hashing_file(folder / _CONTENT, _tag(row.name)) as file:
+        with hashing_file(folder / _CONTENT, tag_of(row.name)) as file:
             code = row.write(value, file)
         return _committed(
             folder / _CONTENT,
@@ -161,7 +164,7 @@ def _save_container(
         content = folder / _CONTENT
         content.mkdir(mode=0o700)
         digests, inner = containers.write(encoded, leaves, content)
-        digest, size = folders.write_manifest(content, _tag(COMPOSITE), digests)
+        digest, size = folders.write_manifest(content, tag_of(COMPOSITE), digests)
         return _committed(
             content,
             digest,
@@ -178,7 +181,7 @@ def _save_custom(value: Any, kind: type[BaseMaterializer], store: ArtifactStore)
         content = folder / _CONTENT
         content.mkdir(mode=0o700)
         name = custom.PREFIX + custom.write(value, kind, content / folders.FILES)["custom"]
-        digest, size = folders.write_manifest(content, _tag(name), {})
+        digest, size = folders.write_manifest(content, tag_of(name), {})
         return _committed(
             content,
             digest,
@@ -216,8 +219,8 @@ def _load_folder(
     is_custom = record.materializer.startswith(custom.PREFIX)
     if is_custom:
         check_code(record, store)
-    folder = store.locate(record.uri)
-    entries = folders.read_manifest(folder, _tag(record.materializer), record.digest)
+    folder = store.locate(record.uri, record)
+    entries = folders.read_manifest(folder, tag_of(record.materializer), record.digest)
     if verify or is_custom:  # a user's materializer may run what it reads
         for name in entries:
             folders.check_file(folder, entries, name)
@@ -239,6 +242,13 @@ def _decoded(content: bytes, name: str, known: Mapping[str, type]) -> Any:
     raise ArtifactUnreadableError(f"the value was stored as {name!r}, which this version does not know")
 
 
+def _check_file(path: Path, record: ArtifactRecord, *, verify: bool) -> None:
+    _check_size(path, record)
+    row = FORMATS.get(record.materializer)
+    if verify or record.size <= _ALWAYS_CHECKED or row is None or row.is_code:
+        _check_digest(path, record)
+
+
 def _check_size(path: Path, record: ArtifactRecord) -> None:
     try:
         size = path.stat().st_size
@@ -251,7 +261,7 @@ def _check_size(path: Path, record: ArtifactRecord) -> None:
 
 
 def _check_digest(path: Path, record: ArtifactRecord) -> None:
-    if file_digest(path, _tag(record.materializer)) != record.digest:
+    if file_digest(path, tag_of(record.materializer)) != record.digest:
         raise ArtifactMissingError(f"artifact {record.digest[:12]} is damaged: its content was changed")
 
 
@@ -282,8 +292,3 @@ def reading(record: ArtifactRecord) -> Iterator[None]:
         raise ArtifactUnreadableError(
             f"artifact {record.digest[:12]} ({record.type}) cannot be read: {type(error).__name__}: {error}"
         ) from error
-
-
-def _tag(name: str) -> str:
-    """Return what a digest begins with: the format and the version of its layout."""
-    return f"{name} 1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,14 @@ def check_entry_name(name: str) -> None:
         raise ValueError(f"{name!r} is not the name of an entry")
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What is under a key: `size` in bytes, `changed` in seconds since 1970 where the store tells."""
+
+    size: int
+    changed: float | None
+
+
 class ArtifactStore(Protocol):
     """Content kept under its digest. What is visible under a key is whole: there are no half-written entries."""
 
@@ -42,11 +51,20 @@ class ArtifactStore(Protocol):
     def commit(self, draft: Path, uri: str) -> None:
         """Move a finished file or folder to its key; the same content may be there already."""
 
-    def locate(self, uri: str) -> Path:
-        """Return a local path to read; raises ArtifactMissingError when nothing is stored under the key."""
+    def locate(self, uri: str, artifact: ArtifactRecord | None = None) -> Path:
+        """Return a local path to read; raises ArtifactMissingError when nothing is stored under the key.
+
+        A store that has to fetch content checks it against its digest first; it needs the record for all of that.
+        """
+
+    def discard_copy(self, uri: str) -> bool:
+        """Forget the copy on this machine, which is damaged; False where the content itself is what was read."""
 
     def exists(self, artifact: ArtifactRecord) -> bool:
         """Say whether the content of an artifact is there at its recorded size, without reading it."""
+
+    def measure(self, uri: str) -> Stored | None:
+        """Return the size and the age of what is stored under a key, without reading it, or None."""
 
     def delete(self, uri: str) -> None:
         """Remove content; what is not there is no error."""

@@ -37,6 +37,8 @@ def stores_of(project: Project, *, with_shared: bool = False) -> Callable[[str],
 
 def is_own(project: Project, store: ArtifactStore) -> bool:
     """Say whether a store lies in the project's state folder, where no other project keeps anything."""
+    if getattr(store, "is_remote", False):  # what it calls its location is no path
+        return False
     return Path(store.location).resolve().is_relative_to(project.state_dir.resolve())
 
 

@@ -112,6 +112,8 @@ def uses_of(history: History, digest: str) -> tuple[ArtifactUse, ...]:
 def _where(artifact: ArtifactRecord, store: ArtifactStore) -> str:
     if artifact.inline is not None:
         return ""
+    if getattr(store, "is_remote", False):  # to bring it here only to say where it is would be too much
+        return f"{store.location}/{artifact.uri}"
     try:
         return str(store.locate(artifact.uri))
     except ArtifactMissingError:

@@ -140,11 +140,9 @@ def is_referred_to(history: History, uri: str) -> bool:
 
 def remove(store: ArtifactStore, uri: str) -> int:
     """Remove content from a store and return how many bytes it had."""
-    size = 0
-    with suppress(Exception):  # what is gone has none
-        size = size_of(store.locate(uri))
+    found = store.measure(uri)
     store.delete(uri)
-    return size
+    return 0 if found is None else found.size
 
 
 def try_to_remove(store: ArtifactStore, uri: str) -> int | str:

@@ -134,9 +134,10 @@ def _is_run(history: History, run_id: str) -> bool:
 def _is_old(store: ArtifactStore, uri: str) -> bool:
     """Say whether content is a day old; what another process has just removed is not."""
     try:
-        return _is_settled(store.locate(uri))
+        found = store.measure(uri)
     except MlxError:
         return False
+    return found is not None and found.changed is not None and time.time() - found.changed > _SETTLED_AFTER
 
 
 def _is_settled(path: Path) -> bool:

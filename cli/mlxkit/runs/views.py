@@ -99,7 +99,7 @@ class ArtifactView(Members):
         if self.record.inline is not None:
             write_atomic(path, self.record.inline)
             return path
-        source = self._store.locate(self.record.uri)
+        source = self._store.locate(self.record.uri, artifact_of(self.record))
         if source.is_dir():
             shutil.copytree(source, path, dirs_exist_ok=True)
             return path

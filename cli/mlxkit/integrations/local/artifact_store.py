@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from ...artifacts.records import ArtifactRecord
+from ...artifacts.store import Stored
 from ...stacks.trusting import trusts_code
 
 if TYPE_CHECKING:
@@ -92,12 +93,24 @@ class LocalArtifactStore:
                 raise
             _replace_files(draft, target)
 
-    def locate(self, uri: str) -> Path:
+    def locate(self, uri: str, artifact: ArtifactRecord | None = None) -> Path:
         """Return the path of stored content."""
         path = self._path(uri)
         if not path.exists():
             raise ArtifactMissingError(f"artifact {path.name[:12]} is not in the artifact store {self.root}")
         return path
+
+    def discard_copy(self, uri: str) -> bool:
+        """Say that there is none: what was read is the content."""
+        return False
+
+    def measure(self, uri: str) -> Stored | None:
+        """Return the size and the age of content, or None."""
+        path = self._path(uri)
+        try:
+            return Stored(_size(path), path.stat().st_mtime)
+        except OSError:
+            return None
 
     def exists(self, artifact: ArtifactRecord) -> bool:
         """Say whether content is there at its size."""
