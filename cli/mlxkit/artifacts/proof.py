@@ -13,7 +13,9 @@ def prove(record: ArtifactRecord, store: ArtifactStore) -> None:
     if record.inline is not None:
         if io.inline_digest(record.inline, record.materializer) != record.digest:
             raise ArtifactMissingError(f"artifact {record.digest[:12]} is damaged: its content was changed")
-    elif record.uri.endswith("/"):
+        return
+    store.discard_copy(record.uri)  # the content itself is meant, not what this machine has kept of it
+    if record.uri.endswith("/"):
         folder, entries = io.parts_of(record, store)
         for name in entries:
             folders.check_file(folder, entries, name)

@@ -37,6 +37,7 @@ COMMANDS: dict[str, Row] = {
     "runs": Row("runs", "Look at what was run."),
     "pipeline": Row("pipeline", "Look at pipelines and their last runs."),
     "artifact": Row("artifact", "Look at what steps produced, and get it."),
+    "cache": Row("cache", "Look after what steps gave, kept for whoever would run the same."),
     "model": Row("model", "Models: register, promote, compare, deploy and trace them."),
     "deployment": Row("deployment", "Deployments: the models that are served on this machine."),
     "stack": Row("stack", "Choose which components work together."),

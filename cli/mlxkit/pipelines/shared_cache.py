@@ -19,6 +19,7 @@ from .masked import masked
 from .shared_entry import LARGEST, CacheEntry, UnbelievableEntryError, entry_name, read_entry, write_entry
 from .whereabouts import portable, who
 
+SHARED = "shared cache: "  # what the reason of a step that somebody else ran begins with
 _CODE = (
     "cloudpickle",
     "custom:",
@@ -36,16 +37,8 @@ class Found:
 
     @property
     def reason(self) -> str:
-        """Why a step is served, for people; `is_shared_hit` knows it again."""
-        return f"{_SHARED}{self.record.run_id} of {self.by}"
-
-
-_SHARED = "shared cache: same as in run "
-
-
-def is_shared_hit(reason: str) -> bool:
-    """Say of the reason of a step that was served whether it came from the shared cache."""
-    return reason.startswith(_SHARED)
+        """Why a step is served, for people."""
+        return f"{SHARED}same as in run {self.record.run_id} of {self.by}"
 
 
 class SharedCache:

@@ -35,6 +35,13 @@ def stores_of(project: Project, *, with_shared: bool = False) -> Callable[[str],
     return store_of
 
 
+def store_of_stack(project: Project, stack: str | None) -> ArtifactStore:
+    """Return the artifact store of a stack, or of the active one; raises what keeps it from being used."""
+    from ..stacks.service import StackService
+
+    return _store(project, StackService(project).active(stack)[0].name)
+
+
 def is_own(project: Project, store: ArtifactStore) -> bool:
     """Say whether a store lies in the project's state folder, where no other project keeps anything."""
     if getattr(store, "is_remote", False):  # what it calls its location is no path

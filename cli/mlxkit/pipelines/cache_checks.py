@@ -1,0 +1,66 @@
+"""Whether what the cache would give is whole: its entries, and the content that they speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..artifacts.proof import prove
+from ..artifacts.store import ArtifactStore
+from ..errors import MlxError
+from ..records import Record
+from ..runs.records import OutputRecord, artifact_of
+from .cache_entries import Slot, entry_store
+from .shared_entry import entry_name
+
+
+@dataclass(frozen=True)
+class CacheProblem(Record):
+    """Something that the cache would not give: `what` is wrong, with the entry of `key` or with its `output`.
+
+    `is_removed` says that it was taken away, so that the step runs again.
+    """
+
+    name: str
+    key: str
+    output: str
+    what: str
+    is_removed: bool = False
+
+
+def verify(found: Iterable[Slot], store: ArtifactStore, *, repair: bool = False) -> Iterator[CacheProblem]:
+    """Check every entry and read every byte of what it speaks of; give what is wrong, entry by entry.
+
+    With `repair` an entry with a problem is removed from a shared store, and content that is damaged from one's own.
+    """
+    shared = entry_store(store)
+    proven: dict[str, str] = {}
+    for slot in found:
+        if slot.entry is None:
+            is_removed = repair and shared is not None and not slot.is_newer
+            if is_removed and shared is not None:
+                shared.delete_entry(entry_name(slot.key))
+            yield CacheProblem("", slot.key, "", slot.problem, is_removed)
+            continue
+        name = f"{slot.entry.pipeline}::{slot.entry.step}"
+        wrong = [(output, what) for output in slot.entry.outputs if (what := _wrong(output, store, proven))]
+        if wrong and repair and shared is not None:
+            shared.delete_entry(entry_name(slot.key))
+        for output, what in wrong:
+            if repair and shared is None and output.uri:
+                store.delete(output.uri)
+            yield CacheProblem(name, slot.key, output.name, what, repair)
+
+
+def _wrong(output: OutputRecord, store: ArtifactStore, proven: dict[str, str]) -> str:
+    """Return what is wrong with the content of an output, or nothing; the same content is read once."""
+    if output.digest not in proven:
+        try:
+            if not store.exists(artifact_of(output)):
+                proven[output.digest] = "it is gone from the artifact store, or has another size"
+            else:
+                prove(artifact_of(output), store)
+                proven[output.digest] = ""
+        except (MlxError, OSError, ValueError) as error:
+            proven[output.digest] = str(error)
+    return proven[output.digest]

@@ -1,0 +1,133 @@
+"""What the cache can give: the entries of a shared store, or the steps of this project's own history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from ..artifacts.store import ArtifactStore, EntryStore
+from ..records import Record
+from ..runs.history import _STEP, History
+from ..runs.records import iso
+from .shared_cache import shared_cache
+from .shared_entry import PREFIX, CacheEntry, UnbelievableEntryError, entry_name, key_of, read_entry
+
+_AT_ONCE = 16  # requests to a store on another machine
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of one cache key: an entry, or why what lies there is not believed."""
+
+    key: str
+    entry: CacheEntry | None
+    problem: str = ""
+    is_newer: bool = False
+
+    @property
+    def written(self) -> float:
+        """When it was written, in seconds since the epoch; 0 where nobody knows."""
+        return self.entry.written if self.entry else 0.0
+
+
+@dataclass(frozen=True)
+class CacheListing(Record):
+    """What a step gave, kept for whoever would run the same: `name` is `pipeline::step`, `key` the cache key.
+
+    `by` is who ran it, as user@host, empty for this project itself; `size` is that of the outputs in bytes.
+    `problem` says why an entry is not believed.
+    """
+
+    name: str
+    key: str
+    outputs: tuple[str, ...]
+    size: int
+    by: str
+    run: str
+    created: str | None
+    problem: str = ""
+
+
+def entry_store(store: ArtifactStore) -> EntryStore | None:
+    """Return a store as one that others share, or None where nobody does."""
+    return cast("EntryStore", store) if shared_cache(store) is not None else None
+
+
+def slots(store: ArtifactStore, history: History) -> list[Slot]:
+    """Return all that the cache of a store holds, the newest first; where nobody shares it, of this project's history."""
+    shared = entry_store(store)
+    found = list(_of_history(history)) if shared is None else _of_store(shared)
+    return sorted(found, key=lambda slot: slot.written, reverse=True)
+
+
+def chosen(found: Iterable[Slot], step: str | None = None, before: float | None = None) -> list[Slot]:
+    """Return the slots of a step (`step` or `pipeline::step`), and those that were written before a moment.
+
+    What is not believed has no step and no time: it is only chosen when neither is given.
+    """
+    return [
+        slot
+        for slot in found
+        if (step is None or (slot.entry is not None and step in (slot.entry.step, _name(slot.entry))))
+        and (before is None or (slot.entry is not None and slot.written < before))
+    ]
+
+
+def listed(slot: Slot) -> CacheListing:
+    """Return a slot as it is listed."""
+    entry = slot.entry
+    if entry is None:
+        return CacheListing("", slot.key, (), 0, "", "", None, slot.problem)
+    return CacheListing(
+        _name(entry), slot.key, tuple(output.name for output in entry.outputs), entry.size, entry.by, entry.run,
+        iso(entry.written),
+    )  # fmt: skip
+
+
+def _name(entry: CacheEntry) -> str:
+    return f"{entry.pipeline}::{entry.step}"
+
+
+def _of_store(store: EntryStore) -> list[Slot]:
+    names = list(store.entries(PREFIX))
+
+    def read(name: str) -> Slot | None:
+        return _slot(store, name)
+
+    if not store.is_remote:
+        return [slot for slot in map(read, names) if slot is not None]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [slot for slot in pool.map(read, names) if slot is not None]
+
+
+def _slot(store: EntryStore, name: str) -> Slot | None:
+    """Return what lies under a name; None when it was removed meanwhile."""
+    content = store.get_entry(name)
+    if content is None:
+        return None
+    key = key_of(name)
+    if name != entry_name(key):
+        return Slot(key, None, f"{name} is not where an entry lies")
+    try:
+        return Slot(key, read_entry(content, key))
+    except UnbelievableEntryError as error:
+        return Slot(key, None, str(error), error.is_newer)
+
+
+def _of_history(history: History) -> Iterator[Slot]:
+    """Give the newest completed step of each cache key."""
+    pipelines = dict(history.connection.execute("SELECT id, pipeline FROM runs").fetchall())
+    rows = history.connection.execute(  # the columns are constants
+        f"SELECT {_STEP} FROM steps WHERE id IN (SELECT id FROM (SELECT id, MAX(started) FROM steps "  # noqa: S608
+        "WHERE status = 'completed' AND cache_key != '' GROUP BY cache_key))"
+    )
+    for step in (history._step(row) for row in rows.fetchall()):
+        entry = CacheEntry(
+            key=step.cache_key, step=step.name, pipeline=pipelines.get(step.run_id, ""), run=step.run_id,
+            step_id=step.id, seconds=step.duration, by="", written=step.ended, outputs=step.outputs,
+            metadata=step.metadata, parts=step.parts,
+        )  # fmt: skip
+        yield Slot(step.cache_key, entry)
