@@ -15,7 +15,7 @@ from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalArtifactStore:
-    return LocalArtifactStore(SimpleNamespace(attributes={}), tmp_path / ".mlx")  # type: ignore[arg-type]
+    return LocalArtifactStore(SimpleNamespace(name="store", attributes={}), tmp_path / ".mlx")  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -240,7 +240,7 @@ import numpy as np
 from mlxkit.artifacts.io import save, load
 from mlxkit.artifacts.errors import ArtifactStoreError
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
-store = LocalArtifactStore(SimpleNamespace(attributes={}), Path(sys.argv[1]))
+store = LocalArtifactStore(SimpleNamespace(name="store", attributes={}), Path(sys.argv[1]))
 kept = save(np.arange(10), store=store)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -323,7 +323,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from mlxkit.artifacts.io import save, load, digest_of
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
-store = LocalArtifactStore(SimpleNamespace(attributes={}), Path(sys.argv[1]))
+store = LocalArtifactStore(SimpleNamespace(name="store", attributes={}), Path(sys.argv[1]))
 for value in (1, 0.5, "text", None, True, {"a": [1, (2,)]}, b"bytes", "x" * 9999):
     load(save(value, declared=type(value), store=store), store)
     digest_of(value)

@@ -21,7 +21,7 @@ NAME = "cache/ab/abcd"
 
 def make(root: Path, path: Path | None = None) -> LocalArtifactStore:
     attributes = {} if path is None else {"path": str(path)}
-    return LocalArtifactStore(SimpleNamespace(attributes=attributes), root / ".mlx")  # type: ignore[arg-type]
+    return LocalArtifactStore(SimpleNamespace(name="store", attributes=attributes), root / ".mlx")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ from types import SimpleNamespace
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 
 root, who = Path(sys.argv[1]), sys.argv[2].encode()
-store = LocalArtifactStore(SimpleNamespace(attributes={}), root)
+store = LocalArtifactStore(SimpleNamespace(name="store", attributes={}), root)
 sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
 print(*(store.put_entry(f"cache/{n}", who * 2000)[:1].decode() for n in range(100)), sep="")
 """
@@ -120,7 +120,7 @@ def test_a_writer_that_is_killed_leaves_no_half_of_a_document(tmp_path: Path) ->
     )  # fmt: skip
     writer.communicate("go\n", timeout=60)
     assert writer.returncode == -signal.SIGKILL
-    store = LocalArtifactStore(SimpleNamespace(attributes={}), tmp_path)  # type: ignore[arg-type]
+    store = LocalArtifactStore(SimpleNamespace(name="store", attributes={}), tmp_path)  # type: ignore[arg-type]
     found = {name: store.get_entry(name) for name in store.entries("cache/")}
     assert len(found) == 50
     assert set(found.values()) == {b"a" * 2000}

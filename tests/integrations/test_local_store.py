@@ -22,7 +22,7 @@ from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 
 
 def make(state_dir: Path, **attributes: Any) -> LocalArtifactStore:
-    return LocalArtifactStore(SimpleNamespace(attributes=attributes), state_dir)  # type: ignore[arg-type]
+    return LocalArtifactStore(SimpleNamespace(name="store", attributes=attributes), state_dir)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ from types import SimpleNamespace
 import numpy as np
 from mlxkit.artifacts.io import load, save
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
-store = LocalArtifactStore(SimpleNamespace(attributes={}), Path(sys.argv[1]))
+store = LocalArtifactStore(SimpleNamespace(name="store", attributes={}), Path(sys.argv[1]))
 value = np.arange(200_000)
 for _ in range(20):
     for item in (value, {"a": value, "b": [value[:9]]}):
@@ -136,7 +136,7 @@ from types import SimpleNamespace
 import numpy as np
 from mlxkit.artifacts.io import save
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
-store = LocalArtifactStore(SimpleNamespace(attributes={}), Path(sys.argv[1]))
+store = LocalArtifactStore(SimpleNamespace(name="store", attributes={}), Path(sys.argv[1]))
 value = np.zeros(3_000_000)
 print("ready", flush=True)
 for number in range(10_000):

@@ -71,7 +71,7 @@ class Model:
     def __init__(self, x): self.x = x
     def predict(self): return self.x * {factor}
 
-store = LocalArtifactStore(SimpleNamespace(attributes={{}}), Path(sys.argv[1]))
+store = LocalArtifactStore(SimpleNamespace(name="store", attributes={{}}), Path(sys.argv[1]))
 note = Path(sys.argv[1], "record.json")
 if note.exists():
     value = load(ArtifactRecord(**json.loads(note.read_text())), store)
