@@ -40,6 +40,7 @@ class StepFacts:
 
     `tracked` is a step that asked for the tracker: a run is active inside it from the start.
     Without it the tracker only stands ready, and joins in when user code touches its library.
+    `touches` is one whose code names the tracker's library, so that it is likely to.
     `origin` gives tags that say what the step was made from, for the models that it logs.
     """
 
@@ -47,18 +48,23 @@ class StepFacts:
     step_run_id: str
     attempt: int = 1
     tracked: bool = True
+    touches: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     origin: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True)
 class TrackerRun:
-    """A tracker's own run, as history remembers it so that it can be closed after a crash."""
+    """A tracker's own run, as history remembers it so that it can be closed after a crash.
+
+    `experiment` is where on the tracker it lies, as far as the process that opened it knows; history does without.
+    """
 
     tracker: str
     tracking_uri: str
     run_id: str
     parent: bool = True
+    experiment: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

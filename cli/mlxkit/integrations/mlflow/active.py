@@ -56,6 +56,23 @@ def is_own_thread() -> bool:
     return bool(_stack())
 
 
+def is_any() -> bool:
+    """Say whether a step runs in this process."""
+    return bool(_running)
+
+
+def forget() -> None:
+    """Know of no step any more, in a process that inherited them and runs none itself."""
+    _running.clear()
+    _stack().clear()
+
+
+def renew_lock() -> None:
+    """Take a new lock in a forked child, where a thread that is not there may hold the old one."""
+    global _lock
+    _lock = threading.Lock()
+
+
 def _stack() -> list[StepTracking]:
     stack: list[StepTracking] | None = getattr(_here, "stack", None)
     if stack is None:

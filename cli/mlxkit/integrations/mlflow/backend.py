@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ...errors import ConfigError, MlxError
@@ -12,7 +12,7 @@ from ...stacks.protocols import FinalStatus, Measured
 from ...stacks.tags import RUN_ID
 from .connection import Connection
 
-MAX_KEY, MAX_PARAM, MAX_TAG, MAX_BATCH = 250, 6_000, 5_000, 100
+MAX_KEY, MAX_PARAM, MAX_TAG, MAX_BATCH, MAX_FOUND = 250, 6_000, 5_000, 100, 1_000
 _STATUS = {"completed": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 
@@ -39,6 +39,17 @@ class Backend(Protocol):
     def end(self, run_id: str, status: str) -> None:
         """Set the final status of a run."""
 
+    def discard(self, run_id: str) -> None:
+        """End a run that nothing was written to, and put it into the waste basket if the store lets us."""
+
+    def tagged(
+        self, experiment_ids: Sequence[str], tags: Mapping[str, str], *, is_running: bool = False
+    ) -> Iterable[tuple[str, Mapping[str, str]]]:
+        """Return the runs of experiments with all of these tags, and all tags of each, the oldest first."""
+
+    def is_running(self, run_id: str) -> bool:
+        """Say whether a run has no end yet; one that is gone has."""
+
     def close_orphan(self, run_id: str, status: str) -> None:
         """End a run of a vanished process; one that was deleted meanwhile is well closed."""
 
@@ -64,6 +75,12 @@ def status_of(error: BaseException) -> FinalStatus:
 def of_our_run(run_id: str) -> str | None:
     """Return MLflow's filter for the runs that carry our run's id, or None for what is no id of ours."""
     return f"tags.\"{RUN_ID}\" = '{run_id}'" if re.fullmatch(r"[\w\-]+", run_id) else None
+
+
+def filter_of(tags: Mapping[str, str], *, is_running: bool) -> str:
+    """Return MLflow's filter for the runs with all of these tags."""
+    wanted = [f"tags.\"{key}\" = '{value}'" for key, value in tags.items() if "'" not in value]
+    return " and ".join([*wanted, *(["attributes.status = 'RUNNING'"] if is_running else [])])
 
 
 def now_ms() -> int:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from ...stacks.protocols import Measured
-from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, of_our_run
+from .backend import (
+    MAX_BATCH,
+    MAX_FOUND,
+    MAX_PARAM,
+    MAX_TAG,
+    cut,
+    deleted_experiment,
+    filter_of,
+    mlflow_status,
+    of_our_run,
+)
 from .connection import Connection
 from .metric_values import value_of
 
@@ -65,6 +75,40 @@ class ClientBackend:
 
     def end(self, run_id: str, status: str) -> None:
         self._client.set_terminated(run_id, status=mlflow_status(status))
+
+    def discard(self, run_id: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        self.end(run_id, "killed")
+        with suppress(MlflowException):
+            self._client.delete_run(run_id)
+
+    def tagged(
+        self, experiment_ids: Sequence[str], tags: Mapping[str, str], *, is_running: bool = False
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        wanted, token = filter_of(tags, is_running=is_running), None
+        while True:
+            found = self._client.search_runs(
+                list(experiment_ids),
+                wanted,
+                order_by=["start_time ASC"],
+                max_results=MAX_FOUND,
+                page_token=token,
+            )
+            yield from ((str(run.info.run_id), dict(run.data.tags)) for run in found)
+            token = found.token
+            if not token:
+                return
+
+    def is_running(self, run_id: str) -> bool:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return bool(self._client.get_run(run_id).info.status == "RUNNING")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
 
     def close_orphan(self, run_id: str, status: str) -> None:
         from mlflow.exceptions import MlflowException

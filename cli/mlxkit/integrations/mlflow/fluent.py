@@ -143,13 +143,14 @@ def _stack_top() -> Any:
 
 
 def _start_another(original: Callable[..., Any], step: StepTracking, asked: dict[str, Any]) -> Any:
-    if not asked.get("run_id"):
-        asked["tags"] = {**step.identity(), **(asked.get("tags") or {})}
+    is_new = not asked.get("run_id")
+    if is_new:
+        asked["tags"] = {**step.own_tags(), **(asked.get("tags") or {})}
         if _stack_top() is None and not asked.get("parent_run_id"):
             asked["parent_run_id"] = step.parent_for(asked)
     with _without_our_run():
         run = original(**asked)
-    step.note_started(run.info.run_id)
+    step.note_started(run.info.run_id, str(run.info.experiment_id) if is_new else "")
     return run
 
 

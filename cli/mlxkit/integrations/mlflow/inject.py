@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -22,7 +23,9 @@ class Injection:
     """Taken by the first step of a tracker, given back by the last one; steps of another tracker wait."""
 
     def __init__(self) -> None:
-        self._turn = threading.Condition(threading.RLock())
+        self.turn = threading.RLock()
+        self._turn = threading.Condition(self.turn)
+        self._pid = os.getpid()
         self._to: Connection | None = None
         self._steps = 0
         self._guard: EnvironmentGuard | None = None
@@ -34,8 +37,25 @@ class Injection:
         """The tracker in use, or None."""
         return self._to
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it was the parent of this process that pointed it at a tracker."""
+        return self._to is not None and self._pid != os.getpid()
+
+    def renew_lock(self) -> None:
+        """Take a new lock in a forked child, where a thread that is not there may hold the old one."""
+        self.turn = threading.RLock()
+        self._turn = threading.Condition(self.turn)
+
+    def forget(self) -> None:
+        """Give everything back whoever still used it."""
+        with self._turn:
+            self._release()
+
     def enter(self, to: Connection, experiment_name: str) -> None:
         """Point this process at a tracker, unless it is already."""
+        from . import forking  # noqa: F401 - which knows from here on what a forked child must forget
+
         if "mlflow" in sys.modules:
             # Another thread may be importing it: waiting for that while holding the lock, which its hook needs, would be for ever.
             import mlflow  # noqa: F401
@@ -49,7 +69,7 @@ class Injection:
             self._steps += 1
             if self._to is not None:
                 return
-            self._to, self._guard = to, EnvironmentGuard()
+            self._to, self._guard, self._pid = to, EnvironmentGuard(), os.getpid()
             try:
                 environment.apply(to, experiment_name)
                 self._hook = ImportHook({"mlflow": self.attach, _SQL_STORE: self._watch})

@@ -58,14 +58,17 @@ class LocalStore:
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
         """Open the database for one short transaction, which is committed unless something is raised."""
+        from .forking import calls  # which knows of the steps that run
+
         try:
-            link = sqlite3.connect(self.database, timeout=20, isolation_level=None)
-            try:
-                link.execute("BEGIN IMMEDIATE")
-                yield link
-                link.execute("COMMIT")
-            finally:
-                link.close()  # what was not committed is rolled back
+            with calls.lock:  # this process must not fork meanwhile
+                link = sqlite3.connect(self.database, timeout=20, isolation_level=None)
+                try:
+                    link.execute("BEGIN IMMEDIATE")
+                    yield link
+                    link.execute("COMMIT")
+                finally:
+                    link.close()  # what was not committed is rolled back
         except sqlite3.Error as error:
             raise unusable(self.database, error) from error
 

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+import weakref
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,7 @@ class Rest:
         self._used = 0.0
         self._bearer: tuple[str, float] | None = None
         self._lock = threading.RLock()
+        _all.add(self)
 
     def call(self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT) -> Any:
         """Send one request of MLflow's API and return its JSON; a busy server is asked again."""
@@ -263,6 +265,17 @@ class Rest:
                 hint=f"mlx tracker update {self._to.name} --databricks_host=...",
             )
         return token.reveal(), time.time() + lifetime
+
+
+def _begin_anew() -> None:
+    """Give a forked child locks that nobody holds; the connections of its parent are dropped unused."""
+    for rest in list(_all):
+        rest._lock, rest._open = threading.RLock(), None
+
+
+_all: weakref.WeakSet[Rest] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def plain(told: Any) -> str:

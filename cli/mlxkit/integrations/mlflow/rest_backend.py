@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from ...errors import MlxError
 from ...stacks.protocols import Measured
-from .backend import MAX_BATCH, MAX_PARAM, MAX_TAG, cut, deleted_experiment, mlflow_status, now_ms, of_our_run
+from .backend import (
+    MAX_BATCH,
+    MAX_FOUND,
+    MAX_PARAM,
+    MAX_TAG,
+    cut,
+    deleted_experiment,
+    filter_of,
+    mlflow_status,
+    now_ms,
+    of_our_run,
+)
 from .connection import Connection
 from .metric_values import value_of
 from .rest import PROBE_TIMEOUT, TIMEOUT, Rest, TrackerApiError
@@ -75,6 +88,38 @@ class RestBackend:
 
     def end(self, run_id: str, status: str) -> None:
         self._end(run_id, status, TIMEOUT)
+
+    def discard(self, run_id: str) -> None:
+        self.end(run_id, "killed")
+        with suppress(MlxError):  # who may log may not always delete
+            self._rest.call("POST", "/runs/delete", {"run_id": run_id})
+
+    def tagged(
+        self, experiment_ids: Sequence[str], tags: Mapping[str, str], *, is_running: bool = False
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        query: dict[str, Any] = {
+            "experiment_ids": list(experiment_ids),
+            "filter": filter_of(tags, is_running=is_running),
+            "order_by": ["start_time ASC"],
+            "max_results": MAX_FOUND,
+        }
+        while True:
+            found = self._rest.call("POST", "/runs/search", query)
+            for run in found.get("runs", []):
+                own = {str(tag["key"]): str(tag["value"]) for tag in run["data"].get("tags", [])}
+                yield str(run["info"]["run_id"]), own
+            if not found.get("next_page_token"):
+                return
+            query["page_token"] = found["next_page_token"]
+
+    def is_running(self, run_id: str) -> bool:
+        try:
+            run = self._rest.call("GET", "/runs/get", {"run_id": run_id})["run"]
+        except TrackerApiError as error:
+            if error.code not in _GONE:
+                raise
+            return False
+        return bool(run["info"]["status"] == "RUNNING")
 
     def close_orphan(self, run_id: str, status: str) -> None:
         try:

@@ -1,44 +1,28 @@
-"""One pipeline run on one tracker: the MLflow run that its tracked steps share, and how it ends."""
+"""One pipeline run on one tracker: around its steps, handed over to other processes, and how it ends."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from ...errors import MlxError
 from ...secrets.masking import mask_text
 from ...stacks.protocols import FinalStatus, Measured, RunFacts, StepFacts, TrackerRun
-from ...stacks.tags import (
-    COMMIT,
-    HOST,
-    KIND,
-    OF_LISTING,
-    OURS,
-    PIPELINE,
-    RUN_ID,
-    RUN_NAME,
-    STACK,
-    STEP,
-    STEP_RUN_ID,
-    USER,
-)
+from ...stacks.tags import RUN_ID, STEP_RUN_ID
 from . import active
 from .backend import Backend, status_of
 from .connection import Connection
+from .handed import HandedOver
 from .inject import injection
-from .links import run_url
+from .run_tags import ATTEMPT, host, process_tags, system_tags
+from .step_runs import StepRuns, masked
 from .steps import OpenRun, StepSettings, StepTracking
 
 
-class MlflowRunTracking:
-    """Opens one MLflow run per experiment when the first step needs it, and ends what it opened."""
+class MlflowRunTracking(StepRuns):
+    """The MLflow runs of one pipeline run in the process that they belong to, which ends what was opened."""
 
     def __init__(
         self,
@@ -46,41 +30,14 @@ class MlflowRunTracking:
         backend: Callable[[], Backend],
         facts: RunFacts,
         on_open: Callable[[TrackerRun], None],
+        started_by: Mapping[str, str] | None = None,
     ) -> None:
-        self._to = to
-        self._backend = backend
-        self._facts = facts
-        self._on_open = on_open
-        self._shared: dict[str, OpenRun] = {}
-        self._experiments: dict[str, str] = {}
-        self._not_ended: dict[str, FinalStatus] = {}
-        self._noted: dict[str, bool] = {}  # every run that was opened, and whether it is a parent
-        self._lock = threading.RLock()
-
-    @property
-    def is_script(self) -> bool:
-        """Whether the run is a plain script, whose own words for its runs count."""
-        return self._facts.kind == "script"
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """The tags that tie an MLflow run to our run."""
-        facts = self._facts
-        return {
-            RUN_ID: facts.run_id,
-            RUN_NAME: facts.run_name,
-            PIPELINE: facts.pipeline,
-            STACK: facts.stack,
-        }
-
-    @property
-    def code_tags(self) -> dict[str, str]:
-        """The tags that say which code ran."""
-        return {
-            key: value
-            for key, value in self._facts.tags.items()
-            if key.startswith(OURS) and key not in OF_LISTING
-        }
+        super().__init__(
+            to, backend, facts, on_open, started_by or {**system_tags(), **process_tags(facts.kind)}
+        )
+        self._siblings: list[str] = []  # runs that several processes opened at once where one was meant
+        self._elsewhere: set[str] = set()  # experiments in which other processes opened runs
+        self._resumed: list[str] = []  # what user code in other processes took up again
 
     @contextmanager
     def step(self, step: StepFacts) -> Iterator[StepTracking]:
@@ -111,12 +68,8 @@ class MlflowRunTracking:
         if not step.tracked and not origin:
             return {}
         settings = StepSettings.of(step.settings, self._to, step.name)
-        injection.enter(self._to, self._experiment_name(settings.experiment_name))
-        try:
-            run = self.shared(None, settings.experiment_name)
-            self.tag(run, {f"mlx.cached.{step.name}": str(origin or "not tracked")})
-        finally:
-            injection.leave()
+        run = self.shared(None, settings.experiment_name)
+        self.tag(run, {f"mlx.cached.{step.name}": str(origin or "not tracked")})
         link = source.get("mlflow_source_url") or source.get("experiment_tracker_url")
         traced = {"mlflow_source_run_id": origin, "mlflow_source_url": link} if origin else {}
         return {**self.metadata(run), **traced}
@@ -135,6 +88,43 @@ class MlflowRunTracking:
             params.update((key, mask_text(value)) for key, value in found[run_id][1].items())
         return metrics, params
 
+    def handed_over(self, step: StepFacts) -> HandedOver:
+        """Open what the step will share with others if it is expected to log, and return what its process needs."""
+        with self._lock:
+            if (step.tracked or step.touches) and not self.is_script:
+                settings = StepSettings.of(step.settings, self._to, step.name)
+                self.shared(None, settings.experiment_name)
+            self._is_alone = False
+            facts = self._facts
+            return HandedOver(
+                facts=replace(facts, parameters=masked(facts.parameters), tags=masked(facts.tags)),
+                shared={experiment: run.run_id for experiment, run in self._shared.items()},
+                experiments=dict(self._experiments),
+                started_by=dict(self._started_by),
+                host=host(),
+            )
+
+    def learned(self, run: TrackerRun) -> None:
+        """Take note of a run that another process opened; the first parent in an experiment becomes the shared one."""
+        with self._lock:
+            self._noted[run.run_id] = run.parent or self._noted.get(run.run_id, False)
+            if not run.experiment:
+                self._resumed.append(run.run_id)
+            else:
+                self._elsewhere.add(run.experiment)
+                if run.parent:
+                    ours = OpenRun(run.run_id, run.experiment, was_monitored=True)
+                    if self._shared.setdefault(run.experiment, ours).run_id != run.run_id:
+                        self._siblings.append(run.run_id)
+        self._on_open(run)
+
+    def abandon(self, step_run_id: str, attempts: Sequence[int]) -> None:
+        """End, as killed, what attempts at a step left open when their process died; the shared run stays open."""
+        died = {str(attempt) for attempt in attempts}
+        for run_id, tags in self._running({STEP_RUN_ID: step_run_id}):
+            if not died or tags.get(ATTEMPT) in died:
+                self.end(run_id, "killed")
+
     def attach(self, name: str, content: bytes) -> None:
         """Put a small file among the artifacts of every run that the steps share."""
         for run in list(self._shared.values()):
@@ -142,77 +132,36 @@ class MlflowRunTracking:
 
     def finish(self, status: FinalStatus) -> None:
         """End every run that is open; raises when the tracker could not be told, after trying all of them."""
-        open_still = {**self._not_ended, **{run.run_id: status for run in self._shared.values()}}
-        self._not_ended = {}
+        with self._lock:
+            shared = [*(run.run_id for run in self._shared.values()), *self._siblings]
+            open_still = {**self._not_ended, **dict.fromkeys(shared, status)}
+            self._not_ended = {}
         for run_id, final in open_still.items():
             self.end(run_id, final)
+        for run_id in self._left_by_others():
+            self.end(run_id, status)
         if self._not_ended:
             raise MlxError(
                 f"tracker {self._to.name!r} could not be told how {len(self._not_ended)} of its runs ended"
             )
 
-    def shared(self, experiment_id: str | None, experiment_name: str | None) -> OpenRun:
-        """Return the run that the steps of this pipeline run share in an experiment, opened now if it was not yet."""
-        with self._lock:
-            if experiment_id is None:
-                experiment_id = self._experiment(self._experiment_name(experiment_name))
-            if experiment_id not in self._shared:
-                run = self._create(experiment_id, self._facts.run_name, self._run_tags())
-                self._shared[experiment_id] = run
-                if self._facts.parameters:
-                    params = {key: mask_text(value) for key, value in self._facts.parameters.items()}
-                    self._backend().log(run.run_id, params=params)
-            return self._shared[experiment_id]
+    def _left_by_others(self) -> Iterator[str]:
+        """Yield the runs that other processes opened and never ended."""
+        for run_id, _tags in self._running({}):
+            if run_id not in self._not_ended:
+                yield run_id
+        for run_id in self._resumed:
+            if self._backend().is_running(run_id):
+                yield run_id
 
-    def child(self, parent: OpenRun, step: StepFacts, tags: Mapping[str, str]) -> OpenRun:
-        """Open the child run of one attempt at a step."""
-        name = step.name if step.attempt == 1 else f"{step.name} (attempt {step.attempt})"
-        own = {
-            **_system_tags(),
-            **self.identity,
-            **_step_tags(step),
-            **tags,
-            "mlflow.parentRunId": parent.run_id,
-        }
-        return self._create(parent.experiment_id, name, own, parent=False)
-
-    def describe_step(self, run: OpenRun, step: StepFacts, tags: Mapping[str, str]) -> None:
-        """Put a step's tags on the shared run, and say that it had to be tried again."""
-        told = dict(tags)
-        if step.attempt > 1:
-            told[f"mlx.attempts.{step.name}"] = str(step.attempt)
-        if told:
-            self.tag(run, told)
-
-    def tag(self, run: OpenRun, tags: Mapping[str, str]) -> None:
-        """Set tags on a run."""
-        self._backend().log(run.run_id, tags={key: mask_text(value) for key, value in tags.items()})
-
-    def rename(self, run: OpenRun, name: str) -> None:
-        """Give a run the name that user code chose."""
-        self._backend().rename(run.run_id, mask_text(name))
-        run.entity = None
-
-    def end(self, run_id: str, status: FinalStatus) -> None:
-        """Set a run's final status; one that the tracker does not take now is told again by `finish`."""
-        try:
-            self._backend().end(run_id, status)
-            self._not_ended.pop(run_id, None)
-        except Exception:
-            self._not_ended[run_id] = status
-
-    def note(self, run_id: str, *, parent: bool = False) -> None:
-        """Tell history of a run, so that the sweep can close it after a crash."""
-        self._noted[run_id] = parent or self._noted.get(run_id, False)
-        self._on_open(TrackerRun(self._to.name, self._to.shown_uri, run_id, parent=parent))
-
-    def metadata(self, run: OpenRun) -> dict[str, Any]:
-        """Return what a step run remembers of an MLflow run."""
-        return {
-            "experiment_tracker_url": run_url(self._to, run.experiment_id, run.run_id),
-            "mlflow_run_id": run.run_id,
-            "mlflow_experiment_id": run.experiment_id,
-        }
+    def _running(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
+        """Return the runs of ours with these tags that have no end, if any other process may have made one."""
+        experiments = sorted({*self._shared, *self._elsewhere})
+        if self._is_alone or not experiments:
+            return []
+        return list(
+            self._backend().tagged(experiments, {RUN_ID: self._facts.run_id, **tags}, is_running=True)
+        )
 
     def _leave(self, tracking: StepTracking, status: FinalStatus) -> None:
         try:
@@ -220,66 +169,3 @@ class MlflowRunTracking:
                 tracking.open()
         finally:
             tracking.close(status)
-
-    def _create(
-        self, experiment_id: str, name: str, tags: Mapping[str, str], *, parent: bool = True
-    ) -> OpenRun:
-        masked = {key: mask_text(value) for key, value in tags.items()}
-        run_id = self._backend().create_run(experiment_id, mask_text(name), masked)
-        try:
-            self.note(run_id, parent=parent)
-        except BaseException:
-            self.end(run_id, "failed")
-            raise
-        return OpenRun(run_id, experiment_id)
-
-    def _run_tags(self) -> dict[str, str]:
-        facts = self._facts
-        commit = facts.tags.get(COMMIT)
-        source = {"mlflow.source.git.commit": commit} if commit else {}
-        process = {"mlx.pid": str(os.getpid()), HOST: _host(), "mlx.boot": _boot_id(), KIND: facts.kind}
-        return {**_system_tags(), **source, **self.identity, **facts.tags, **process, **self._to.tags}
-
-    def _experiment_name(self, name: str | None) -> str:
-        chosen = name or self._facts.pipeline
-        if self._to.scenario == "databricks" and not chosen.startswith("/"):
-            return f"/Shared/{chosen}"  # experiments are workspace objects there, and need an absolute path
-        return chosen
-
-    def _experiment(self, name: str) -> str:
-        if name not in self._experiments:
-            self._experiments[name] = self._backend().experiment(name)
-        return self._experiments[name]
-
-
-def _step_tags(step: StepFacts) -> dict[str, str]:
-    return {STEP: step.name, STEP_RUN_ID: step.step_run_id, "mlx.attempt": str(step.attempt)}
-
-
-def _system_tags() -> dict[str, str]:
-    """Return the tags that MLflow sets on its own runs."""
-    return {
-        USER: _user(),
-        "mlflow.source.name": Path(sys.argv[0]).name or "python",
-        "mlflow.source.type": "LOCAL",
-    }
-
-
-def _host() -> str:
-    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
-
-
-@cache
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container may run under a number that has no name
-        return str(os.getuid()) if hasattr(os, "getuid") else ""
-
-
-@cache
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

@@ -99,6 +99,38 @@ class SqliteBackend:
                 (mlflow_status(status), now_ms(), run_id),
             )
 
+    def discard(self, run_id: str) -> None:
+        self.end(run_id, "killed")
+        with self._store.connection() as db:
+            db.execute("UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", (run_id,))
+
+    def tagged(
+        self, experiment_ids: Sequence[str], tags: Mapping[str, str], *, is_running: bool = False
+    ) -> list[tuple[str, Mapping[str, str]]]:
+        joined = "".join(
+            f' JOIN tags t{index} ON t{index}.run_uuid = r.run_uuid AND t{index}."key" = ? AND t{index}.value = ?'
+            for index in range(len(tags))
+        )
+        marks = ", ".join("?" * len(experiment_ids))
+        status = " AND r.status = 'RUNNING'" if is_running else ""
+        values = [text for pair in tags.items() for text in pair]
+        with self._store.connection() as db:
+            found = db.execute(
+                # By the order in which they were written: two processes that look see the same one first.
+                f"SELECT r.run_uuid FROM runs r{joined} WHERE r.experiment_id IN ({marks}) "  # noqa: S608
+                f"AND r.lifecycle_stage = 'active'{status} ORDER BY r.rowid",
+                [*values, *map(int, experiment_ids)],
+            ).fetchall()
+            return [
+                (run_id, dict(db.execute('SELECT "key", value FROM tags WHERE run_uuid = ?', (run_id,))))
+                for (run_id,) in found
+            ]
+
+    def is_running(self, run_id: str) -> bool:
+        with self._store.connection() as db:
+            row = db.execute("SELECT status FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+        return row is not None and row[0] == "RUNNING"
+
     def close_orphan(self, run_id: str, status: str) -> None:
         self.end(run_id, status)
 

@@ -16,9 +16,10 @@ from . import environment
 from .backend import now_ms
 from .connection import Connection
 from .inject import injection
+from .run_tags import step_tags
 
 if TYPE_CHECKING:
-    from .session import MlflowRunTracking
+    from .step_runs import StepRuns
 
 _SETTINGS = ("nested", "tags", "experiment_name")
 
@@ -63,7 +64,7 @@ class OpenRun:
 class StepTracking:
     """One attempt at a step on the tracker; its run is opened at once, or when user code touches MLflow."""
 
-    def __init__(self, run: MlflowRunTracking, facts: StepFacts, settings: StepSettings) -> None:
+    def __init__(self, run: StepRuns, facts: StepFacts, settings: StepSettings) -> None:
         self.facts = facts
         self.written: set[str] = set()
         self.models: set[str] = set()
@@ -187,17 +188,24 @@ class StepTracking:
         return base.run_id if self._wanted_experiment(asked) in (None, base.experiment_id) else None
 
     def identity(self) -> dict[str, str]:
-        """Return the tags that say of a further run where it belongs."""
+        """Return the tags that say of a model where it belongs."""
         return {**self._run.identity, STEP: self.facts.name}
+
+    def own_tags(self) -> dict[str, str]:
+        """Return the tags that say of a further run to which attempt it belongs."""
+        return {**self._run.identity, **step_tags(self.facts)}
 
     def code_tags(self) -> dict[str, str]:
         """Return the tags that say which code ran."""
         return self._run.code_tags
 
-    def note_started(self, run_id: str) -> None:
-        """Remember a run that user code started, so that it does not stay open whatever happens."""
+    def note_started(self, run_id: str, experiment_id: str = "") -> None:
+        """Remember a run that user code started, so that it does not stay open whatever happens.
+
+        One that it took up again carries no tags of ours, and has no experiment here.
+        """
         self._started.append(run_id)
-        self._run.note(run_id)
+        self._run.note(run_id, experiment=experiment_id)
 
     def _wanted_experiment(self, asked: Mapping[str, Any]) -> str | None:
         wanted = asked.get("experiment_id") or self.chosen_experiment
