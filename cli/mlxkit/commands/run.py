@@ -61,6 +61,15 @@ def run(
         list[str] | None,
         typer.Option("--tag", metavar="TAG", help="Tag the run: a word, or KEY=VALUE; repeatable."),
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            "--workers",
+            "-w",
+            metavar="N",
+            help="Run independent steps at once in N processes; auto: one a core.",
+        ),
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say which steps would run and why, and run none.")
@@ -81,11 +90,14 @@ def run(
 
       mlx run train.py --lr 0.001 --tracker team
 
+      mlx run train.py --workers auto
+
       mlx run train.py:nightly --config run.yaml --dry-run
     """
     from ..pipelines.loader import Target, run_file
     from ..pipelines.parameters import parse_assignments, parse_flags
     from ..pipelines.runconfig import RunConfig, read_run_config
+    from ..pipelines.resources import workers_of
     from ..pipelines.session import RunOptions, Session
     from ..runs.tagging import checked
     from .live import reporting
@@ -101,7 +113,7 @@ def run(
         extra, passed = list(ctx.args), list(ctx.obj or [])
         flags, loose = parse_flags(extra)
         options = RunOptions(
-            stack=stack, tracker=tracker, name=name, tags=[checked(item) for item in tag or ()], use_cache=not no_cache, is_dry=dry_run, file=target.file,
+            stack=stack, tracker=tracker, name=name, tags=[checked(item) for item in tag or ()], use_cache=not no_cache, is_dry=dry_run, file=target.file, workers=workers_of(workers),
             parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
         )  # fmt: skip
         terminal.let_person_unlock()

@@ -42,12 +42,13 @@ def begin(
     """Make the record of a run; nothing of it is in history yet."""
     file, root, repeat = session.options.file, project_root(session), session.options.repeat
     told = settled([*tags, *(checked(tag) for tag in session.options.tags)])
-    code = dict(repeat.code) if repeat else _code(root, file)
-    metadata = metadata_of(session, pipeline, root)
+    job = session.job
+    code = dict(repeat.code) if repeat else dict(job.code) if job else _code(root, file)
+    metadata = {**metadata_of(session, pipeline, root), **(job.place.noted() if job else {})}
     used = Path(metadata[KEY]["file"]) if KEY in metadata else file
-    sources = None if repeat else SourceKeeper(session.state_dir, root, used, code)
+    sources = None if repeat or job else SourceKeeper(session.state_dir, root, used, code)
     record = masked_run(RunRecord(
-        id=new_id(), name=name or f"{pipeline}-{datetime.now():%Y_%m_%d-%H_%M_%S_%f}", pipeline=pipeline, stack=session.stack.name,
+        id=job.place.run if job and not session.made else new_id(), name=name or f"{pipeline}-{datetime.now():%Y_%m_%d-%H_%M_%S_%f}", pipeline=pipeline, stack=session.stack.name,
         status="running", started=time.time(), kind=kind, file=_relative(file, root), parameters=plain(dict(parameters)),
         code={**code, **sources.keep()} if sources else code, metadata=metadata, tags=tuple(told),
     ))  # fmt: skip

@@ -16,11 +16,12 @@ from ..runs.records import OutputRecord, StepRecord
 from ..stacks.resources import Resources
 from .context import current_step
 from .decorators import Step
-from .execute import StepServices, StepSpec, execute_step
-from .handles import Handle
+from .execute import RunServices, StepSpec, execute_step
+from .handles import Handle, Source
 from .inputs import bind_call, handles_in, load_output
 from .parameters import override_arguments
 from .plan import StepPlan
+from .resources import resources_of
 from .settings import tracker_settings
 
 _running: list[Body] = []
@@ -60,17 +61,31 @@ class StepSource:
 
     def __init__(self, record: StepRecord, body: Body, declared: Mapping[str, Any]) -> None:
         self.name = record.name
-        self.status = record.status
         self._record = record
         self._body = body
         self._declared = declared
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the step has ended."""
+        return True
+
+    @property
+    def status(self) -> str:
+        """How the step ended; waits for that."""
+        return self.ended().status
+
+    def ended(self) -> StepRecord:
+        """Return the step's record; waits for it."""
+        return self._record
+
     def record(self, output: str) -> OutputRecord:
         """Return the artifact of an output; raises StepFailedError when the step has none."""
-        for item in self._record.outputs:
+        record = self.ended()
+        for item in record.outputs:
             if item.name == output:
                 return item
-        raise StepFailedError(f"step {self.name!r} has no output: it {_became(self._record)}")
+        raise StepFailedError(f"step {self.name!r} has no output: it {_became(record)}")
 
     def load(self, output: str) -> Any:
         """Return a fresh copy of an output's value."""
@@ -82,7 +97,7 @@ class Body:
 
     is_dry: ClassVar[bool] = False
 
-    def __init__(self, services: StepServices, plan: StepPlan, records: list[StepRecord]) -> None:
+    def __init__(self, services: RunServices, plan: StepPlan, records: list[StepRecord]) -> None:
         self.services = services
         self.plan = plan
         self.records = records
@@ -104,15 +119,24 @@ class Body:
             self.is_executing = True
             try:
                 record = self.services.executor.submit(
-                    execute_step, (spec, self.services), resources=Resources(), label=name
+                    execute_step, (spec, self.services), resources=spec.resources or Resources(), label=name
                 ).result()
             finally:
                 self.is_executing = False
         self.records.append(record)
         source = StepSource(record, self, {output.name: output.type for output in step.outputs})
         self.sources[name] = source
-        made = tuple(Handle(source, output.name) for output in step.outputs)
-        return made if len(made) > 1 else made[0]
+        return handles_of(source, step)
+
+    def next_position(self) -> int:
+        """Return the position of the step that is called next."""
+        return len(self.records)
+
+    def finish(self) -> None:
+        """Nothing is left to wait for."""
+
+    def leave(self, error: BaseException) -> None:
+        """Nothing runs beside the body."""
 
     def _sorted(
         self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -165,12 +189,13 @@ class Body:
         arguments = bind_call(name, step.function, args, kwargs, self.services.store, is_dry=self.is_dry)
         tracker, flavor = self.plan.tracker_for(step)
         return StepSpec(
-            id=new_id(), name=name, position=len(self.records), function=step.function,
+            id=new_id(), name=name, position=self.next_position(), function=step.function,
             outputs=step.outputs, arguments=arguments, retries=step.retries_or(self.plan.defaults.retries),
             materializers=step.output_materializers, model=step.model,
             use_cache=self.plan.uses_cache(step, options.enable_cache), cache_salt=step.cache_salt, tracker=tracker,
             is_tracked=self.plan.is_tracked(step), after=_waited_for(after), on_success=step.on_success or self.plan.defaults.on_success,
             on_failure=step.on_failure or self.plan.defaults.on_failure,
+            resources=resources_of(f"step {name!r}", step.resources, self.plan.settings, step.settings, options.settings),
             settings=tracker_settings(flavor, self.plan.settings, step.settings, options.settings) if tracker else {},
         )  # fmt: skip
 
@@ -180,9 +205,15 @@ class Body:
             id=new_id(), run_id=self.services.run.run_id, name=name, position=len(self.records), status="skipped",
             started=now, ended=now, reason=f"step {upstream!r} did not complete", inputs=_waited_for(handles),
         )  # fmt: skip
-        self.services.history.record_step(record)
+        self.services.log.keep(record)
         self.services.reporter.step_ended(name, "skipped", 0.0, record.reason)
         return record
+
+
+def handles_of(source: Source, step: Step[Any, Any]) -> Any:
+    """Return what a step call returns: the handle of its output, or a tuple of them."""
+    made = tuple(Handle(source, output.name) for output in step.outputs)
+    return made if len(made) > 1 else made[0]
 
 
 def new_id() -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TextIO, cast
 
 from ..config.files import make_private_dir
 from ..secrets.masking import MaskedStream, mask_text
+from .steplines import StepLines, log_name
 
 
 class RunOutput:
@@ -22,6 +24,10 @@ class RunOutput:
         self._step: str | None = None
         self._before: tuple[TextIO, TextIO] | None = None
         self._masked: tuple[MaskedStream, ...] = ()
+
+    @cached_property
+    def _relays(self) -> StepLines:
+        return StepLines(self._folder, lambda: self._before[0] if self._before else sys.stdout)
 
     def __enter__(self) -> RunOutput:
         self._before = (sys.stdout, sys.stderr)
@@ -50,7 +56,7 @@ class RunOutput:
     def begin_step(self, step: str, position: int) -> None:
         """Send what is printed from now on to the step's log too."""
         self.end_step()
-        self._step = f"{position:05d}-{step}.log"
+        self._step = log_name(step, position)
 
     def end_step(self) -> None:
         """Close the step's log."""
@@ -60,6 +66,14 @@ class RunOutput:
             self._log.close()
             self._log = None
         self._step = None
+
+    def relay(self, step: str, position: int, text: str, *, is_shown: bool = True) -> None:
+        """Take what a step printed on a worker: to its log, and line by line, under its name, to the terminal."""
+        self._relays.take(step, position, text, is_shown=is_shown)
+
+    def end_relay(self, position: int) -> None:
+        """Write the last line of a step that ended without a line break, and close its log."""
+        self._relays.end(position)
 
     def note(self, text: str) -> None:
         """Write to the step's log what the reporter said of it (a traceback)."""

@@ -10,12 +10,11 @@ from typing import Any
 from ..errors import MlxError
 from ..records import Record
 from ..runs.records import OutputRecord, StepRecord
-from .body import Body, StepSource, running
+from .body import Body, StepSource, handles_of, running
 from .context import PipelineContext
 from .decorators import Pipeline, Step
-from .execute import StepServices
-from .executing import executor_of
-from .handles import Handle
+from .execute import RunServices
+from .executing import HistoryLog, executor_of
 from .lookup import ask_cache
 from .parameters import call_arguments
 from .plan import StepPlan
@@ -85,8 +84,7 @@ class DryBody(Body):
                 served = replace(record, status="cached", outputs=answer.source.outputs)
                 source = StepSource(served, self, {output.name: output.type for output in step.outputs})
         self.sources[name] = source
-        made = tuple(Handle(source, output.name) for output in step.outputs)
-        return made if len(made) > 1 else made[0]
+        return handles_of(source, step)
 
 
 def show_plan(
@@ -98,9 +96,9 @@ def show_plan(
 
     root = project_root(session)
     context = PipelineContext(pipeline.name, "", "dry-run", session.stack.name, values)
-    services = StepServices(
+    services = RunServices(
         run=context, root=root, history=session.history, store=session.store, executor=executor_of(session, None, root), reporter=session.reporter,
-        output=RunOutput(session.state_dir / "logs"), tracking=_no_tracking,
+        output=RunOutput(session.state_dir / "logs"), tracking=_no_tracking, log=HistoryLog(session.history),
     )  # fmt: skip
     body = DryBody(services, plan, [])
     body.planned = []

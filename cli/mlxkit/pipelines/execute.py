@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
 from ..errors import MlxError, StepFailedError
 from ..runs.ancestry import document, inputs_document
-from ..runs.history import History
-from ..runs.queries import RunQueries
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, OutputRecord, StepRecord, output_of
 from ..secrets.masking import mask_text
-from ..stacks.executors import Executor
 from ..stacks.protocols import RunTracking, StepFacts
 from ..stacks.tags import INPUTS, LINEAGE
-from .capture import RunOutput
 from .context import PipelineContext, StepContext, current_step
 from .hooks import call_hook
 from .inputs import Arguments
@@ -34,6 +30,12 @@ from .parameters import annotations_of
 from .reporting import Reporter
 from .settings import StepRetryConfig
 from .tracebacks import cause_of, summary_of, user_traceback, where
+
+if TYPE_CHECKING:
+    from ..runs.history import History
+    from ..stacks.executors import Executor
+    from ..stacks.resources import Resources
+    from .capture import RunOutput
 
 
 @dataclass(frozen=True)
@@ -57,56 +59,106 @@ class StepSpec:
     on_success: Callable[..., Any] | None = None
     on_failure: Callable[..., Any] | None = None
     model: Model | None = None
+    resources: Resources | None = None
 
 
-@dataclass
+class StepLog(Protocol):
+    """Where the record of a step goes."""
+
+    def keep(self, step: StepRecord) -> None:
+        """Commit the record of a step that ended."""
+
+    def complete(self, step: StepRecord) -> None:
+        """Add to a record that is kept what came after."""
+
+    def earlier(self, step: StepRecord) -> Sequence[StepRecord]:
+        """Return what was recorded of the run before: at least all that the step goes back to."""
+
+
+class StepOutput(Protocol):
+    """Where what a step prints goes."""
+
+    def of_step(self, step: str, position: int) -> AbstractContextManager[None]:
+        """Take what is printed inside."""
+
+    def note(self, text: str) -> None:
+        """Add a text that nobody printed."""
+
+
+@dataclass(kw_only=True)
 class StepServices:
-    """What the execution of a step works with."""
+    """What the execution of a step works with, wherever it is executed."""
 
     run: PipelineContext
+    store: ArtifactStore
+    reporter: Reporter
+    output: StepOutput
+    tracking: Callable[[str], RunTracking]
+    log: StepLog
+
+
+@dataclass(kw_only=True)
+class RunServices(StepServices):
+    """What a pipeline body works with beside that: it is where history is."""
+
     root: Path
     history: History
-    store: ArtifactStore
     executor: Executor
-    reporter: Reporter
     output: RunOutput
-    tracking: Callable[[str], RunTracking]
 
 
-def execute_step(spec: StepSpec, services: StepServices) -> StepRecord:
+def execute_step(spec: StepSpec, services: RunServices) -> StepRecord:
     """Serve a step from the cache or run it, store its outputs, and commit its record.
 
     A failure of user code is an outcome, not an exception; Ctrl-C and SIGTERM go through after being recorded.
+    """
+    blank, source = begun(spec, services)
+    return serve(spec, services, blank, source) if source is not None else work_on(spec, services, blank)
+
+
+def begun(
+    spec: StepSpec, services: RunServices, *, trusts_store: bool = False
+) -> tuple[StepRecord, StepRecord | None]:
+    """Return the record that a step begins with, and the one that it can be served from.
+
+    With `trusts_store` nobody asked yet whether the outputs are still in the store.
     """
     started = time.time()
     blank = StepRecord(
         id=spec.id, run_id=services.run.run_id, name=spec.name, position=spec.position, status="failed", started=started,
         ended=started, parameters=masked(spec.arguments.parameters), inputs={**spec.arguments.described(), **spec.after},
     )  # fmt: skip
-    answer = ask_cache(spec, services)
-    blank = replace(blank, cache_key=answer.key, parts=answer.parts, reason=answer.reason)
-    if answer.source is not None:
-        record = _serve(spec, services, blank, answer.source)
-        services.history.record_step(record)
-        services.reporter.step_ended(spec.name, record.status, record.duration, record.reason)
-        return record
+    answer = ask_cache(spec, services, trusts_store=trusts_store)
+    return replace(blank, cache_key=answer.key, parts=answer.parts, reason=answer.reason), answer.source
+
+
+def serve(spec: StepSpec, services: RunServices, blank: StepRecord, source: StepRecord) -> StepRecord:
+    """Commit and return the record of a step whose outputs are there already."""
+    record = _served(spec, services, blank, source)
+    services.log.keep(record)
+    services.reporter.step_ended(spec.name, record.status, record.duration, record.reason)
+    return record
+
+
+def work_on(spec: StepSpec, services: StepServices, blank: StepRecord) -> StepRecord:
+    """Run a step, store its outputs, commit its record, and call its hooks."""
     services.reporter.step_started(spec.name)
     with services.output.of_step(spec.name, spec.position):
         record, error, context = _run(spec, services, blank)
-    services.history.record_step(record)  # before the hooks: whatever they do, the step is not lost
+    services.log.keep(record)  # before the hooks: whatever they do, the step is not lost
     services.reporter.step_ended(spec.name, record.status, record.duration)
     with services.output.of_step(spec.name, spec.position):
         hook = spec.on_success if error is None else spec.on_failure
         return call_hook(hook, services, context, record, error)
 
 
-def _serve(spec: StepSpec, services: StepServices, blank: StepRecord, source: StepRecord) -> StepRecord:
+def _served(spec: StepSpec, services: StepServices, blank: StepRecord, source: StepRecord) -> StepRecord:
     metadata = dict(source.metadata)
     if services.run.model is not None and metadata.get(NOTES_KEY):
         services.run.metadata.setdefault(NOTES_KEY, {}).update(metadata[NOTES_KEY])
     if spec.tracker is not None and source.metadata.get(TRACKER_LINK):
         metadata.update(
-            services.tracking(spec.tracker).cached(_facts(spec, 1, services, blank), source.metadata)
+            services.tracking(spec.tracker).cached(facts_of(spec, 1, services, blank), source.metadata)
         )
     return replace(
         blank,
@@ -125,7 +177,7 @@ def _run(
     """Try a step as often as it may be tried; returns its record, what it raised in the end, and its last context."""
     delay = spec.retries.delay
     context = StepContext(
-        spec.name, spec.id, 1, spec.arguments.parameters, services.run, inputs=blank.inputs, metadata=_notes(spec),
+        spec.name, spec.id, blank.attempts, spec.arguments.parameters, services.run, inputs=blank.inputs, metadata=_notes(spec),
         own_model=spec.model, output_names=tuple(output.name for output in spec.outputs),
     )  # fmt: skip
     try:
@@ -144,7 +196,7 @@ def _run(
             context = replace(context, attempt=context.attempt + 1, metadata=_notes(spec), saved=[])
     except BaseException:  # Ctrl-C, SIGTERM: recorded, then on its way
         killed = _ended(blank, "killed", context, error="ended by a signal")
-        services.history.record_step(killed)
+        services.log.keep(killed)
         services.reporter.step_ended(spec.name, "killed", killed.duration)
         raise
 
@@ -168,7 +220,7 @@ def _attempt(
     """Run user code once with the tracker around it; storing the outputs is part of the attempt."""
     values = spec.arguments.load(services.store, annotations_of(spec.function))
     tracking = (
-        services.tracking(spec.tracker).step(_facts(spec, context.attempt, services, blank))
+        services.tracking(spec.tracker).step(facts_of(spec, context.attempt, services, blank))
         if spec.tracker
         else nullcontext()
     )
@@ -239,11 +291,14 @@ def _source(described: Any) -> str:
     return "several steps"
 
 
-def _facts(spec: StepSpec, attempt: int, services: StepServices, blank: StepRecord) -> StepFacts:
+def facts_of(spec: StepSpec, attempt: int, services: StepServices, blank: StepRecord) -> StepFacts:
+    """Return what a tracker is told of one attempt at a step."""
+
     def origin() -> dict[str, str]:
-        steps = [*RunQueries(services.history).steps(blank.run_id), blank]
+        steps = [*services.log.earlier(blank), blank]
         return {INPUTS: inputs_document(blank), LINEAGE: document(steps, blank.name)}
 
     return StepFacts(
-        name=spec.name, step_run_id=spec.id, attempt=attempt, tracked=spec.is_tracked, settings=spec.settings, origin=origin
+        name=spec.name, step_run_id=spec.id, attempt=attempt, tracked=spec.is_tracked, settings=spec.settings, origin=origin,
+        touches="package mlflow" in blank.parts,
     )  # fmt: skip

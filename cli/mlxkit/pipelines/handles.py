@@ -17,6 +17,9 @@ class Source(Protocol):
 
     name: str
 
+    @property
+    def is_settled(self) -> bool: ...
+
     def load(self, output: str) -> Any: ...
 
     def record(self, output: str) -> OutputRecord: ...

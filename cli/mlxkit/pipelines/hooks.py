@@ -46,5 +46,5 @@ def call_hook(
         return record
     outputs = (*(item for item in record.outputs if item.name not in fresh), *fresh.values())
     record = replace(record, metadata=dict(context.metadata), outputs=outputs)
-    services.history.complete_step(record)
+    services.log.complete(record)
     return record

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..artifacts.io import digest_of
 from ..artifacts.io import load as load_artifact
@@ -38,6 +38,27 @@ class Ref:
         return f"{self.step}.{self.output.name}" if self.step else self.origin or "the pipeline body"
 
 
+class Unsettled(Protocol):
+    """A step of the running pipeline that may not have ended yet."""
+
+    name: str
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has ended."""
+
+    def record(self, output: str) -> OutputRecord:
+        """Return an output of it once it ended; raises StepFailedError when there is none."""
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """The output of a step that has not ended yet: it becomes a `Ref` before anybody reads it."""
+
+    source: Unsettled
+    output: str
+
+
 @dataclass(frozen=True)
 class Arguments:
     """What one step call is given: plain parameters by value, everything else by reference."""
@@ -50,6 +71,10 @@ class Arguments:
         found = {f"parameter {name}": digest_of(value) for name, value in self.parameters.items()}
         found.update({f"input {name}": _digest(tree) for name, tree in self.inputs.items()})
         return found
+
+    def settled(self) -> Arguments:
+        """Return the same once every step that they come from has ended."""
+        return Arguments(self.parameters, {name: _settled(tree) for name, tree in self.inputs.items()})
 
     def code(self) -> tuple[str, ...]:
         """Return the names of the user's classes and functions that arrive inside the inputs."""
@@ -141,6 +166,8 @@ def _is_plain(value: Any) -> bool:
 def _tree(value: Any, store: ArtifactStore, name: str) -> Any:
     if isinstance(value, Handle):
         source = value._mlx_source
+        if not source.is_settled:
+            return Awaited(source, value._mlx_output)
         return Ref(source.name, source.record(value._mlx_output))
     if isinstance(value, ArtifactView):
         return _looked_up(value)
@@ -185,6 +212,16 @@ def _holds_artifacts(value: Any) -> bool:
     if type(value) in (list, tuple, set, frozenset):
         return any(_holds_artifacts(item) for item in value)
     return type(value) is dict and any(_holds_artifacts(item) for item in value.values())
+
+
+def _settled(tree: Any) -> Any:
+    if isinstance(tree, Awaited):
+        return Ref(tree.source.name, tree.source.record(tree.output))
+    if isinstance(tree, Ref):
+        return tree
+    if isinstance(tree, dict):
+        return {key: _settled(item) for key, item in tree.items()}
+    return type(tree)(_settled(item) for item in tree)
 
 
 def _digest(tree: Any) -> str:

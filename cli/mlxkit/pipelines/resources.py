@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, UsageError, did_you_mean
 from ..stacks.resources import Resources
 
 KEY = "resources"  # in settings of a step, of a pipeline and of run.yaml
@@ -84,3 +84,10 @@ def resources_of(owner: str, own: ResourceSettings | None, *levels: Mapping[str,
             own = ResourceSettings.of(level[KEY], owner)
             break
     return own.amounts(owner) if own is not None else Resources()
+
+
+def workers_of(text: str | None) -> str | None:
+    """Return what `--workers` says: a number from 1, or `auto`; raises UsageError."""
+    if text is None or text == "auto" or (text.isdigit() and int(text) > 0):
+        return text
+    raise UsageError(f"--workers {text}: not a number from 1, nor auto", hint="--workers auto: one a core")

@@ -7,12 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..runs.records import StepRecord
 from ..runs.sweep import sweep
 from ..runs.views import RunView
 from .body import Body, current_body, running
 from .context import current_step
 from .decorators import STEPS, Pipeline
 from .estimate import steps_last_time
+from .execute import RunServices
 from .parameters import bind, call_arguments
 from .plan import StepDefaults, StepPlan
 from .scope import RunScope
@@ -59,10 +61,15 @@ class PipelineRunner:
         )
         with run:
             self.session.reporter.expect(lambda: steps_last_time(self.session.history, self.pipeline.name))
-            body = Body(run.services, plan, run.records)
-            with running(body):
-                given, named = call_arguments(self.pipeline.function, values)
-                self.pipeline.function(*given, **named)
+            body = _body(run.services, plan, run.records)
+            try:
+                with running(body):
+                    given, named = call_arguments(self.pipeline.function, values)
+                    self.pipeline.function(*given, **named)
+                    body.finish()
+            except BaseException as error:
+                body.leave(error)
+                raise
             for line in plan.describe_unused():
                 self.session.reporter.detail(line)
         return RunView(self.session.history, self.session.store, run.record)
@@ -108,3 +115,12 @@ class PipelineRunner:
             return None
         now = datetime.now()
         return str(template).replace("{date}", f"{now:%Y_%m_%d}").replace("{time}", f"{now:%H_%M_%S_%f}")
+
+
+def _body(services: RunServices, plan: StepPlan, records: list[StepRecord]) -> Body:
+    """Return the body for an executor: one that waits for each step where they run here, else one that does not."""
+    if services.executor.is_here:
+        return Body(services, plan, records)
+    from .parallel import ParallelBody
+
+    return ParallelBody(services, plan, records)

@@ -21,8 +21,8 @@ from ..stacks.protocols import FinalStatus
 from .beginning import begin
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline
-from .execute import StepServices
-from .executing import executor_of
+from .execute import RunServices
+from .executing import HistoryLog, executor_of
 from .masked import masked_run, masked_step
 from .models import RUN_KEY as MODEL
 from .models import Model
@@ -61,9 +61,9 @@ class RunScope:
             metadata={MODEL: model.described()} if model else {}, model=model, session=session,
         )  # fmt: skip
         self.output = RunOutput(session.state_dir / "logs" / self.record.id)
-        self.services = StepServices(
+        self.services = RunServices(
             run=self.context, root=self.root, history=session.history, store=session.store, executor=executor_of(session, self.record, self.root), reporter=session.reporter,
-            output=self.output, tracking=self.tracking,
+            output=self.output, tracking=self.tracking, log=HistoryLog(session.history),
         )  # fmt: skip
 
     def __enter__(self) -> RunScope:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..artifacts.store import ArtifactStore
 from ..config.paths import Project, ensure_state_dir, find_project
@@ -18,6 +18,9 @@ from .invocation import Repeat
 from .parameters import Text
 from .reporting import LineReporter, Reporter
 from .runconfig import RunConfig
+
+if TYPE_CHECKING:
+    from .detached.job import Job
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Session:
         self.invocation: Mapping[str, Any] | None = None
         self.planned: list[Record] = []
         self.made: list[str] = []  # ids of the runs that were begun
+        self.job: Job | None = None  # what this process is of a detached run
         self._trackers: dict[str, ExperimentTracker] = {}
         self._extra: dict[str, ResolvedComponent] = {}
         self._checked: set[str] = set()
@@ -107,6 +111,11 @@ class Session:
         made: Orchestrator = _implementation(component)(component, self.state_dir)
         return made
 
+    def prepare(self, stack: ResolvedStack, trackers: Sequence[ResolvedComponent]) -> None:
+        """Use components that were resolved elsewhere."""
+        self.__dict__["stack"] = stack
+        self._extra.update({item.name: item for item in trackers})
+
     @property
     def stack_tracker(self) -> str | None:
         """The name of the stack's experiment tracker."""
@@ -125,6 +134,10 @@ class Session:
                 "experiment_tracker", name, self.secrets
             )
         return self._extra[name]
+
+    def other_trackers(self) -> Sequence[ResolvedComponent]:
+        """Return the trackers beside the stack's that were asked for so far."""
+        return list(self._extra.values())
 
     def tracker(self, name: str) -> ExperimentTracker:
         """Return an experiment tracker by name, made once."""
@@ -147,6 +160,12 @@ _current: Session | None = None
 def current_session() -> Session | None:
     """Return the session of the `mlx run` that this process is, if it is one."""
     return _current
+
+
+def forget_session() -> None:
+    """Be in no session: in a process that was forked from one that is."""
+    global _current
+    _current = None
 
 
 class use_session:

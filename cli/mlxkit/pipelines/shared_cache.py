@@ -52,8 +52,11 @@ class SharedCache:
         self.reason = ""  # why the last look-up found nothing, where that is more than that there is no entry
         self._is_given_up = False
 
-    def find(self, key: str) -> Found | None:
-        """Return who ran what has this cache key and what it gave, once all of its outputs are known to be there."""
+    def find(self, key: str, *, trusts_store: bool = False) -> Found | None:
+        """Return who ran what has this cache key and what it gave, once all of its outputs are known to be there.
+
+        With `trusts_store` the caller sees to that.
+        """
         self.reason = ""
         if self._is_given_up:
             return None
@@ -62,7 +65,7 @@ class SharedCache:
             if content is None:
                 return None
             entry = read_entry(content, key)
-            self.reason = self._unusable(entry)
+            self.reason = self._unusable(entry, trusts_store)
         except UnbelievableEntryError as error:
             self.reason = f"the shared entry is not believed: {error}"
         except (MlxError, OSError) as error:
@@ -124,8 +127,8 @@ class SharedCache:
                 "gave something else, which stays in the shared cache; this run keeps its own"
             )
 
-    def _unusable(self, entry: CacheEntry) -> str:
-        missing = self._missing(entry)
+    def _unusable(self, entry: CacheEntry, trusts_store: bool) -> str:
+        missing = None if trusts_store else self._missing(entry)
         if missing is not None:
             return f"output {missing!r} of the shared entry is gone from the artifact store"
         here = ".".join(platform.python_version_tuple()[:2])

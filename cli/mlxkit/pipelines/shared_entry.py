@@ -17,10 +17,14 @@ from ..artifacts.trust import mark, unmarked
 from ..records import Record, plain
 from ..runs.records import OutputRecord, StepRecord, iso
 from .fingerprint import cache_key
+from .linked import NOTES
+from .models import NOTES_KEY
+from .named import LOADED
 
 FORMAT = "mlx cache entry"
 VERSION = 1
 PREFIX = "cache/"
+_END_OF_TIME = 1e11  # seconds since the epoch that a date can still be made of
 LARGEST = 4 << 20  # bytes of an entry; what is larger is not published, and not believed
 
 
@@ -135,14 +139,28 @@ def read_entry(content: bytes, key: str) -> CacheEntry:
 def _entry(body: Mapping[str, Any]) -> CacheEntry:
     fields = {name: body[name] for name in CacheEntry.__dataclass_fields__}
     texts = ("key", "step", "pipeline", "run", "step_id", "by", "mlx", "python")
-    if any(type(fields[name]) is not str for name in texts):
+    if not all(type(fields[name]) is str and fields[name].isprintable() for name in texts):  # they are shown
         raise TypeError
     if not all(type(name) is str and type(part) is str for name, part in fields["parts"].items()):
         raise TypeError
     fields["seconds"], fields["written"] = float(fields["seconds"]), float(fields["written"])
-    fields["metadata"] = dict(fields["metadata"])
+    if not 0 <= fields["written"] < _END_OF_TIME or not (fields["tracked_on"] or "").isprintable():
+        raise ValueError
+    fields["metadata"] = _metadata(fields["metadata"])
     fields["outputs"] = tuple(_output(item) for item in fields["outputs"])
     return CacheEntry(**fields)
+
+
+def _metadata(found: Any) -> dict[str, Any]:
+    """Return metadata whose known keys hold what runs expect there."""
+    loaded = found.get(LOADED, [])
+    if not isinstance(loaded, list) or not all(
+        isinstance(item.get("name"), str) and isinstance(item.get("digest"), str) for item in loaded
+    ):
+        raise TypeError
+    if not all(isinstance(found.get(key, {}), dict) for key in (NOTES, NOTES_KEY)):
+        raise TypeError
+    return dict(found)
 
 
 def _output(item: Mapping[str, Any]) -> OutputRecord:

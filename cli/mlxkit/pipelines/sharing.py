@@ -1,25 +1,26 @@
 """The two calls that a step makes to the shared cache: one before it runs, one after.
 
-    answer = find_shared(store, key, is_tracked=..., tracker=..., tracked_on=...)
+    answer = find_shared(store, key, run, is_tracked=..., tracker=...)
     if answer.source is not None: serve it as any cached step; answer.reason says from whom
     else: answer.reason says why not, or is empty where there is no entry
 
-    publish_shared(store, record, pipeline=..., tracked_on=..., root=..., say=reporter.detail)
+    publish_shared(store, record, run, say=reporter.detail)
 
-Both do nothing, and cost nothing, where the store is not shared. They take plain facts, so that a worker can call them.
+Both do nothing, and cost nothing, where nobody shares the store. A worker can call them as well as the driver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..artifacts.store import ArtifactStore
-from ..runs.records import TRACKER_LINK, StepRecord
+from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord
 
 if TYPE_CHECKING:
-    from ..stacks.resolve import ResolvedComponent
+    from .context import PipelineContext
+    from .session import Session
 
 
 class SharedAnswer(NamedTuple):
@@ -30,79 +31,100 @@ class SharedAnswer(NamedTuple):
 
 
 def is_shared(store: ArtifactStore) -> bool:
-    """Say whether a store has a cache that others share: a question without an answer from the store."""
+    """Say whether a store has a cache that others share; the store is not asked for it."""
     return bool(getattr(store, "is_shared", False))
 
 
 def find_shared(
     store: ArtifactStore,
     key: str,
+    run: PipelineContext,
     *,
     is_tracked: bool = False,
     tracker: str | None = None,
-    tracked_on: str | None = None,
+    trusts_store: bool = False,
 ) -> SharedAnswer:
     """Look a cache key up in the shared cache.
 
-    `tracker` is the tracker that the step would be logged to, or None; `tracked_on` is its address as `address_of`
-    gives it; `is_tracked` says that the step asks for it.
+    `tracker` is the one that the step would be logged to, or None; `is_tracked` says that the step asks for one; with
+    `trusts_store` somebody else asks whether the outputs are there.
     """
     if not is_shared(store):
         return SharedAnswer(None, "")
     from .shared_cache import shared_cache
 
     cache = shared_cache(store)
-    found = cache.find(key) if cache is not None else None
+    found = cache.find(key, trusts_store=trusts_store) if cache is not None else None
     if cache is None or found is None:
         return SharedAnswer(None, cache.reason if cache is not None else "")
     link = found.record.metadata.get(TRACKER_LINK)
     if is_tracked and not link:
         return SharedAnswer(None, "it was not tracked when it ran")
-    if tracker is not None and link and found.tracked_on != tracked_on:
+    if tracker is not None and link and found.tracked_on != _tracked_on(run, tracker):
         where = found.tracked_on or f"the machine of {found.by}"
         return SharedAnswer(None, f"it was tracked on {where} when it ran")
-    return SharedAnswer(found.record, found.reason)
+    return SharedAnswer(replace(found.record, metadata=_here(found.record.metadata, tracker)), found.reason)
 
 
 def publish_shared(
-    store: ArtifactStore,
-    record: StepRecord,
-    *,
-    pipeline: str,
-    tracked_on: str | None = None,
-    root: Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    store: ArtifactStore, record: StepRecord, run: PipelineContext, *, say: Callable[[str], None]
 ) -> None:
     """Tell others of a step that completed and is recorded; its outputs have to be in the store."""
     if record.status != "completed" or not is_shared(store):
         return
     from .shared_cache import shared_cache
 
-    cache = shared_cache(store)
-    if cache is not None:
-        cache.publish(record, pipeline=pipeline, tracked_on=tracked_on, root=root, say=say)
+    cache, session = shared_cache(store), _session_of(run)
+    if cache is None:
+        return
+    cache.publish(
+        record, pipeline=run.name, tracked_on=_tracked_on(run, record.metadata.get(TRACKER_NAME)),
+        root=session.project.config_path.parent if session is not None else None, say=say,
+    )  # fmt: skip
 
 
-def address_of(component: ResolvedComponent | None) -> str | None:
+def _here(metadata: Mapping[str, Any], tracker: str | None) -> dict[str, Any]:
+    """Return what a step noted with the tracker as this project calls it, or without what is on none of its trackers."""
+    if tracker is None:
+        links = (TRACKER_LINK, TRACKER_NAME)
+        return {
+            key: value
+            for key, value in metadata.items()
+            if key not in links and not key.startswith("mlflow_")
+        }
+    return {**metadata, TRACKER_NAME: tracker} if metadata.get(TRACKER_LINK) else dict(metadata)
+
+
+def _session_of(run: PipelineContext) -> Session | None:
+    from .session import current_session
+
+    found: Session | None = run.session or current_session()
+    return found
+
+
+def _tracked_on(run: PipelineContext, tracker: str | None) -> str | None:
     """Return what tells one tracker from another for everybody: its address without credentials.
 
     It is empty for a store of this machine alone, which is another one on each machine; None without a tracker.
     """
-    if component is None:
+    session = _session_of(run)
+    if not tracker or session is None:
         return None
+    attributes = session.tracker_component(tracker).attributes
+    uri = _text(attributes.get("tracking_uri"))
+    if uri == "databricks":
+        return _text(attributes.get("databricks_host"))
+    if "://" not in uri or uri.startswith(("sqlite:", "file:")):
+        return ""
     import socket
     from urllib.parse import urlsplit
 
     from ..stacks.addresses import bare_address, is_loopback
 
-    given: Any = component.attributes.get("tracking_uri") or ""
-    text = str(given.reveal() if hasattr(given, "reveal") else given)
-    host: Any = component.attributes.get("databricks_host") or ""
-    if text == "databricks":
-        return str(host.reveal() if hasattr(host, "reveal") else host)
-    if "://" not in text or text.startswith(("sqlite:", "file:")):
-        return ""
-    address = bare_address(text).rstrip("/")
-    if is_loopback(urlsplit(address).hostname or ""):
-        return f"{address} on {socket.gethostname()}"
-    return address
+    address = bare_address(uri).rstrip("/")
+    is_here = is_loopback(urlsplit(address).hostname or "")
+    return f"{address} on {socket.gethostname()}" if is_here else address
+
+
+def _text(value: Any) -> str:
+    return str(value.reveal() if hasattr(value, "reveal") else value or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -68,3 +69,18 @@ def registered_for(kind: type) -> type[BaseMaterializer] | None:
     if not _by_type:
         return None
     return next((_by_type[base] for base in kind.__mro__ if base in _by_type), None)
+
+
+def registered() -> Mapping[type, type[BaseMaterializer]]:
+    """Return every type that has a materializer of the user's."""
+    return dict(_by_type)
+
+
+def register(kind: type, materializer: type[BaseMaterializer]) -> None:
+    """Use a materializer for a type, as the definition of its class does."""
+    _by_type[kind] = materializer
+
+
+def forget_registered() -> None:
+    """Use none of the user's materializers any more."""
+    _by_type.clear()

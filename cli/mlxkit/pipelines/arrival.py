@@ -1,0 +1,58 @@
+"""The wire format, on the receiving side: the project's code as it came, under the names that it has in its project."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+from ..artifacts.materializers.base import forget_registered, register
+
+
+class Arrived(ModuleType):
+    """A module of the project that came by value: there is no file behind it that could be imported here."""
+
+    def __getattr__(self, name: str) -> Any:
+        why = self.__dict__.get("__left_out__", {}).get(name)
+        raise AttributeError(
+            f"module {self.__name__!r} came to this worker without {name!r}" + (f": {why}" if why else "")
+        )
+
+
+def module(name: str) -> ModuleType:
+    """Return the module of that name that code by value refers to."""
+    found = sys.modules.get(name)
+    if not isinstance(found, Arrived):
+        found = sys.modules[name] = Arrived(name)
+        parent, _, own = name.rpartition(".")
+        if parent in sys.modules:
+            setattr(sys.modules[parent], own, found)
+    return found
+
+
+def unpacked(content: bytes) -> Any:
+    """Return what `Shipper.pack` packed, with its modules in place."""
+    unpickler = pickle.Unpickler(io.BytesIO(content))  # noqa: S301  our own driver's, never a file's
+    what, materializers = unpickler.load()
+    while (came := unpickler.load()) is not None:
+        name, file, attributes, left_out = came
+        place = module(name)
+        if file is not None:
+            place.__file__ = file
+        place.__dict__.update(attributes)
+        place.__dict__["__left_out__"] = left_out
+    forget_registered()
+    for kind, materializer in materializers.items():
+        register(kind, materializer)
+    return what
+
+
+def forget(names: Iterable[str]) -> None:
+    """Take modules of a forked process' origin out of the way of those that will come by value."""
+    for name in names:
+        sys.modules.pop(name, None)
+    sys.modules["__main__"] = Arrived("__main__")
+    forget_registered()

@@ -1,0 +1,97 @@
+"""Give a step to an executor that is not here: its code by value once, its facts, and the secrets beside."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from ..runs.ancestry import ancestry
+from ..runs.records import StepRecord
+from ..stacks.resources import Resources
+from .execute import RunServices, StepSpec
+from .inputs import Arguments
+from .relayed import RelayedStep
+from .session import Session
+from .shipping import Shipper
+from .stub import perform
+from .wire import RunSetting, StepCode, StepResult, StepTask, sealed
+from .worker import host_of_this_process
+
+_FARTHEST = 200  # how many of a step's ancestors travel: the document that is made of them is short
+_NOTHING = Arguments({}, {})
+
+
+class Dispatch:
+    """Packs steps and opens what comes back."""
+
+    def __init__(self, services: RunServices) -> None:
+        self._services = services
+        self._session: Session = services.run.session
+        self._shipper = Shipper(services.root, self._session.options.file)
+        self._secrets: dict[str, str] = {}
+        self._setting: RunSetting | None = None
+        self._packed: dict[Any, tuple[Any, bytes]] = {}
+
+    def code_of(self, spec: StepSpec) -> bytes:
+        """Return the code of a step as it is now."""
+        code = StepCode(
+            spec.function, spec.outputs, spec.materializers, spec.on_success, spec.on_failure, spec.model,
+            self._services.run.parameters, self._services.run.model,
+        )  # fmt: skip
+        content = self._shipper.pack(code, f"step {spec.name!r}")
+        kept = self._packed.setdefault(hash(content), (None, content))[1]
+        return kept if kept == content else content  # the same object for the same code: it is sent once
+
+    def submit(
+        self, spec: StepSpec, blank: StepRecord, cached: StepRecord | None, code: bytes, relayed: RelayedStep
+    ) -> Future[Any]:
+        """Give a step to the executor; its future holds what `opened` takes."""
+        services = self._services
+        handed: Any = None
+        earlier: tuple[StepRecord, ...] = ()
+        if spec.tracker is not None:
+            facts = relayed.facts(blank)
+            handed = services.tracking(spec.tracker).handed_over(facts)
+            if facts.tracked or facts.touches:
+                earlier = tuple(
+                    ancestry([*services.log.earlier(blank), blank], blank.name)[1 : _FARTHEST + 1]
+                )
+        plain = replace(
+            spec, function=_NOTHING.code, outputs=(), materializers=None, on_success=None, on_failure=None, model=None
+        )  # fmt: skip
+        task = StepTask(
+            self.setting, plain, replace(blank, parts={}), cached, handed, earlier,
+            keeps_secrets=getattr(services.executor, "keeps_secrets", False),
+        )  # fmt: skip
+        return services.executor.submit(
+            perform,
+            (code, pickle.dumps(task, protocol=5)),
+            resources=spec.resources or Resources(),
+            retries=max(spec.retries.max_retries, getattr(services.executor, "losses", 0)),
+            label=spec.name,
+            secrets=self._secrets,
+            on_event=relayed.take,
+        )
+
+    def opened(self, done: Future[Any], blank: StepRecord) -> StepResult:
+        """Return what a worker sent back; raises what kept it from sending."""
+        result: StepResult = pickle.loads(done.result())  # noqa: S301  our own worker's
+        return replace(result, record=replace(result.record, parts=blank.parts))
+
+    @property
+    def setting(self) -> RunSetting:
+        """What every worker has to know of the run."""
+        if self._setting is None:
+            session, run = self._session, self._services.run
+            components = tuple(sealed(item, self._secrets) for item in session.stack.components.values())
+            others = tuple(sealed(item, self._secrets) for item in session.other_trackers())
+            file = session.options.file
+            self._setting = RunSetting(
+                run_id=run.run_id, run_name=run.run_name, pipeline=run.name, stack=run.stack, host=host_of_this_process(),
+                config_path=str(session.project.config_path), state_dir=str(session.state_dir),
+                origin=session.project.origin, components=components, trackers=others,
+                file=str(file.resolve()) if file else None, root=str(self._services.root), metadata=dict(run.metadata),
+            )  # fmt: skip
+        return self._setting

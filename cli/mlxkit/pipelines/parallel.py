@@ -1,0 +1,257 @@
+"""The running pipeline body where steps run on workers: a step call returns at once, and waits for nothing but its inputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from ..errors import MlxError
+from ..runs.records import StepRecord
+from ..secrets.masking import mask_text
+from ..stacks.executors import CancelledWorkError, WorkerLostError
+from ..stacks.resources import Resources, refuse_impossible
+from .body import Body, StepSource, handles_of
+from .decorators import Step
+from .dispatch import Dispatch
+from .execute import RunServices, StepSpec, begun, serve
+from .handles import Handle
+from .mailbox import Mailbox
+from .plan import StepPlan
+from .relayed import RelayedStep
+from .wire import StepResult
+
+_DONE = ("completed", "cached")
+
+
+class WaitingSource(StepSource):
+    """A step that was called and may not have ended yet."""
+
+    def __init__(self, name: str, body: ParallelBody, declared: Mapping[str, Any]) -> None:
+        self.name = name
+        self._body: ParallelBody = body
+        self._declared = declared
+        self._ended: StepRecord | None = None
+        self.spec: StepSpec | None = None
+        self.code: bytes = b""
+        self.waits_for: dict[int, WaitingSource] = {}
+        self.followers: list[WaitingSource] = []
+
+    @property
+    def is_settled(self) -> bool:
+        return self._ended is not None
+
+    def ended(self) -> StepRecord:
+        """Return the step's record once there is one."""
+        if self._ended is None:
+            self._body.mailbox.wait_until(lambda: self._ended is not None)
+        assert self._ended is not None
+        return self._ended
+
+    def settle(self, record: StepRecord) -> None:
+        """Say how the step ended."""
+        self._ended = record
+        self.spec, self.code = None, b""  # ten thousand steps of a run are not kept twice
+
+
+class ParallelBody(Body):
+    """Collects step calls, gives each to the executor once its inputs are there, and records what comes back."""
+
+    def __init__(self, services: RunServices, plan: StepPlan, records: list[StepRecord]) -> None:
+        super().__init__(services, plan, records)
+        self.mailbox = Mailbox()
+        self.dispatch = Dispatch(services)
+        self._position = 0
+        self._open: dict[str, WaitingSource] = {}
+        self._in_flight: dict[str, WaitingSource] = {}
+        self._futures: dict[str, Future[Any]] = {}
+        self._inputs_of: dict[str, list[Any]] = {}
+        self._nodes: Sequence[Mapping[str, float]] | None = None
+
+    def call_step(self, step: Step[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Take one step call and return its handle, or a tuple of them, at once."""
+        name, given, after, handles = self._sorted(step, args, step.with_parameters(args, kwargs))
+        source = WaitingSource(name, self, {output.name: output.type for output in step.outputs})
+        spec = self._spec(step, name, args, given, after)
+        self._position += 1
+        source.spec = spec
+        source.code = self.dispatch.code_of(
+            spec
+        )  # as things are now: the body may change them after the call
+        self.sources[name] = source
+        self._open[name] = source
+        self.mailbox.at_once(lambda: self._queue(source, handles))
+        return handles_of(source, step)
+
+    def next_position(self) -> int:
+        return self._position
+
+    def finish(self) -> None:
+        """Wait for every step that was called."""
+        self.mailbox.wait_until(lambda: not self._open)
+        self.mailbox.close()
+        self.services.executor.close()
+        self.records.sort(key=lambda record: record.position)
+
+    def leave(self, error: BaseException) -> None:
+        """Let what was called come to its end where the body itself failed; end it where the run is to end."""
+        if isinstance(error, (Exception, SystemExit)) and not self.mailbox.has_problem:
+            try:
+                self.finish()
+                return
+            except Exception as problem:
+                self.services.reporter.detail(mask_text(str(problem)))
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """End what runs; what did not come to its end is recorded as killed, what never began as skipped."""
+        self.mailbox.close()
+        try:
+            self.services.executor.close(cancel=True)
+        finally:
+            for source in list(self._open.values()):
+                self._end(source, self._abandoned(source))
+            self.records.sort(key=lambda record: record.position)
+
+    def _queue(self, source: WaitingSource, handles: Sequence[Handle]) -> None:
+        for handle in handles:
+            upstream = handle._mlx_source
+            if isinstance(upstream, WaitingSource) and not upstream.is_settled:
+                source.waits_for[id(upstream)] = upstream
+        for upstream in source.waits_for.values():
+            upstream.followers.append(source)
+        self._inputs_of[source.name] = [handle._mlx_source for handle in handles]
+        if not source.waits_for:
+            self._begin([source])
+
+    def _begin(self, ready: list[WaitingSource]) -> None:
+        """Start steps whose inputs are there; one that needs no worker makes others ready."""
+        while ready:
+            source = ready.pop()
+            spec = source.spec
+            assert spec is not None
+            broken = [
+                item for item in self._inputs_of.pop(source.name, ()) if item.ended().status not in _DONE
+            ]
+            if broken:
+                ready += self._settled(source, self._skipped(spec, broken[0].name))
+                continue
+            spec = source.spec = replace(spec, arguments=spec.arguments.settled())
+            is_far = bool(getattr(self.services.store, "is_remote", False))
+            blank, cached = begun(spec, self.services, trusts_store=is_far)
+            same = self._in_flight.get(blank.cache_key) if spec.use_cache else None
+            if same is not None:  # it will be in the cache when that one ends
+                self._inputs_of[source.name] = []
+                same.followers.append(source)
+                source.waits_for = {id(same): same}
+                continue
+            if cached is not None and not is_far:
+                ready += self._settled(source, serve(spec, self.services, blank, cached), is_kept=True)
+                continue
+            if spec.use_cache:
+                self._in_flight[blank.cache_key] = source
+            self._submit(source, spec, blank, cached)
+
+    def _submit(
+        self, source: WaitingSource, spec: StepSpec, blank: StepRecord, cached: StepRecord | None
+    ) -> None:
+        if spec.resources != Resources():
+            if self._nodes is None:
+                self._nodes = self.services.executor.cluster_resources()
+            refuse_impossible(spec.resources or Resources(), self._nodes, f"step {spec.name!r}")
+        relayed = RelayedStep(self.services, spec)
+        try:
+            future = self.dispatch.submit(spec, blank, cached, source.code, relayed)
+        except MlxError as error:
+            relayed.reporter.detail(f"step {spec.name!r} could not be given to a worker: {error.message}")
+            failed = _failed(blank, error)
+            self.mailbox.put(lambda: self._follow(self._settled(source, failed)))
+            return
+        self._futures[spec.name] = future
+        future.add_done_callback(
+            lambda done: self.mailbox.put(lambda: self._came_back(source, spec, blank, done, relayed))
+        )
+
+    def _came_back(
+        self,
+        source: WaitingSource,
+        spec: StepSpec,
+        blank: StepRecord,
+        done: Future[Any],
+        relayed: RelayedStep,
+    ) -> None:
+        self._futures.pop(spec.name, None)
+        if source.is_settled:
+            return
+        try:
+            result = self.dispatch.opened(done, blank)
+        except (WorkerLostError, CancelledWorkError) as error:
+            self._follow(self._settled(source, relayed.lost(blank, error)))
+        except Exception as error:
+            self._follow(self._settled(source, relayed.broken(blank, error)))
+        else:
+            self._take(source, spec, result, relayed)
+
+    def _take(self, source: WaitingSource, spec: StepSpec, result: StepResult, relayed: RelayedStep) -> None:
+        if result.notes:
+            from .models import NOTES_KEY
+
+            self.services.run.metadata.setdefault(NOTES_KEY, {}).update(result.notes)
+        if result.source is not None:
+            served = serve(spec, self.services, result.record, result.source)
+            self._follow(self._settled(source, served, is_kept=True))
+        else:
+            relayed.ended(result.record)
+            self._follow(self._settled(source, result.record))
+
+    def _follow(self, ready: list[WaitingSource]) -> None:
+        self._begin(ready)
+
+    def _settled(
+        self, source: WaitingSource, record: StepRecord, *, is_kept: bool = False
+    ) -> list[WaitingSource]:
+        """Record how a step ended, and return the steps that waited for nothing else."""
+        self._end(source, record, is_kept=is_kept)
+        ready = []
+        for follower in source.followers:
+            follower.waits_for.pop(id(source), None)
+            if not follower.waits_for:
+                ready.append(follower)
+        source.followers = []
+        return ready
+
+    def _end(self, source: WaitingSource, record: StepRecord, *, is_kept: bool = False) -> None:
+        if not is_kept:
+            self.services.log.keep(record)
+        if self._in_flight.get(record.cache_key) is source:
+            del self._in_flight[record.cache_key]
+        self.records.append(record)
+        self._open.pop(source.name, None)
+        source.settle(record)
+
+    def _skipped(self, spec: StepSpec, upstream: str) -> StepRecord:
+        record = self._skip_record(spec, f"step {upstream!r} did not complete")
+        self.services.reporter.step_ended(spec.name, "skipped", 0.0, record.reason)
+        return record
+
+    def _abandoned(self, source: WaitingSource) -> StepRecord:
+        spec = source.spec
+        assert spec is not None
+        if source.name not in self._futures:
+            return self._skip_record(spec, "the run ended before it began")
+        record = self._skip_record(spec, "")
+        self.services.reporter.step_ended(spec.name, "killed", 0.0)
+        return replace(record, status="killed", error="ended with the run")
+
+    def _skip_record(self, spec: StepSpec, reason: str) -> StepRecord:
+        now = time.time()
+        return StepRecord(
+            id=spec.id, run_id=self.services.run.run_id, name=spec.name, position=spec.position, status="skipped",
+            started=now, ended=now, reason=reason, inputs=dict(spec.after),
+        )  # fmt: skip
+
+
+def _failed(blank: StepRecord, error: MlxError) -> StepRecord:
+    return replace(blank, ended=time.time(), error=mask_text(error.message))

@@ -1,0 +1,408 @@
+"""The same pipelines on every engine: what they return, record and cache is the same wherever their steps run."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxkit.errors import StepFailedError, UsageError
+from mlxkit.pipelines.loader import Target, run_file
+from mlxkit.pipelines.session import RunOptions, Session
+from mlxkit.runs.queries import RunQueries
+from mlxkit.runs.records import StepRecord
+
+ENGINES = {"here": None, "workers": "2", "cold workers": "2"}
+
+Run = Callable[..., dict[str, StepRecord]]
+
+
+@pytest.fixture(params=list(ENGINES))
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An engine by name; its stack or its options make the pipeline's steps run on it."""
+    name: str = request.param
+    if name == "cold workers":
+        monkeypatch.setenv("MLX_WORKER_START", "spawn")
+    return name
+
+
+@pytest.fixture
+def run(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a file on the engine and return its steps by name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlx.yaml").write_text("version: 1\n")
+
+    def run_it(source: str, **options: Any) -> dict[str, StepRecord]:
+        file = tmp_path / "flow.py"
+        file.write_text("from mlxkit import pipeline, step\n" + textwrap.dedent(source))
+        options = {"workers": ENGINES[engine], **options}
+        session = Session(RunOptions(file=file, **options))
+        failure: Exception | None = None
+        try:
+            run_file(session, Target(file, None), [])
+        except StepFailedError as error:
+            failure = error
+        steps = {item.name: item for item in RunQueries(session.history).steps(session.made[-1])}
+        run = RunQueries(session.history).get(session.made[-1])
+        assert (run.status == "failed") is (failure is not None)
+        session.history.close()
+        return steps
+
+    return run_it
+
+
+def out(steps: dict[str, StepRecord], name: str) -> str:
+    output = steps[name].outputs[0]
+    assert output.inline is not None
+    return output.inline.decode()
+
+
+def states(steps: dict[str, StepRecord]) -> dict[str, str]:
+    return {name: item.status for name, item in steps.items()}
+
+
+FAN = """
+    @step
+    def load() -> list:
+        return [1, 2, 3, 4]
+
+    @step
+    def square(value: int) -> int:
+        return value * value
+
+    @step
+    def total(values: list) -> int:
+        return sum(values)
+
+    @pipeline
+    def fan():
+        total([square(value) for value in load()])
+
+    fan()
+"""
+
+
+def test_fan_out_and_reduce(run: Run) -> None:
+    steps = run(FAN)
+    assert out(steps, "total") == "30"
+    assert [item.position for item in steps.values()] == list(range(6))
+    assert states(run(FAN)) == dict.fromkeys(steps, "cached")
+
+
+def test_a_cache_key_is_the_same_on_every_engine(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = run(FAN)
+    here = run(FAN, workers=None)
+    assert states(here) == dict.fromkeys(steps, "cached")
+    assert {name: item.cache_key for name, item in here.items()} == {
+        name: item.cache_key for name, item in steps.items()
+    }
+
+
+def test_a_diamond(run: Run) -> None:
+    steps = run("""
+        @step
+        def top() -> int: return 2
+        @step
+        def left(x: int) -> int: return x + 1
+        @step
+        def right(x: int) -> int: return x * 10
+        @step
+        def bottom(a: int, b: int) -> int: return a + b
+        @pipeline
+        def diamond():
+            x = top()
+            bottom(left(x), right(x))
+        diamond()
+    """)
+    assert out(steps, "bottom") == "23"
+    assert steps["bottom"].inputs["a"]["from"] == "left.output"
+
+
+def test_the_body_uses_values_while_steps_run(run: Run) -> None:
+    steps = run("""
+        @step
+        def score(x: int) -> float: return x / 10
+        @step
+        def keep(x: int) -> int: return x
+        @step
+        def drop(x: int) -> int: return -x
+        @pipeline
+        def choose():
+            best = None
+            for x in range(6):
+                value = score(x)
+                if value > 0.4:
+                    best = keep(x)
+                    break
+            else:
+                drop(0)
+            assert f"{best}" == "5"
+        choose()
+    """)
+    assert [name for name in steps if name.startswith("score")] == ["score", *(f"score_{i}" for i in range(2, 7))]
+    assert "keep" in steps and "drop" not in steps
+
+
+def test_a_failure_ends_what_depends_on_it_and_nothing_else(run: Run) -> None:
+    steps = run("""
+        @step
+        def bad() -> int: raise ValueError("not today")
+        @step
+        def good() -> int: return 1
+        @step
+        def after(x: int) -> int: return x
+        @pipeline
+        def mixed():
+            after(bad()); after(good())
+        mixed()
+    """)
+    assert states(steps) == {"bad": "failed", "after": "skipped", "good": "completed", "after_2": "completed"}
+    assert "not today" in steps["bad"].error and "flow.py" in steps["bad"].error
+    assert steps["after"].reason == "step 'bad' did not complete"
+
+
+def test_a_step_is_tried_again(run: Run, tmp_path: Path) -> None:
+    steps = run(f"""
+        from pathlib import Path
+        @step(retries=2)
+        def flaky() -> int:
+            seen = Path({str(tmp_path / "seen")!r})
+            count = len(seen.read_text()) if seen.exists() else 0
+            seen.write_text("x" * (count + 1))
+            if count < 2: raise RuntimeError("again")
+            return count
+        @pipeline
+        def flow(): flaky()
+        flow()
+    """)
+    assert steps["flaky"].status == "completed" and steps["flaky"].attempts == 3 and out(steps, "flaky") == "2"
+
+
+def test_state_counts_as_it_is_when_the_step_is_called(run: Run) -> None:
+    steps = run("""
+        CONFIG = {"rate": 0}
+        @step
+        def train() -> int: return CONFIG["rate"]
+        @step
+        def both(a: int, b: int) -> list: return [a, b]
+        @pipeline
+        def sweep():
+            made = []
+            for rate in (1, 2):
+                CONFIG["rate"] = rate
+                made.append(train())
+            CONFIG["rate"] = 99
+            both(*made)
+        sweep()
+    """)
+    assert out(steps, "both") == "[1,2]"
+
+
+def test_classes_functions_and_modules_of_the_project_travel(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "helpers.py").write_text(
+        textwrap.dedent("""
+        import threading
+        LOCK = threading.Lock()
+        SCALE = 3
+        class Box:
+            def __init__(self, value): self.value = value
+        def scaled(box): return Box(box.value * SCALE)
+        """)
+    )
+    source = """
+        from dataclasses import dataclass
+        import helpers
+        from helpers import Box
+        @dataclass
+        class Config:
+            depth: int
+        @step
+        def make(depth: int) -> Config: return Config(depth)
+        @step
+        def use(config: Config) -> Box:
+            assert isinstance(config, Config)
+            helpers.SCALE
+            return helpers.scaled(Box(config.depth))
+        @step
+        def read(box: Box) -> int:
+            import helpers as again
+            assert isinstance(box, Box) and isinstance(box, again.Box)
+            return box.value
+        @pipeline
+        def flow():
+            box = use(make(4))
+            assert isinstance(box.load(), Box)
+            read(box)
+        flow()
+    """
+    steps = run(source)
+    assert states(steps) == dict.fromkeys(steps, "completed"), steps
+    assert out(steps, "read") == "12"
+    assert states(run(source, workers=None)) == dict.fromkeys(steps, "cached")
+
+
+def test_a_materializer_of_the_project_is_used(run: Run) -> None:
+    source = """
+        from pathlib import Path
+        from mlxkit.artifacts.materializers.base import BaseMaterializer
+        class Point:
+            def __init__(self, x): self.x = x
+        class PointMaterializer(BaseMaterializer):
+            ASSOCIATED_TYPES = (Point,)
+            def save(self, data): Path(self.uri, "x").write_text(str(data.x))
+            def load(self, data_type): return Point(int(Path(self.uri, "x").read_text()))
+        @step
+        def make() -> Point: return Point(7)
+        @step
+        def read(point: Point) -> int: return point.x
+        @pipeline
+        def flow(): read(make())
+        flow()
+    """
+    steps = run(source)
+    assert out(steps, "read") == "7" and steps["make"].outputs[0].materializer.startswith("custom")
+    assert states(run(source, workers=None)) == dict.fromkeys(steps, "cached")
+
+
+def test_equal_steps_are_computed_once(run: Run, tmp_path: Path) -> None:
+    steps = run(f"""
+        import os, time
+        @step
+        def same() -> int:
+            with open({str(tmp_path / "calls")!r}, "a") as file: file.write("x")
+            time.sleep(0.2)
+            return 1
+        @pipeline
+        def flow(): same(); same(); same()
+        flow()
+    """)
+    assert (tmp_path / "calls").read_text() == "x"
+    assert sorted(item.status for item in steps.values()) == ["cached", "cached", "completed"]
+
+
+def test_hooks_metadata_and_several_outputs(run: Run, tmp_path: Path) -> None:
+    steps = run(f"""
+        from typing import Annotated
+        from pathlib import Path
+        from mlxkit import get_step_context, log_metadata, save_artifact, load_artifact
+        def hook():
+            Path({str(tmp_path / "hooked")!r}).write_text(get_step_context().name)
+        @step(on_success=hook)
+        def two() -> tuple[Annotated[int, "a"], Annotated[str, "b"]]:
+            log_metadata({{"rows": 3}})
+            save_artifact([1, 2], "side")
+            return 1, get_step_context().run.run_name
+        @step
+        def look(b: str) -> list: return load_artifact("side")
+        @pipeline
+        def flow():
+            a, b = two()
+            look(b)
+        flow()
+    """)
+    assert states(steps) == dict.fromkeys(steps, "completed"), steps
+    assert steps["two"].metadata["rows"] == 3 and (tmp_path / "hooked").read_text() == "two"
+    assert [item.name for item in steps["two"].outputs] == ["a", "b", "side"]
+
+
+def test_what_steps_print_is_kept_in_their_logs(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run("""
+        import sys
+        @step
+        def talk(word: str) -> int:
+            print("hello", word); print("to you", file=sys.stderr); sys.stdout.write("no end")
+            return 1
+        @pipeline
+        def flow(): talk("a"); talk("b")
+        flow()
+    """)
+    (folder,) = (tmp_path / ".mlx" / "logs").iterdir()
+    logs = sorted(folder.iterdir())
+    assert [path.name for path in logs] == ["00000-talk.log", "00001-talk_2.log"]
+    assert logs[0].read_text() == "hello a\nto you\nno end" and "hello b" in logs[1].read_text()
+    printed = capfd.readouterr()
+    assert "hello a" in printed.out + printed.err
+
+
+def test_a_step_that_nothing_can_be_sent_of_says_what(run: Run, engine: str) -> None:
+    source = """
+        import threading
+        LOCK = threading.Lock()
+        @step
+        def locked() -> int:
+            with LOCK: return 1
+        @pipeline
+        def flow(): locked()
+        flow()
+    """
+    if engine == "here":
+        assert states(run(source)) == {"locked": "completed"}
+    else:
+        with pytest.raises(UsageError, match="its global 'LOCK'"):
+            run(source)
+
+
+def test_a_worker_that_dies_costs_its_step(run: Run, engine: str) -> None:
+    if engine == "here":
+        pytest.skip("the step would end this process")
+    steps = run("""
+        import os, signal, time
+        @step
+        def dies() -> int: os.kill(os.getpid(), signal.SIGKILL)
+        @step
+        def lives(x: int) -> int:
+            time.sleep(0.3)
+            return x
+        @pipeline
+        def flow(): dies(); lives(1); lives(2); lives(3)
+        flow()
+    """)
+    assert states(steps) == {"dies": "failed", "lives": "completed", "lives_2": "completed", "lives_3": "completed"}
+    assert "signal 9" in steps["dies"].error
+
+
+def test_a_lost_step_is_given_to_another_worker_as_often_as_it_may_be_tried(
+    run: Run, engine: str, tmp_path: Path
+) -> None:
+    if engine == "here":
+        pytest.skip("the step would end this process")
+    steps = run(f"""
+        import os, signal
+        from pathlib import Path
+        @step(retries=1)
+        def dies_once() -> int:
+            seen = Path({str(tmp_path / "seen")!r})
+            if not seen.exists():
+                seen.write_text("x"); os.kill(os.getpid(), signal.SIGKILL)
+            return 5
+        @pipeline
+        def flow(): dies_once()
+        flow()
+    """)
+    assert steps["dies_once"].status == "completed" and steps["dies_once"].attempts == 2
+
+
+def test_what_can_never_be_given_is_refused_before_it_is_asked_for(run: Run, engine: str) -> None:
+    source = """
+        from mlxkit import ResourceSettings
+        @step(resources=ResourceSettings(gpu_count=64, memory="4GB"))
+        def big() -> int: return 1
+        @pipeline
+        def flow(): big()
+        flow()
+    """
+    if engine == "here":
+        assert states(run(source)) == {"big": "completed"}
+    else:
+        with pytest.raises(UsageError, match="step 'big' needs GPU=64; .* has GPU=0"):
+            run(source)
+
+
+def test_nothing_is_left_running(run: Run) -> None:
+    run(FAN)
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    assert not children.exists() or not children.read_text().split()
