@@ -12,13 +12,16 @@ import pytest
 
 pytest_plugins = [
     "tests.fixtures.browser",
+    "tests.fixtures.checkouts",
     "tests.fixtures.secret_service",
     "tests.fixtures.mlflow_server",
+    "tests.fixtures.openbao",
     "tests.fixtures.read_only",
+    "tests.fixtures.s3_server",
     "tests.fixtures.shelf",
 ]
 
-_DROPPED = ("MLX_", "MLFLOW_", "DATABRICKS_", "XDG_", "PYTHON_KEYRING", "DBUS_SESSION", "GITHUB_")
+_DROPPED = ("MLX_", "MLFLOW_", "DATABRICKS_", "XDG_", "PYTHON_KEYRING", "DBUS_SESSION", "GITHUB_", "VAULT_", "BAO_", "AWS_")
 _DROPPED_NAMES = ("CI", "FORCE_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONPATH")
 
 

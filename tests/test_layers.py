@@ -29,6 +29,10 @@ SOLE_IMPORTERS = {
     "typer": "commands/",
     "click": "nowhere",
     "cryptography": "secrets/",
+    "fsspec": "integrations/fsspec/",
+    "s3fs": "integrations/fsspec/",
+    "gcsfs": "integrations/fsspec/",
+    "adlfs": "integrations/fsspec/",
 }
 
 

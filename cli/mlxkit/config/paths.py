@@ -108,7 +108,16 @@ def user_data_dir() -> Path:
     return home / "data" if home else _user_dir("XDG_DATA_HOME", ".local/share", "user_data_dir")
 
 
+def user_cache_dir() -> Path:
+    """The folder of copies that can be had again; the caller makes it."""
+    home = _mlx_home()
+    return home / "cache" if home else _user_dir("XDG_CACHE_HOME", ".cache", "user_cache_dir")
+
+
 def _state_dir(config_path: Path) -> Path:
+    named = os.environ.get("MLX_STATE")  # of a job that belongs to a project of this machine
+    if named:
+        return _absolute(named, "MLX_STATE")
     user = user_config_dir() / CONFIG_NAME
     if config_path in (user, followed(user)):
         return user_data_dir()

@@ -53,6 +53,10 @@ class Flavor:
 _BUILT_IN: Mapping[tuple[str, str], str] = {
     ("experiment_tracker", "mlflow"): "mlxkit.integrations.mlflow.flavor:TRACKER",
     ("artifact_store", "local"): "mlxkit.integrations.local.flavor:ARTIFACT_STORE",
+    ("artifact_store", "s3"): "mlxkit.integrations.fsspec.flavor:S3",
+    ("artifact_store", "gcs"): "mlxkit.integrations.fsspec.flavor:GCS",
+    ("artifact_store", "azure"): "mlxkit.integrations.fsspec.flavor:AZURE",
+    ("artifact_store", "fsspec"): "mlxkit.integrations.fsspec.flavor:FSSPEC",
     ("orchestrator", "local"): "mlxkit.integrations.local.flavor:ORCHESTRATOR",
     ("model_registry", "mlflow"): "mlxkit.integrations.mlflow.flavor:REGISTRY",
     ("model_deployer", "mlflow"): "mlxkit.integrations.mlflow.flavor:DEPLOYER",

@@ -41,6 +41,13 @@ class LocalArtifactStore:
         self._state_dir = state_dir
         self._is_swept = False
 
+    @classmethod
+    def at(cls, folder: Path) -> LocalArtifactStore:
+        """Make a store in a folder that no component names."""
+        from ...stacks.resolve import ResolvedComponent
+
+        return cls(ResolvedComponent("artifact_store", "", "local", {"path": str(folder)}), folder)
+
     @property
     def location(self) -> str:
         """The folder."""

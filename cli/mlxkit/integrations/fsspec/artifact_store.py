@@ -1,0 +1,270 @@
+"""The artifact stores beyond a disk: content and documents below one address that fsspec reaches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...artifacts.errors import ArtifactMissingError
+from ...artifacts.folders import FILES, MANIFEST
+from ...artifacts.records import ArtifactRecord
+from ...artifacts.store import Stored, check_entry_name, is_entry_name
+from ...config.paths import user_cache_dir
+from ...stacks.addresses import shown_address
+from ...stacks.trusting import trusts_code
+from . import checking
+from .backend import Backend
+from .flavor import DEFAULT_RETRIES, cache_limit
+from .options import need_library, revealed, storage_options
+from .read_cache import ReadCache
+from .times import changed
+
+if TYPE_CHECKING:
+    from ...stacks.resolve import ResolvedComponent
+
+_ENTRIES = "entries"
+_CONTENT = "content"
+_SMALL = 1 << 20  # bytes that are sent faster than it is asked whether they are there
+_URI = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}/?", re.ASCII)
+_HERE = ("file", "local", "memory")
+
+
+class FsspecArtifactStore:
+    """Content under its digest in a bucket, or wherever else an address leads.
+
+    A file is visible when all of it was sent; a folder when its manifest is, which is sent last. What comes back is
+    held against its digest before anybody reads it, and a copy stays on this machine (`ReadCache`).
+    """
+
+    def __init__(self, component: ResolvedComponent, state_dir: Path) -> None:
+        need_library(component.flavor)
+        url = str(revealed(component.attributes["path"])).rstrip("/")
+        self.name = component.name
+        self.trusts_code = trusts_code(component)
+        self.location = shown_address(url)
+        self.is_shared = True
+        self.is_remote = url.partition("://")[0].lower() not in _HERE
+        self._cache = ReadCache(user_cache_dir() / "artifacts", cache_limit(component.attributes))
+        self._backend = Backend(
+            url,
+            self.location,
+            lambda: storage_options(component),
+            int(component.attributes.get("retries", DEFAULT_RETRIES)),
+        )
+
+    def draft(self) -> AbstractContextManager[Path]:
+        """Give a private folder on the disk of the copies; raises ArtifactStoreError."""
+        return self._cache.draft()
+
+    def commit(self, draft: Path, uri: str) -> None:
+        """Send a draft, unless the same is there already; what is left here is the copy to read."""
+        digest = _digest(uri)
+        is_again = self._cache.is_damaged(digest)
+        if draft.is_dir():
+            self._send_folder(draft, uri, is_again=is_again)
+        elif is_again or not self._is_there(uri, draft.stat().st_size):
+            self._backend.upload(draft, uri)
+        if is_again:
+            self._cache.unmark(digest)
+        self._cache.keep(draft, uri)
+
+    def locate(self, uri: str, artifact: ArtifactRecord | None = None) -> Path:
+        """Return a copy on this machine, brought and checked when there is none; raises ArtifactMissingError."""
+        digest = _digest(uri)
+        found = self._copy(uri, artifact)
+        if found is not None:
+            return found
+        with self._cache.one_download(digest):
+            found = self._copy(uri, artifact)
+            if found is not None:
+                return found
+            with self._cache.draft() as folder:
+                draft = folder / _CONTENT
+                if uri.endswith("/"):
+                    self._bring_folder(draft, uri, artifact)
+                else:
+                    self._bring(draft, uri, artifact)
+                return self._cache.keep(draft, uri)
+
+    def discard_copy(self, uri: str) -> bool:
+        """Forget the copy on this machine."""
+        return self._cache.discard(uri)
+
+    def exists(self, artifact: ArtifactRecord) -> bool:
+        """Say whether content is there at its size: one request."""
+        if artifact.inline is not None:
+            return True
+        if not artifact.uri.endswith("/"):
+            return self._backend.size(artifact.uri) == artifact.size
+        sizes = self._sizes(artifact.uri)
+        return MANIFEST in sizes and sum(sizes.values()) == artifact.size
+
+    def exist(self, artifacts: list[ArtifactRecord]) -> bool:
+        """Say whether all of them are there, asked for side by side."""
+        return all(self._backend.at_once(self.exists, [one for one in artifacts if one.inline is None]))
+
+    def measure(self, uri: str) -> Stored | None:
+        """Return the size and the age of content; that of a folder, also a half-sent one, is its newest file's."""
+        _digest(uri)
+        if not uri.endswith("/"):
+            info = self._backend.info(uri)
+            return None if info is None else Stored(int(info.get("size") or 0), changed(info))
+        found = self._backend.below(uri)
+        if not found:
+            return None
+        times = [changed(info) for info in found.values()]
+        known = [time for time in times if time is not None]
+        return Stored(
+            sum(int(info.get("size") or 0) for info in found.values()),
+            max(known) if len(known) == len(times) else None,
+        )
+
+    def delete(self, uri: str) -> None:
+        """Remove content, the manifest of a folder first: a reader finds all of it or none."""
+        _digest(uri)
+        if uri.endswith("/"):
+            names = list(self._backend.below(uri))
+            if MANIFEST in names:
+                self._backend.remove(f"{uri}{MANIFEST}")
+            rest = [f"{uri}{name}" for name in names if name != MANIFEST]
+            list(self._backend.at_once(self._backend.remove, rest))
+            self._backend.remove_folder(uri)
+        else:
+            self._backend.remove(uri)
+        self._cache.discard(uri)
+
+    def uris(self) -> Iterator[str]:
+        """Return every key, those of half-sent folders too."""
+        groups = [name for name, is_folder in self._backend.children("") if is_folder and len(name) == 2]
+        for group, items in zip(groups, self._backend.at_once(self._backend.children, groups), strict=True):
+            for name, is_folder in items:
+                uri = f"{group}/{name}{'/' if is_folder else ''}"
+                if _URI.fullmatch(uri):
+                    yield uri
+
+    def put_entry(self, name: str, content: bytes) -> bytes:
+        """Write a document unless it is there already, and return the first writer's; see `Backend.create`."""
+        while True:
+            if self._backend.create(_entry(name), content) and self._backend.decides_the_first:
+                return content
+            there = self.get_entry(name)
+            if there is not None:  # else somebody has just deleted it
+                return there
+
+    def get_entry(self, name: str) -> bytes | None:
+        """Return a document, or None."""
+        return self._backend.read(_entry(name))
+
+    def delete_entry(self, name: str) -> None:
+        """Remove a document."""
+        self._backend.remove(_entry(name))
+
+    def entries(self, prefix: str) -> Iterator[str]:
+        """Return the names of the documents that begin with `prefix`, in order."""
+        above = prefix.rpartition("/")[0]
+        found = self._backend.below(_entry(above) if above else _ENTRIES)
+        names = sorted(f"{above}/{name}" if above else name for name in found)
+        return (name for name in names if name.startswith(prefix) and is_entry_name(name))
+
+    def __repr__(self) -> str:
+        return f"<artifact store {self.location}>"
+
+    def _is_there(self, key: str, size: int) -> bool:
+        return size > _SMALL and self._backend.size(key) == size
+
+    def _sizes(self, uri: str) -> dict[str, int]:
+        return {name: int(info.get("size") or 0) for name, info in self._backend.below(uri).items()}
+
+    def _send_folder(self, draft: Path, uri: str, *, is_again: bool) -> None:
+        files = {path.relative_to(draft).as_posix(): path for path in draft.rglob("*") if path.is_file()}
+        there = {} if is_again else self._sizes(uri)
+        missing = {name: path for name, path in files.items() if there.get(name) != path.stat().st_size}
+        manifest = files[MANIFEST]
+        parts = [(path, f"{uri}{name}") for name, path in missing.items() if name != MANIFEST]
+        for _ in self._backend.at_once(lambda part: self._backend.upload(*part), parts):
+            pass
+        if missing:  # also where it is there: it belongs to what was sent just now
+            self._backend.upload(manifest, f"{uri}{MANIFEST}")
+
+    def _copy(self, uri: str, artifact: ArtifactRecord | None) -> Path | None:
+        path = self._cache.find(uri, artifact)
+        if path is None:
+            return None
+        if uri.endswith("/") and not _is_good_folder(path, _digest(uri), artifact):
+            self._cache.discard(uri)
+            return None
+        return path
+
+    def _bring(self, draft: Path, uri: str, artifact: ArtifactRecord | None) -> None:
+        digest = _digest(uri)
+        if not self._backend.download(uri, draft):
+            raise self._missing(digest)
+        _make_private(draft)
+        if not checking.is_content(draft, digest, artifact):
+            raise self._damaged(digest, "its content is not what was stored")
+
+    def _bring_folder(self, draft: Path, uri: str, artifact: ArtifactRecord | None) -> None:
+        digest = _digest(uri)
+        (draft / FILES).mkdir(mode=0o700, parents=True)
+        draft.chmod(0o700)
+        manifest = draft / MANIFEST
+        if not self._backend.download(f"{uri}{MANIFEST}", manifest):
+            raise self._missing(digest)
+        _make_private(manifest)
+        if not checking.is_manifest(manifest, digest, artifact):
+            raise self._damaged(digest, "its manifest is not what was stored")
+        entries = checking.entries_of(manifest, digest)
+        for folder in sorted({(draft / FILES / name).parent for name in entries}):
+            _make_folders(folder, draft)
+
+        def bring(name: str) -> None:
+            path = draft / FILES / name
+            if not self._backend.download(f"{uri}{FILES}/{name}", path):
+                raise self._damaged(digest, f"{name} is missing")
+            _make_private(path)
+            if not checking.is_file_of(draft, entries, name):
+                raise self._damaged(digest, f"{name} is not what was stored")
+
+        for _ in self._backend.at_once(bring, entries):
+            pass
+
+    def _missing(self, digest: str) -> ArtifactMissingError:
+        return ArtifactMissingError(f"artifact {digest[:12]} is not in the artifact store {self.location}")
+
+    def _damaged(self, digest: str, how: str) -> ArtifactMissingError:
+        self._cache.mark_damaged(digest)
+        return ArtifactMissingError(
+            f"artifact {digest[:12]} in {self.location} is damaged: {how}; it was not used",
+            hint="run again what made it",
+        )
+
+
+def _digest(uri: str) -> str:
+    if not _URI.fullmatch(uri):
+        raise ArtifactMissingError(f"{uri!r} is not the key of an artifact")
+    return uri.rstrip("/").partition("/")[2]
+
+
+def _entry(name: str) -> str:
+    check_entry_name(name)
+    return f"{_ENTRIES}/{name}"
+
+
+def _is_good_folder(path: Path, digest: str, artifact: ArtifactRecord | None) -> bool:
+    try:
+        return checking.is_manifest(path / MANIFEST, digest, artifact)
+    except OSError:
+        return False
+
+
+def _make_private(path: Path) -> None:
+    path.chmod(0o600)  # libraries create files as the umask says; the folder above is private in any case
+
+
+def _make_folders(folder: Path, top: Path) -> None:
+    if folder != top and not folder.is_dir():
+        _make_folders(folder.parent, top)
+        folder.mkdir(mode=0o700)
