@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # each is imported by the member that needs it
     from .artifacts.records import ArtifactRecord
     from .artifacts.store import ArtifactStore
     from .pipelines.holding import Holder
+    from .runs.detached.following import Follower
     from .runs.history import History
     from .runs.queries import RunQueries
     from .runs.views import ArtifactView, PipelineView, RunView
@@ -118,6 +119,13 @@ class Client:
         from .runs.queries import RunQueries
 
         return RunQueries(self.history)
+
+    @cached_property
+    def detached(self) -> Follower:
+        """What asks clusters about detached runs: refresh, cancel, give up."""
+        from .pipelines.detached.asking import follower_of
+
+        return follower_of(self.session, self.history)
 
     @cached_property
     def models(self) -> Any:

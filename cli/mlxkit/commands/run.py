@@ -11,6 +11,7 @@ import typer
 from ..errors import UsageError
 from . import terminal
 from .app import new_app
+from .as_job import as_job, claimed_job
 from .helptext import Command
 from .options import Output, StackOption
 from .terminal import Format
@@ -74,6 +75,12 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say which steps would run and why, and run none.")
     ] = False,
+    is_detached: Annotated[
+        bool,
+        typer.Option(
+            "--detach", help="Have the cluster of the stack's orchestrator run the file, and return at once."
+        ),
+    ] = False,
     no_progress: Annotated[
         bool, typer.Option("--no-progress", help="Print a line an event instead of a live view.")
     ] = False,
@@ -84,6 +91,9 @@ def run(
     An unknown option after FILE is a parameter of the pipeline; what follows -- goes to the file. With -o json, yaml
     or name the runs that were made are printed, and what the file prints goes to stderr.
 
+    With --detach the project travels to the cluster as a job, and the run's id is printed; `mlx runs logs ID -f`, `describe`
+    and `cancel` go on from there. Secrets stay here: the cluster resolves the stack's references itself.
+
     Examples:
 
       mlx run train.py
@@ -93,6 +103,8 @@ def run(
       mlx run train.py --workers auto
 
       mlx run train.py:nightly --config run.yaml --dry-run
+
+      mlx run train.py --detach --stack cluster
     """
     from ..pipelines.loader import Target, run_file
     from ..pipelines.parameters import parse_assignments, parse_flags
@@ -117,9 +129,15 @@ def run(
             parameters={**flags, **parse_assignments(parameter or [])}, config=read_run_config(config) if config else RunConfig(),
         )  # fmt: skip
         terminal.let_person_unlock()
+        if is_detached:
+            from .run_detached import run_detached
+
+            run_detached(options, target, config, parameter or [], extra, passed, output)
+            return
+        job = claimed_job()
         session = Session(options, reporter=reporter)
         try:
-            with kept_for_data() if is_data else nullcontext():
+            with kept_for_data() if is_data else nullcontext(), as_job(session, job):
                 run_file(session, target, passed, words=extra, loose=loose)
         finally:
             if is_data and not dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .app import new_app
+from .runs_cancel import add_cancel
 from .runs_compare import add_comparison
 from .runs_delete import add_deletion
 from .runs_describe import add_description
@@ -20,5 +21,6 @@ add_logs(app)
 add_graph(app)
 add_comparison(app)
 add_rerun(app)
+add_cancel(app)
 add_tags(app)
 add_deletion(app)

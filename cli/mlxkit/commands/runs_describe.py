@@ -8,6 +8,7 @@ import typer
 
 from . import terminal
 from .options import Output
+from .refreshing import refreshed
 from .terminal import Format
 
 RunName = Annotated[
@@ -41,7 +42,9 @@ def add_description(app: typer.Typer) -> None:
         from ..client import Client
         from ..runs.describe import describe_run
 
-        described = describe_run(Client().runs, run)
+        client = Client()
+        shown = refreshed(client, client.runs.get(run))
+        described = describe_run(client.runs, shown.id)
         if output is not Format.table:
             terminal.emit_one(described, output)
             return

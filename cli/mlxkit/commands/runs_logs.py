@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import ExitCode
 from . import terminal
+from .refreshing import refreshed
 from .runs_describe import RunName
 from .steering import Tamed
 from .streams import put
 
 if TYPE_CHECKING:
+    from ..client import Client
     from ..runs.logs import Piece
+    from ..runs.records import RunRecord
 
 
 def add_logs(app: typer.Typer) -> None:
@@ -48,15 +51,24 @@ def add_logs(app: typer.Typer) -> None:
         from ..runs.logs import Piece, follow, logs_of
 
         client = Client()
+        shown = refreshed(client, client.runs.get(run))
         queries, state_dir = client.runs, client.project.state_dir
         if is_followed:
             try:
-                _print(follow(queries, state_dir, run, step, tail=tail), with_steps=step is None)
+                pieces = follow(queries, state_dir, shown.id, step, tail=tail, ask=_asking(client, shown))
+                _print(pieces, with_steps=step is None)
             except KeyboardInterrupt:  # how following is meant to end: without a word
                 raise typer.Exit(int(ExitCode.interrupted)) from None
             return
-        found = logs_of(queries, state_dir, run, step, tail=tail)
+        found = logs_of(queries, state_dir, shown.id, step, tail=tail)
         _print((Piece(name, text, True) for name, text in found), with_steps=step is None)
+
+
+def _asking(client: Client, run: RunRecord) -> Callable[[], object] | None:
+    """Return what brings a run up to date that goes on elsewhere; it has its own pace."""
+    if "detached" not in run.metadata:
+        return None
+    return lambda: client.detached.refresh(client.runs.get(run.id))
 
 
 def _print(pieces: Iterable[Piece], *, with_steps: bool) -> None:

@@ -42,7 +42,7 @@ ENVIRONMENT: dict[str, str] = {
     "MLFLOW_*, DATABRICKS_*": "Read by MLflow; in a run, those that say where and as whom come from the tracker.",
 }
 # Variables that mlx sets for processes of its own, and that nobody else should.
-INTERNAL = frozenset({"MLX_WORKER"})
+INTERNAL = frozenset({"MLX_JOB", "MLX_STATE", "MLX_WORKER"})
 
 FILES: dict[str, str] = {
     "mlx.yaml": "Stacks and components, without secrets; searched upward from the working directory. See mlx.yaml(5).",

@@ -16,6 +16,7 @@ from ..artifacts.store import ArtifactStore
 from ..errors import InUseError, MlxError
 from ..records import Record
 from . import known
+from .detached.place import detached_ids
 from .history import History
 from .liveness import is_alive
 from .records import RunRecord
@@ -126,7 +127,10 @@ def free_released(history: History, store_of: StoreOf) -> Freed:
 
 def somebody_runs(history: History) -> bool:
     """Say whether a run goes on; to be asked inside a transaction, which no run can begin in."""
-    return any(is_alive(history.alive_dir, run_id) for run_id in history.running())
+    running = history.running()
+    return any(is_alive(history.alive_dir, run_id) for run_id in running) or bool(
+        running and detached_ids(history)
+    )
 
 
 def is_referred_to(history: History, uri: str) -> bool:

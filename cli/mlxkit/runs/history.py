@@ -19,6 +19,10 @@ from .schema import connect, connect_to_read, damaged, transaction
 _RUN = "id, name, pipeline, stack, status, started, ended, kind, file, parameters, metadata, code, environment, error"
 # What a run is read with: its columns, and its tags as a JSON list.
 _RUN_READ = f"{_RUN}, (SELECT json_group_array(tag) FROM run_tags WHERE run_id = runs.id) AS tags"
+# A detached run is there already when it begins: what was known when it was submitted is replaced.
+_SUBMITTED = "ON CONFLICT (id) DO UPDATE SET " + ", ".join(
+    f"{column} = excluded.{column}" for column in _RUN.split(", ") if column != "id"
+)
 _STEP = (
     "id, run_id, name, position, status, started, ended, attempts, cache_key, cached_from, reason, "
     "parameters, inputs, metadata, parts, error"
@@ -54,7 +58,7 @@ class History:
         run = replace(run, environment=digest)
         with self._lock, transaction(self.connection) as db:
             db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (digest, _dump(environment)))
-            db.execute(f"INSERT INTO runs ({_RUN}) VALUES ({_marks(_RUN)})", _run_row(run))
+            db.execute(f"INSERT INTO runs ({_RUN}) VALUES ({_marks(_RUN)}) {_SUBMITTED}", _run_row(run))
             db.executemany(
                 "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(run.id, tag) for tag in run.tags]
             )

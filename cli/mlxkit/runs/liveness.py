@@ -50,6 +50,18 @@ def is_alive(folder: Path, run_id: str) -> bool:
     return False
 
 
+def holder(folder: Path, run_id: str) -> int | None:
+    """Return the id of the process that holds a run's lock; None when there is none, or the system does not tell."""
+    if _ours.get(run_id) == os.getpid():
+        return os.getpid()
+    try:
+        handle = (folder / f"{run_id}.alive").open("r+b")
+    except FileNotFoundError:
+        return None
+    with handle:
+        return _locked_by(handle)
+
+
 # Runs whose lock this process holds, with its id: a forked child has this table too, and not the locks.
 _ours: dict[str, int] = {}
 
@@ -63,6 +75,9 @@ if sys.platform == "win32":
             return False
         return True
 
+    def _locked_by(handle: IO[bytes]) -> int | None:  # noqa: ARG001  Windows does not tell
+        return None
+
 else:
     import fcntl
 
@@ -72,3 +87,20 @@ else:
         except OSError:
             return False
         return True
+
+    def _locked_by(handle: IO[bytes]) -> int | None:
+        """Ask the system which process stands in the way of a lock; its answer has the form of `struct flock`."""
+        import struct
+
+        if sys.platform == "darwin":
+            form, place = "qqihh", 2  # start, length, pid, type, whence
+            asked = struct.pack(form, 0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
+        else:
+            form, place = "hhqqi4x", 4  # type, whence, start, length, pid
+            asked = struct.pack(form, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            answer = struct.unpack(form, fcntl.fcntl(handle, fcntl.F_GETLK, asked))
+        except OSError:
+            return None
+        kind = answer[3] if sys.platform == "darwin" else answer[0]
+        return int(answer[place]) if kind != fcntl.F_UNLCK and answer[place] > 0 else None

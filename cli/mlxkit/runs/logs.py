@@ -49,14 +49,21 @@ def logs_of(
 
 
 def follow(
-    queries: RunQueries, state_dir: Path, reference: str, step: str | None, *, tail: int | None = None
+    queries: RunQueries,
+    state_dir: Path,
+    reference: str,
+    step: str | None,
+    *,
+    tail: int | None = None,
+    ask: Callable[[], object] | None = None,
 ) -> Iterator[Piece]:
     """Yield what a run has printed, and then what it prints, until it ends; also what a later step begins to print.
 
+    A run that goes on elsewhere has no process here: `ask` brings it up to date.
     Raises NotFoundError for a run that there is not, and at the end for a step that never came.
     """
     run_id = queries.get(reference).id
-    is_over = _ending(queries, state_dir / "running", run_id)
+    is_over = _ending(queries, state_dir / "running", run_id, ask)
     logs: dict[Path, _Log] = {}
     last = ""
     if tail is not None:
@@ -121,7 +128,9 @@ def _last(
     return found
 
 
-def _ending(queries: RunQueries, alive_dir: Path, run_id: str) -> Callable[[], bool]:
+def _ending(
+    queries: RunQueries, alive_dir: Path, run_id: str, ask: Callable[[], object] | None
+) -> Callable[[], bool]:
     """Return a question: whether the run has ended, or its process with it."""
     looks = 0
 
@@ -132,6 +141,9 @@ def _ending(queries: RunQueries, alive_dir: Path, run_id: str) -> Callable[[], b
             return True
         if looks % _LOOKS_A_PULSE:
             return False
+        if ask is not None:
+            ask()
+            return queries.get(run_id).status != "running"
         try:
             return not is_alive(alive_dir, run_id)
         except OSError:  # a mark that may not be opened says nothing

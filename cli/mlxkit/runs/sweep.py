@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..stacks.protocols import ExperimentTracker
+from .detached.place import detached_ids
 from .history import History
 from .liveness import is_alive
 
@@ -17,6 +18,9 @@ def sweep(history: History, tracker: Callable[[str], ExperimentTracker]) -> list
     A tracker that does not answer, or is not registered any more, is asked again by a later command.
     """
     gone = [run_id for run_id in history.running() if not is_alive(history.alive_dir, run_id)]
+    if gone:  # of one that was detached its cluster knows, and that is not asked here
+        elsewhere = detached_ids(history)
+        gone = [run_id for run_id in gone if run_id not in elsewhere]
     for run_id in gone:
         history.mark_interrupted(run_id, _last_written(history.state_dir / "logs" / run_id))
     for run_id, orphan, status in history.orphaned_tracker_runs():

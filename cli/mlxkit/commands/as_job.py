@@ -1,0 +1,28 @@
+"""What `mlx run` does differently when it is the job of a detached run; costs nothing when it is not."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..pipelines.session import Session
+
+
+def claimed_job() -> str | None:
+    """Return the id that the run of this job takes; None in a run that somebody started by hand."""
+    if not os.environ.get("MLX_JOB"):
+        return None
+    from ..pipelines.detached.job import claimed
+
+    return claimed()
+
+
+def as_job(session: Session, run_id: str | None) -> AbstractContextManager[None]:
+    """Tell whoever submitted the run of what becomes of it."""
+    if run_id is None:
+        return nullcontext()
+    from ..pipelines.detached.job import told_of
+
+    return told_of(session, run_id)

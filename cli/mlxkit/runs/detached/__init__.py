@@ -1,0 +1,1 @@
+"""Runs that go on elsewhere, as the history of this machine follows them."""
