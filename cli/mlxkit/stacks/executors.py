@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -108,14 +109,13 @@ class LostWorkRetried:
         on_event: OnEvent | None = None,
     ) -> Future[Any]:
         """Start work, and start it again on another worker as often as it may be."""
-        from concurrent.futures import Future  # 5 ms, with logging
-
-        outcome: Future[Any] = Future()
+        outcome = _stoppable()()
         say = on_event or (lambda _event: None)
         lock, lost = threading.Lock(), [0]
 
         def begin() -> None:
             inner = self._start(fn, args, resources, label, dict(secrets or {}), say, lost[0])
+            outcome.inner = inner
             inner.add_done_callback(ended)
 
         def ended(inner: Future[Any]) -> None:
@@ -125,18 +125,19 @@ class LostWorkRetried:
             if isinstance(error, WorkerLostError) and not self._closing:
                 with lock:
                     lost[0] += 1
-                    again = lost[0] <= retries
+                    again = lost[0] <= retries and not outcome.is_stopped
                 if again:
                     say((LOST, error.message))
                     begin()
                     return
+            outcome.inner = None
             if error is not None:
                 outcome.set_exception(error)
             else:
                 outcome.set_result(inner.result())
 
         begin()
-        return outcome
+        return outcome  # type: ignore[no-any-return]
 
     def _start(
         self,
@@ -149,3 +150,25 @@ class LostWorkRetried:
         lost: int,
     ) -> Future[Any]:
         raise NotImplementedError
+
+
+@cache
+def _stoppable() -> type[Any]:
+    from concurrent.futures import Future  # 5 ms, with logging
+
+    class Stoppable(Future[Any]):
+        """Has the work itself stopped when it is cancelled; what comes of it, or CancelledWorkError, is the outcome."""
+
+        inner: Future[Any] | None = None
+        is_stopped = False
+
+        def cancel(self) -> bool:
+            if self.done():
+                return False
+            self.is_stopped = True
+            inner = self.inner
+            if inner is not None:
+                inner.cancel()
+            return True
+
+    return Stoppable

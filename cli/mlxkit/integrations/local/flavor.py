@@ -23,7 +23,22 @@ ARTIFACT_STORE = Flavor(
 ORCHESTRATOR = Flavor(
     kind="orchestrator",
     name="local",
-    attributes=(),
+    attributes=(
+        Attribute(
+            "workers",
+            "str",
+            "How many processes run steps at once: a number in quotes, or auto, one a processor that may be used. "
+            "Without it: none, and steps run one after the other in the process that was started. "
+            "`mlx run --workers` counts before it.",
+        ),
+        Attribute(
+            "gpus",
+            "str",
+            "How many GPUs workers share out to the steps that ask for them: a number in quotes, or auto, those of the "
+            "machine, or of CUDA_VISIBLE_DEVICES where that is set.",
+            default="auto",
+        ),
+    ),
     implementation="mlxkit.integrations.local.orchestrator:LocalOrchestrator",
-    summary="Steps run one after the other in the process that was started.",
+    summary="Steps on this machine: in the process that was started, or in several workers at once.",
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ...stacks.executors import OnEvent
 from ...stacks.resources import Resources
+from .machine import this_machine
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -62,10 +62,3 @@ class Done:
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
         """Call back at once."""
         callback(self)
-
-
-def this_machine() -> dict[str, float]:
-    """Return the processors that this process may use, and the memory of the machine in bytes."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return {"CPU": float(cpus), "memory": float(memory)}

@@ -1,0 +1,1 @@
+"""Steps in processes of their own on this machine: as many at once as there is room for."""

@@ -1,0 +1,353 @@
+"""The thread that gives work to workers and hears them.
+
+It alone knows who does what, so that nothing needs a lock: other threads leave a wish and wake it up. A Ctrl-C in
+the main thread, wherever it strikes, finds nothing half done.
+"""
+
+from __future__ import annotations
+
+import pickle
+import selectors
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ....errors import MlxError
+from ....stacks.executors import CancelledWorkError, WorkerLostError
+from .budget import Budget
+from .endings import how_it_ended
+from .starting import Starter
+from .waiting import Waiting
+from .work import Work, Worker
+
+GRACE = 5.0  # seconds from SIGTERM to SIGKILL, for what work has to clean up
+
+
+class Dispatcher:
+    """Runs work in at most `slots` workers, within a budget."""
+
+    def __init__(
+        self, slots: int, budget: Budget, make_starter: Callable[[Callable[[int, int], None]], Starter]
+    ) -> None:
+        self._slots = slots
+        self._budget = budget
+        self._starter = make_starter(lambda number, status: self._wish(lambda: self._ended(number, status)))
+        self._waiting: Waiting[Work] = Waiting()
+        self._workers: dict[int, Worker] = {}
+        self._idle: list[Worker] = []
+        self._outcomes: deque[tuple[Work, Any, BaseException | None]] = deque()
+        self._wishes: deque[Callable[[], None]] = deque()
+        self._selector: selectors.BaseSelector | None = None
+        self._heard_nursery: socket.socket | None = None
+        self._bell, self._rope = socket.socketpair()
+        for end in (self._bell, self._rope):
+            end.setblocking(False)
+        self._thread: threading.Thread | None = None
+        self._is_closing = self._is_over = False
+
+    def submit(self, work: Work) -> None:
+        """Have work done once there is room."""
+        work.future.stop = lambda: self._wish(lambda: self._cancel(work))
+        if not self._is_over:
+            self._starter.prepare()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="mlx-workers", daemon=True)
+                self._thread.start()
+        self._wish(lambda: self._waiting.add(work))
+        if self._is_over:
+            self._refuse()
+
+    def close(self, *, cancel: bool) -> None:
+        """End it all, after the work or at once; a second Ctrl-C meanwhile ends it without grace."""
+        self._wish(lambda: self._close(cancel))
+        try:
+            self._join()
+        except BaseException:
+            self._wish(self._kill)
+            self._join()
+            raise
+
+    def _join(self) -> None:
+        if self._thread is None:
+            self._is_over = True
+            self._bell.close()
+            self._rope.close()
+        elif self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _wish(self, wish: Callable[[], None]) -> None:
+        self._wishes.append(wish)
+        with suppress(OSError):  # it rings already, or nobody is there any more
+            self._rope.send(b"!")
+
+    # What follows runs in the thread.
+
+    def _run(self) -> None:
+        with selectors.DefaultSelector() as self._selector:
+            self._selector.register(self._bell, selectors.EVENT_READ, self._rang)
+            try:
+                while not (self._is_closing and self._is_done()):
+                    for key, events in self._selector.select(self._patience()):
+                        key.data(events)
+                    while self._wishes:
+                        self._wishes.popleft()()
+                    self._kill_the_late()
+                    self._assign()
+                    self._deliver()
+            except BaseException as error:  # a fault of ours: who waits for a result must not wait for ever
+                self._break(error)
+            self._is_over = True
+            for worker in list(self._workers.values()):
+                self._remove(worker)
+            self._starter.close()
+        self._bell.close()
+        self._rope.close()
+        self._refuse()
+
+    def _is_done(self) -> bool:
+        """Tell whether nothing is left; without work, have the workers end first."""
+        if self._waiting or self._wishes or any(worker.work for worker in self._workers.values()):
+            return False
+        for worker in list(self._workers.values()):
+            self._retire(worker)
+        return not self._workers
+
+    def _patience(self) -> float | None:
+        times = [worker.kill_at for worker in self._workers.values() if worker.kill_at is not None]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _rang(self, _events: int) -> None:
+        while True:
+            try:
+                if len(self._bell.recv(4096)) < 4096:
+                    return
+            except BlockingIOError:
+                return
+
+    def _assign(self) -> None:
+        while len(self._workers) - len(self._idle) - self._leaving() < self._slots:
+            work = self._waiting.next(self._take)
+            if work is None:
+                return
+            try:
+                worker = self._worker_for(work)
+            except OSError as error:
+                words = f"no worker could be started for {work.label}: {error}"
+                self._end(work, None, WorkerLostError(words))
+                continue
+            worker.give(work)
+            self._watch(worker)
+
+    def _leaving(self) -> int:
+        return sum(worker.is_ending and worker.work is None for worker in self._workers.values())
+
+    def _take(self, work: Work) -> bool:
+        work.share = self._budget.take(work.resources, [worker.devices for worker in self._idle])
+        return work.share is not None
+
+    def _worker_for(self, work: Work) -> Worker:
+        devices = work.share.devices if work.share else ()
+        for worker in reversed(self._idle):  # the last that worked has the most in its caches
+            if worker.devices == devices:
+                self._idle.remove(worker)
+                return worker
+        if self._idle and len(self._workers) - self._leaving() >= self._slots:
+            self._retire(self._idle[0])
+        worker = self._starter.start(devices)
+        self._workers[worker.number] = worker
+        if self._selector is not None:
+            self._selector.register(worker.output, selectors.EVENT_READ, lambda _: self._printed(worker))
+            nursery = self._starter.nursery
+            if nursery is not None and nursery.channel is not self._heard_nursery:
+                self._heard_nursery = nursery.channel
+                self._selector.register(nursery.channel, selectors.EVENT_READ, self._nursery_said)
+        return worker
+
+    def _watch(self, worker: Worker) -> None:
+        """Listen to a worker, and wait for room in its channel when something is unsent."""
+        assert self._selector is not None
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.has_unsent else 0)
+        known = self._selector.get_map().get(worker.channel)
+        if known is None:
+            self._selector.register(worker.channel, wanted, lambda events: self._said(worker, events))
+        elif known.events != wanted:
+            self._selector.modify(worker.channel, wanted, known.data)
+
+    def _said(self, worker: Worker, events: int) -> None:
+        if worker.number not in self._workers:  # it was removed since the selector looked
+            return
+        if events & selectors.EVENT_WRITE:
+            worker.flush()
+            self._watch(worker)
+        if events & selectors.EVENT_READ and not self._hear(worker):
+            assert self._selector is not None
+            self._selector.unregister(worker.channel)
+            self._starter.signal(worker, signal.SIGKILL)  # it ends, or can no longer be spoken to
+
+    def _hear(self, worker: Worker) -> bool:
+        """Take in what a worker has said; returns whether its channel is open."""
+        messages, is_open = worker.received()
+        for message in messages:
+            work = worker.work
+            if work is None or not worker.is_of_now(message[1]):
+                continue
+            if message[0] == "said":
+                _, _, said, ask = message
+                for event in said:
+                    work.tell(event)
+                if ask is not None:
+                    worker.send("heard", ask)
+            else:
+                self._printed(worker)
+                self._finished(worker, work, *message[2:])
+        return is_open
+
+    def _finished(
+        self, worker: Worker, work: Work, succeeded: bool, pickled: bytes | None, text: str
+    ) -> None:
+        worker.work = None
+        if succeeded and pickled is not None:
+            self._end(work, pickle.loads(pickled), None)  # noqa: S301 - of a worker of ours
+        else:
+            self._end(work, None, _error(pickled, text))
+        if worker.is_ending:
+            worker.send("stop")
+        else:
+            self._idle.append(worker)
+
+    def _printed(self, worker: Worker) -> None:
+        try:
+            for text in worker.printed():
+                if worker.work is not None:
+                    worker.work.tell(("output", text))
+        except EOFError:  # every process that had it is gone
+            if self._selector is not None and worker.output in self._selector.get_map():
+                self._selector.unregister(worker.output)
+
+    def _nursery_said(self, _events: int) -> None:
+        told = self._starter.nursery.ended() if self._starter.nursery else None
+        if told is not None:
+            self._ended(*told)
+            return
+        if self._selector is not None and self._heard_nursery is not None:
+            self._selector.unregister(self._heard_nursery)
+        for number in self._starter.lose_nursery():
+            self._ended(number, None)
+
+    def _ended(self, number: int, status: int | None) -> None:
+        """Take note that a worker process has ended; what it said before still counts."""
+        worker = self._workers.get(number)
+        if worker is None:
+            return
+        self._hear(worker)
+        self._printed(worker)
+        work = worker.work
+        self._remove(worker)
+        if work is not None:
+            worker.work = None
+            if work.is_cancelled:
+                self._end(work, None, CancelledWorkError(f"{work.label} was cancelled"))
+            else:
+                self._end(work, None, WorkerLostError(f"the worker of {work.label} {how_it_ended(status)}"))
+
+    def _remove(self, worker: Worker) -> None:
+        if self._selector is not None:
+            for watched in (worker.channel, worker.output):
+                if watched in self._selector.get_map():
+                    self._selector.unregister(watched)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        self._workers.pop(worker.number, None)
+        self._starter.forget(worker)
+        worker.close()
+
+    def _retire(self, worker: Worker) -> None:
+        """Have a worker without work end."""
+        if not worker.is_ending:
+            worker.is_ending = True
+            worker.kill_at = time.monotonic() + GRACE
+            worker.send("stop")
+        if worker in self._idle:
+            self._idle.remove(worker)
+
+    def _cancel(self, work: Work) -> None:
+        if work.future.done():
+            return
+        if self._waiting.remove(work):
+            self._end(work, None, CancelledWorkError(f"{work.label} was cancelled"))
+        elif work.worker is not None and not work.is_cancelled and work.worker.work is work:
+            work.is_cancelled = True
+            work.worker.is_ending = True  # who knows what it left behind: another takes its place
+            work.worker.kill_at = time.monotonic() + GRACE
+            self._starter.signal(work.worker, signal.SIGTERM)
+
+    def _close(self, cancel: bool) -> None:
+        self._is_closing = True
+        if cancel:
+            for work in self._waiting.clear():
+                self._end(work, None, CancelledWorkError(f"{work.label} was cancelled"))
+            for worker in list(self._workers.values()):
+                if worker.work is not None:
+                    self._cancel(worker.work)
+
+    def _kill(self) -> None:
+        self._close(cancel=True)
+        for worker in self._workers.values():
+            worker.kill_at = 0.0
+
+    def _kill_the_late(self) -> None:
+        now = time.monotonic()
+        for worker in self._workers.values():
+            if worker.kill_at is not None and worker.kill_at <= now:
+                worker.kill_at = None
+                self._starter.signal(worker, signal.SIGKILL)
+
+    def _end(self, work: Work, value: Any, error: BaseException | None) -> None:
+        """Put an outcome down; it is told after the worker has its next work."""
+        if work.share is not None:
+            self._budget.give_back(work.share)
+        work.share = work.worker = None
+        self._outcomes.append((work, value, error or work.problem))
+
+    def _deliver(self) -> None:
+        while self._outcomes:
+            work, value, error = self._outcomes.popleft()
+            if error is not None:
+                work.future.set_exception(error)
+            else:
+                work.future.set_result(value)
+
+    def _break(self, error: BaseException) -> None:
+        for worker in self._workers.values():
+            self._starter.signal(worker, signal.SIGKILL)
+            if worker.work is not None:
+                self._outcomes.append((worker.work, None, error))
+        self._outcomes.extend((work, None, error) for work in self._waiting.clear())
+        self._deliver()
+
+    def _refuse(self) -> None:
+        """Answer who came after the end."""
+        while self._wishes:
+            try:
+                self._wishes.popleft()()
+            except IndexError:  # another thread does the same
+                break
+        for work in self._waiting.clear():
+            work.future.set_exception(CancelledWorkError(f"{work.label} came after the end of the run"))
+
+
+def _error(pickled: bytes | None, text: str) -> BaseException:
+    """Return the exception that work raised, or one with its text when it does not travel."""
+    try:
+        error = pickle.loads(pickled) if pickled is not None else None  # noqa: S301 - of a worker of ours
+    except Exception:  # whatever an exception's own constructor raises
+        error = None
+    if not isinstance(error, BaseException):
+        return MlxError(text)
+    error.__cause__ = MlxError(text)  # the traceback of the other process
+    return error
