@@ -33,7 +33,7 @@ def examine(project: Project | None = None, stack: str | None = None, *, online:
         findings += _guarded("config", lambda: check_config(project, read))
         findings += _guarded("secrets", lambda: check_secrets(read))
         findings += _guarded("tracker", lambda: check_tracker(project, read, stack, online=online))
-        findings += _guarded("artifact store", lambda: check_store(project, stack))
+        findings += _guarded("artifact store", lambda: check_store(project, stack, online=online))
     else:
         findings += _guarded("secrets", lambda: check_secrets(None))
     findings += _guarded("history", lambda: check_history(project))

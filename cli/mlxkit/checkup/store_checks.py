@@ -6,26 +6,30 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 
-from ..artifacts.store import ArtifactStore
 from ..config.databases import open_for_reading
-from ..config.paths import Project, ensure_state_dir
+from ..config.paths import Project
 from ..deployments.service import DeploymentService
 from ..runs.history import history_path
-from ..secrets.service import SecretService
-from ..stacks.components import ComponentService
-from ..stacks.flavors import get_flavor, load
-from ..stacks.service import StackService
 from .findings import Finding
+from .store_probe import open_store, probe
 
-_KIND = "artifact_store"
 _LITTLE = 1 << 30  # bytes
 
 
-def check_store(project: Project, stack: str | None) -> Iterator[Finding]:
-    """Write a file into the store of a stack, read it back and remove it."""
-    chosen, _ = StackService(project).active(stack)
-    component = ComponentService(project).resolved(_KIND, chosen.components[_KIND], SecretService())
-    store: ArtifactStore = load(get_flavor(_KIND, component.flavor))(component, ensure_state_dir(project))
+def check_store(project: Project, stack: str | None, *, online: bool = False) -> Iterator[Finding]:
+    """Write a file into the store of a stack, read it back and remove it; one that is far away is asked if `online`."""
+    _, store = open_store(None, project, stack)
+    name = getattr(store, "name", "")
+    if getattr(store, "is_remote", False):
+        if not online:
+            yield Finding(
+                "artifact store", "ok", f"{name} ({store.location}) was not asked: mlx doctor --online"
+            )
+            return
+        found = probe(name, project)
+        said = f"{name} ({found.location}) answers in {found.answered:.0f} ms and keeps what is written"
+        yield Finding("artifact store", "ok", said)
+        return
     data = b"mlx doctor"
     with store.draft() as folder:
         (folder / "probe").write_bytes(data)

@@ -18,7 +18,7 @@ app = new_app("Check that everything this project needs is in order.")
 
 @app.command("doctor")
 def doctor(
-    online: Annotated[bool, typer.Option("--online", help="Also ask the tracker's server.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Also ask the tracker's server, and a store that is far away.")] = False,
     stack: StackOption = None,
     output: Output = Format.table,
 ) -> int:

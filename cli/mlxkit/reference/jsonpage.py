@@ -20,6 +20,8 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.commands.version:Versions": ("version",),
     "mlxkit.pipelines.dryrun:PlannedStep": ("run --dry-run[]",),
     "mlxkit.runs.search:RunListing": ("runs list[]", "run[]"),
+    "mlxkit.runs.team:TeamListing": ("runs list --team[]",),
+    "mlxkit.runs.team:TeamDescription": ("runs describe --team",),
     "mlxkit.runs.describe:RunDescription": ("runs describe",),
     "mlxkit.runs.graph:RunGraph": ("runs graph",),
     "mlxkit.runs.compare:Comparison": ("runs compare",),
@@ -28,6 +30,9 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.runs.pipelines:PipelineDetail": ("pipeline describe",),
     "mlxkit.runs.records:ArtifactListing": ("artifact list[]",),
     "mlxkit.runs.artifact_uses:ArtifactDescription": ("artifact describe",),
+    "mlxkit.pipelines.cache_entries:CacheListing": ("cache list[]", "cache clear[]"),
+    "mlxkit.pipelines.cache_checks:CacheProblem": ("cache verify[]",),
+    "mlxkit.pipelines.cache_stats:CacheStats": ("cache stats",),
     "mlxkit.models.records:ModelRecord": ("model list[]",),
     "mlxkit.models.records:ModelDescription": ("model describe",),
     "mlxkit.models.records:VersionRecord": ("model versions[]", "model describe NAME:VERSION", "model register"),
@@ -41,6 +46,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.stacks.service:Choice": ("stack get",),
     "mlxkit.stacks.service:Validation": ("stack validate",),
     "mlxkit.records:ComponentRecord": tuple(f"{kind.command} list[]" for kind in KINDS.values()),
+    "mlxkit.checkup.store_probe:StoreProbe": ("artifact-store test",),
     "mlxkit.stacks.servers:ServerRecord": ("tracker status[]",),
     "mlxkit.commands.flavor:FlavorRecord": ("flavor list[]",),
     "mlxkit.secrets.records:SecretListing": ("secret list[]", "secret get"),
@@ -49,6 +55,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
 # The field whose own keys stand at the top.
 _SPREAD = {
     "RunListing": "run", "RunDescription": "run", "RunGraph": "run", "PipelineDetail": "pipeline", "ModelDescription": "model",
+    "TeamListing": "run", "TeamDescription": "listing",
 }  # fmt: skip
 _LEFT_OUT = {
     "RunGraph": ("kind", "file", "parameters", "metadata", "code", "environment", "tags"),
