@@ -309,7 +309,7 @@ def test_a_configuration_file_of_zenml_is_understood(capsys: pytest.CaptureFixtu
     assert run.name.startswith("sums_20")
     assert run.run_metadata["model"].value == {"name": "m"}
     said = notes(capsys)
-    assert len(said) == 5
+    assert len(said) == 4
     assert any("tags have no effect; @pipeline(tags=[...]) has" in line for line in said)
     Path("run.yaml").write_text("steps: {add: {step_operator: k8s}}\n")
     with pytest.raises(UsageError, match=r"steps\.add: step_operator is not supported"):

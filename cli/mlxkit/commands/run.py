@@ -143,7 +143,7 @@ def run(
             if is_data and not dry_run:
                 _print_runs(session, output)
     if dry_run:
-        terminal.emit(session.planned, output, ["name", "action", "reason"], empty="no step would run")
+        terminal.emit(session.planned, output, ["name", "action", "reason", "resources"], empty="no step would run")
 
 
 def _print_runs(session: Session, output: Format) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from ..errors import MlxError
+from ..errors import MlxError, UsageError
 from ..records import Record
 from ..runs.records import OutputRecord, StepRecord
+from ..stacks.resources import Resources, refuse_impossible, shown
 from .body import Body, StepSource, handles_of, running
 from .context import PipelineContext
 from .decorators import Pipeline, Step
@@ -18,6 +20,7 @@ from .executing import HistoryLog, executor_of
 from .lookup import ask_cache
 from .parameters import call_arguments
 from .plan import StepPlan
+from .resources import resources_of
 from .session import Session
 
 
@@ -28,6 +31,7 @@ class PlannedStep(Record):
     name: str
     action: str
     reason: str
+    resources: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,17 +71,18 @@ class DryBody(Body):
             id="", run_id="", name=name, position=len(self.records), status="skipped", started=now, ended=now
         )
         self.records.append(record)
+        asks = self._asks(step, name)
         source: StepSource
         if unknown:
             self.planned.append(
                 PlannedStep(
-                    name, "unknown", f"depends on {', '.join(dict.fromkeys(unknown))}, which would run"
+                    name, "unknown", f"depends on {', '.join(dict.fromkeys(unknown))}, which would run", asks
                 )
             )
             source = _Unknown(record, self, {})
         else:
             answer = ask_cache(self._spec(step, name, args, given), self.services)
-            self.planned.append(PlannedStep(name, "cached" if answer.source else "run", answer.reason))
+            self.planned.append(PlannedStep(name, "cached" if answer.source else "run", answer.reason, asks))
             if answer.source is None:
                 source = _Unknown(record, self, {})
             else:
@@ -85,6 +90,30 @@ class DryBody(Body):
                 source = StepSource(served, self, {output.name: output.type for output in step.outputs})
         self.sources[name] = source
         return handles_of(source, step)
+
+    def _asks(self, step: Step[Any, Any], name: str) -> str:
+        """Return what a step asks of the engine, and that there is no such thing where there is none."""
+        options = self.plan.options_for(name, step.name)
+        asked = resources_of(
+            f"step {name!r}", step.resources, self.plan.settings, step.settings, options.settings
+        )
+        text = ", ".join(f"{key}={shown(key, amount)}" for key, amount in asked.wants().items())
+        if self.services.executor.is_here:  # nothing is set aside for a step in this process
+            return text if asked != Resources() else ""
+        try:
+            refuse_impossible(asked, self._nodes, f"step {name!r}")
+        except UsageError as error:
+            return f"{text} (never: {error.message.partition('; ')[2]})"
+        return text
+
+    @cached_property
+    def _nodes(self) -> Sequence[Mapping[str, float]]:
+        """What the engine has; nothing where it does not answer, which a run will say."""
+        try:
+            return self.services.executor.cluster_resources()
+        except MlxError as error:
+            self.services.reporter.detail(error.message)
+            return ()
 
 
 def show_plan(
@@ -110,6 +139,7 @@ def show_plan(
             session.reporter.detail(line)
     except UnknownValueError as stop:
         body.planned.append(PlannedStep("...", "unknown", stop.message))
+    services.executor.close()
     session.planned.extend(body.planned)
     return Plan(tuple(body.planned))
 
