@@ -28,6 +28,7 @@ FLAVOR = Flavor(
         Attribute("share", "float", "Share."),
         Attribute("wait", "bool", "Wait."),
         Attribute("labels", "map", "Labels."),
+        Attribute("workers", "count", "Workers."),
     ),
     "x:Y",
     "Test.",
@@ -155,3 +156,21 @@ def test_plain_credentials_are_found() -> None:
 
 def test_every_text_has_a_path() -> None:
     assert dict(texts({"a": "1", "b": {"c": "2", "d": 3}, "e": True})) == {"a": "1", "b.c": "2"}
+
+
+@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("4", 4), ("0", 0)])
+def test_a_count_is_a_number_or_auto(text: str, value: object) -> None:
+    assert typed(FLAVOR, {"workers": text}) == {"workers": value}
+    check_attributes(FLAVOR, "mine", {"host": "h", "workers": value})
+
+
+@pytest.mark.parametrize("text", ["-1", "many", "", "1.5"])
+def test_nothing_else_is_a_count(text: str) -> None:
+    with pytest.raises(InvalidAttributeError, match="workers: has to be a whole number, or auto"):
+        typed(FLAVOR, {"workers": text})
+
+
+@pytest.mark.parametrize("value", [True, -1, 1.5, ["auto"]])
+def test_a_count_in_a_file_is_a_number_or_auto_too(value: object) -> None:
+    with pytest.raises(InvalidAttributeError, match="workers: has to be a whole number, or auto"):
+        check_attributes(FLAVOR, "mine", {"host": "h", "workers": value})

@@ -66,7 +66,14 @@ def _kind(kind: Kind, flavors: Sequence[Flavor]) -> list[Block]:
 
 
 def _type(item: Attribute) -> str:
-    words = {"str": "text", "bool": "true or false", "int": "whole number", "float": "number", "map": "map"}
+    words = {
+        "str": "text",
+        "bool": "true or false",
+        "int": "whole number",
+        "float": "number",
+        "map": "map",
+        "count": "number, or auto",
+    }
     return words[item.type] + (", required" if item.required else "")
 
 

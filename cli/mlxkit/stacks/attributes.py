@@ -21,6 +21,7 @@ _WORDS = {
     "int": "a whole number",
     "float": "a number",
     "map": "a map",
+    "count": "a whole number, or auto",
 }
 
 
@@ -198,12 +199,27 @@ def _map(text: str) -> dict[str, Any]:
     return value
 
 
-_PARSERS: dict[str, Callable[[str], Any]] = {"bool": _bool, "int": int, "float": float, "map": _map}
+def _count(text: str) -> int | str:
+    if text == "auto":
+        return text
+    if text.isdigit():
+        return int(text)
+    raise ValueError(text)
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "bool": _bool,
+    "int": int,
+    "float": float,
+    "map": _map,
+    "count": _count,
+}
 _HAS_TYPE: dict[str, Callable[[Any], bool]] = {
     "str": lambda value: isinstance(value, str),
     "bool": lambda value: isinstance(value, bool),
     "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "float": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "count": lambda value: value == "auto" or (type(value) is int and value >= 0),
     "map": lambda value: (
         isinstance(value, dict)
         and not any(isinstance(item, (dict, list)) or item is None for item in value.values())

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..errors import MissingDependencyError, NotFoundError, did_you_mean
 from .kinds import KINDS
 
-AttributeType = Literal["str", "bool", "int", "float", "map"]
+AttributeType = Literal["str", "bool", "int", "float", "map", "count"]
 ENTRY_POINTS = "mlxkit.flavors"
 
 

@@ -26,15 +26,15 @@ ORCHESTRATOR = Flavor(
     attributes=(
         Attribute(
             "workers",
-            "str",
-            "How many processes run steps at once: a number in quotes, or auto, one a processor that may be used. "
+            "count",
+            "How many processes run steps at once: a number, or auto, one a processor that may be used. "
             "Without it: none, and steps run one after the other in the process that was started. "
             "`mlx run --workers` counts before it.",
         ),
         Attribute(
             "gpus",
-            "str",
-            "How many GPUs workers share out to the steps that ask for them: a number in quotes, or auto, those of the "
+            "count",
+            "How many GPUs workers share out to the steps that ask for them: a number, or auto, those of the "
             "machine, or of CUDA_VISIBLE_DEVICES where that is set.",
             default="auto",
         ),
