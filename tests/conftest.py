@@ -21,7 +21,8 @@ pytest_plugins = [
     "tests.fixtures.shelf",
 ]
 
-_DROPPED = ("MLX_", "MLFLOW_", "DATABRICKS_", "XDG_", "PYTHON_KEYRING", "DBUS_SESSION", "GITHUB_", "VAULT_", "BAO_", "AWS_")
+_DROPPED = ("MLX_", "MLFLOW_", "DATABRICKS_", "XDG_", "PYTHON_KEYRING", "DBUS_SESSION", "GITHUB_")
+_DROPPED += ("VAULT_", "BAO_", "AWS_")
 _DROPPED_NAMES = ("CI", "FORCE_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONPATH")
 
 

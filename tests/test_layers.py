@@ -33,6 +33,8 @@ SOLE_IMPORTERS = {
     "s3fs": "integrations/fsspec/",
     "gcsfs": "integrations/fsspec/",
     "adlfs": "integrations/fsspec/",
+    "boto3": "secrets/",
+    "botocore": "secrets/",
 }
 
 

@@ -7,14 +7,15 @@ from typing import Any
 
 from ..errors import ConfigError, did_you_mean
 from .kinds import KINDS
-from .model import VERSION, ComponentEntry, Config, StackEntry
+from .model import VERSION, ComponentEntry, Config, ProviderEntry, StackEntry
 from .names import name_problem
 from .paths import Project
 from .regular import read_regular_file
 from .yamltext import MAX_BYTES, FieldPath, Parsed, dotted, parse_yaml
 
 _SECTIONS = {kind.section: kind for kind in KINDS.values()}
-_TOP = ("version", "default_stack", *_SECTIONS, "stacks")
+_PROVIDERS = "secret_providers"
+_TOP = ("version", "default_stack", *_SECTIONS, "stacks", _PROVIDERS)
 
 _MOST_PROBLEMS = 20
 
@@ -77,10 +78,12 @@ class _Form:
             for name, value in self._named("stacks", top.get("stacks"))
         }
         default = self._default_stack(top.get("default_stack"), stacks)
+        providers = self._providers(top.get(_PROVIDERS))
         if self._problems:
             shown = self._project.shown
             raise ConfigError("\n".join(f"{shown}:{line}: {text}" for line, text in self._first_problems()))
-        return Config(version, default, components, stacks, self._project.config_path, self._project.shown)
+        path, shown = self._project.config_path, self._project.shown
+        return Config(version, default, components, stacks, path, shown, providers)
 
     def _first_problems(self) -> list[tuple[int, str]]:
         return sorted(self._problems, key=lambda problem: problem[0])[:_MOST_PROBLEMS]
@@ -101,18 +104,36 @@ class _Form:
         entries = {}
         for name, body in self._named(KINDS[kind].section, value):
             path = (KINDS[kind].section, name)
-            attributes = dict(self._map(path, body))
-            flavor = attributes.pop("flavor", None)
-            if body is not None and not isinstance(body, dict):
-                flavor = ""  # which is said already
-            elif not isinstance(flavor, str) or not flavor:
-                self._problem(
-                    (*path, "flavor"),
-                    "missing: say which flavor it is" if flavor is None else "has to be text",
-                )
-                flavor = ""
+            flavor, attributes = self._flavored(path, body)
             lines = {key: self._line((*path, key)) for key in attributes}
             entries[name] = ComponentEntry(name, kind, flavor, attributes, self._line(path), lines)
+        return entries
+
+    def _flavored(self, path: FieldPath, body: Any) -> tuple[str, dict[str, Any]]:
+        """Return the flavor that an entry names, empty where it names none, and its attributes."""
+        attributes = dict(self._map(path, body))
+        flavor = attributes.pop("flavor", None)
+        if body is not None and not isinstance(body, dict):
+            return "", attributes  # which is said already
+        if not isinstance(flavor, str) or not flavor:
+            self._problem(
+                (*path, "flavor"), "missing: say which flavor it is" if flavor is None else "has to be text"
+            )
+            return "", attributes
+        return flavor, attributes
+
+    def _providers(self, value: Any) -> dict[str, ProviderEntry]:
+        if value is None:
+            return {}
+        from .secret_providers import problems
+
+        entries = {}
+        for name, body in self._named(_PROVIDERS, value):
+            path = (_PROVIDERS, name)
+            flavor, attributes = self._flavored(path, body)
+            for key, text in problems(flavor, attributes) if flavor else ():
+                self._problem((*path, key) if key else path, text)
+            entries[name] = ProviderEntry(name, flavor, attributes, self._line(path))
         return entries
 
     def _stack(self, name: str, value: Any, components: dict[str, dict[str, ComponentEntry]]) -> StackEntry:

@@ -32,6 +32,16 @@ class StackEntry:
 
 
 @dataclass(frozen=True)
+class ProviderEntry:
+    """A provider of secrets as the file has it: references unresolved, nobody asked."""
+
+    name: str
+    flavor: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    line: int = 0
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole configuration; `components` has a (perhaps empty) map for every kind."""
 
@@ -41,6 +51,7 @@ class Config:
     stacks: Mapping[str, StackEntry]
     path: Path
     shown: str = "mlx.yaml"
+    secret_providers: Mapping[str, ProviderEntry] = field(default_factory=dict)
 
     def where(self, line: int = 0) -> str:
         """Name the file, and the line where one is known, for the start of a message."""

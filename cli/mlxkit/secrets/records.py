@@ -12,10 +12,11 @@ UNFINISHED = "unfinished"  # a write was cut off; `mlx secret where` settles it
 
 @dataclass(frozen=True)
 class SecretListing(SecretRecord):
-    """A secret, which of its keys the environment supplies, and whether something is wrong with it."""
+    """A secret, which of its keys the environment supplies, whether something is wrong, and which providers have it too."""
 
     from_environment: tuple[str, ...] = ()
     state: str = ""
+    also_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,13 @@ class StoreRecord(Record):
 
 @dataclass(frozen=True)
 class PlaceRecord(Record):
-    """A store that holds (some keys of) one secret; the first one that has a key supplies it."""
+    """A store that holds (some keys of) one secret: the environment counts by key, then the first store as a whole."""
 
     name: str
     secret: str
     keys: tuple[str, ...]
     location: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from .names import check_name, check_values, fold, is_name
 from .reading import LayeredValues, all_keys
 from .records import UNFINISHED, PlaceRecord, RevealedSecret, SecretListing, StoreRecord
 from .stores.protocol import SecretStore, StoreUnusableError
+from .team import TeamSecrets
 from .vault import Vault
 
 if TYPE_CHECKING:
+    from ..config.paths import Project
     from .value import SecretValue
 
 Values = Mapping[str, str]
@@ -25,15 +27,23 @@ StoreRecords = list[StoreRecord]
 
 
 class SecretService:
-    """Create, read and change the secrets of this user."""
+    """Create, read and change the secrets of this user, and read those of a team that a mlx.yaml names providers of."""
 
-    def __init__(self) -> None:
+    def __init__(self, project: Project | None = None) -> None:
         self._vault = Vault()
         self._given = self._vault.stores.environment
+        self.team = TeamSecrets(project, self._kept_here)
         self.passed_over: list[StoreUnusableError] = []  # why the last new secret is not in the first store
 
     def list(self) -> Listings:
-        """Return every secret there is, from the index and the environment alone."""
+        """Return every secret there is, from the index, the environment and the providers.
+
+        Those of a provider come without their keys; `team.problems` says which ones could not be asked.
+        """
+        return self.team.joined(self.kept())
+
+    def kept(self) -> Listings:
+        """Return the secrets of this machine, from the index and the environment alone."""
         entries = self._vault.index.read()
         return [self._listing(name, entries.get(name)) for name in sorted(self._vault.names())]
 
@@ -43,45 +53,47 @@ class SecretService:
 
     def get(self, name: str) -> SecretListing:
         """Return one secret without its values."""
-        entry = self._vault.index.find(name)
-        if entry is None and not self._given.keys(name):
-            entry = self._vault.find(name)
-            if entry is None:
-                raise self._vault.missing(name)
-        return self._listing(name, entry)
+        entry = self._entry(name)
+        given = self._given.keys(name)
+        if entry is not None:
+            return self._listing(name, entry)
+        if given:
+            return self.team.completed(self._listing(name, None))
+        found = self.team.find(name) if is_name(name) else None
+        if found is None:
+            raise self._missing(name)
+        return SecretListing(name, tuple(found.values), found.provider.name)
 
     def lookup(self, name: str) -> Values | None:
         """Return the values of a secret, read when they are asked for, or None when there is no such secret."""
-        if not is_name(name):
-            return None
-        entry = self._vault.index.find(name)
-        if entry is None and not self._given.keys(name):
-            entry = self._vault.find(name)
-            if entry is None:
-                return None
-        stored = (lambda: self._vault.values(name)) if entry else dict
-        return LayeredValues(name, entry.keys if entry else (), self._given, stored)
+        found = self._kept_here(name)
+        if found is None and is_name(name):
+            held = self.team.find(name)
+            return LayeredValues(name, tuple(held.values), self._given, lambda: held.values) if held else None
+        if found is not None and self._entry(name) is None:  # the environment gives some of its keys
+            return LayeredValues(name, (), self._given, lambda: self.team.values(name))
+        return found
 
     def reveal(self, name: str) -> dict[str, str]:
         """Return the values of a secret, the environment's before the store's."""
         values = self.lookup(name)
         if values is None:
-            raise self._vault.missing(name)
-        return dict(values)
+            raise self._missing(name)
+        return {key: values[key] for key in self.get(name).keys}
 
     def revealed(self, name: str) -> RevealedSecret:
         """Return one secret with its values."""
         values = self.reveal(name)
         listing = self.get(name)
         return RevealedSecret(
-            name, tuple(values), listing.store, listing.from_environment, listing.state, values
+            name, tuple(values), listing.store, listing.from_environment, listing.state, values=values
         )
 
     def value(self, name: str, key: str) -> str:
         """Return one value."""
         values = self.lookup(name)
         if values is None:
-            raise self._vault.missing(name)
+            raise self._missing(name)
         value = values.get(key)
         if value is None:
             raise _no_key(name, key, values)
@@ -99,13 +111,15 @@ class SecretService:
         """Return one key of a secret with its value."""
         values = {key: self.value(name, key)}
         listing = self.get_key(name, key)
-        return RevealedSecret(name, (key,), listing.store, listing.from_environment, listing.state, values)
+        return RevealedSecret(
+            name, (key,), listing.store, listing.from_environment, listing.state, values=values
+        )
 
     def resolve(self, fields: Values) -> dict[str, SecretValue | str]:
         """Replace the references in every field; everything that is missing is in one error."""
         from . import references
 
-        return references.resolve(fields, self.lookup, names=self.names)
+        return references.resolve(fields, self.lookup, names=lambda: {*self.names(), *self.team.names()})
 
     def create(self, name: str, values: Values, *, allow_empty: bool = False) -> SecretListing:
         """Store a new secret in the first store that works."""
@@ -125,6 +139,7 @@ class SecretService:
         if not values and not gone:
             raise UsageError(f"nothing to change in secret {name!r}", hint=f"mlx secret update {name} --KEY")
         check_values(values, allow_empty=allow_empty)
+        self._refuse_team(name)
         self._vault.store_of(name).open()  # outside the lock: it may wait for a person
         with self._vault.changing() as change:
             entry, store = change.entry(name)
@@ -151,6 +166,7 @@ class SecretService:
             raise UsageError(
                 f"{new!r} is {old!r} but for upper and lower case, which not every keyring can tell apart"
             )
+        self._refuse_team(old)
         self._vault.store_of(old).open()
         with self._vault.changing() as change:
             store = change.entry(old)[1]
@@ -164,7 +180,7 @@ class SecretService:
 
     def delete(self, name: str, *, force: bool = False) -> None:
         """Delete a secret; with `force` forget it even when its store cannot be asked."""
-        self.get(name)
+        self._refuse_team(name)
         with self._vault.changing() as change:
             try:
                 change.remove(name)
@@ -199,9 +215,13 @@ class SecretService:
         return [self.get(name) for name in secrets]
 
     def export(self, names: Iterable[str] = ()) -> dict[str, dict[str, str]]:
-        """Return the values that are stored, of all secrets or of those named; not what the environment gives."""
-        wanted = list(names) or sorted(self._vault.index.read())
-        return {name: dict(self._vault.values(name)) for name in wanted}
+        """Return the values that are stored, of all secrets here or of those named; not what the environment gives."""
+        entries = self._vault.index.read()
+        wanted = tuple(names) or sorted(entries)
+        return {
+            name: dict(self._vault.values(name) if name in entries else self._of_team(name))
+            for name in wanted
+        }
 
     def stores(self) -> StoreRecords:
         """Return every store, whether it can be used, and what is in it; settles what was left unfinished."""
@@ -226,19 +246,52 @@ class SecretService:
             records.append(
                 StoreRecord(name, False, False, "left out by the present settings", "", tuple(secrets))
             )
-        return records
+        return records + self.team.records()
 
     def where(self, name: str) -> Places:
         """Return the stores that hold a secret, in the order in which they are asked."""
-        listing = self.get(name)
+        entry = self._entry(name)
         places = []
         given = self._given.keys(name)
         if given:
             places.append(PlaceRecord(self._given.name, name, given, self._given.location))
-        if listing.store != self._given.name:
+        if entry is not None:
             values, store = self._vault.values(name), self._vault.store_of(name)
             places.append(PlaceRecord(store.name, name, tuple(values), store.location))
+        places += self.team.places(name, hidden_by=places[-1].name if entry is not None else "")
+        if not places:
+            raise self.team.problems[0] if self.team.problems else self._missing(name)
         return places
+
+    def _entry(self, name: str) -> Entry | None:
+        """Return the entry of a secret in a store here, also of one that only the store knows."""
+        entry = self._vault.index.find(name)
+        return entry if entry is not None or self._given.keys(name) else self._vault.find(name)
+
+    def _kept_here(self, name: str) -> Values | None:
+        """Return the values that the environment and the stores of this machine have."""
+        if not is_name(name):
+            return None
+        entry = self._entry(name)
+        if entry is None and not self._given.keys(name):
+            return None
+        stored = (lambda: self._vault.values(name)) if entry else dict
+        return LayeredValues(name, entry.keys if entry else (), self._given, stored)
+
+    def _of_team(self, name: str) -> Values:
+        found = self.team.find(name) if is_name(name) else None
+        if found is None:
+            raise self._missing(name)
+        return found.values
+
+    def _refuse_team(self, name: str) -> None:
+        """Raise for a secret that only a provider has: it is changed there."""
+        if self._entry(name) is None and not self._given.keys(name):
+            found = self.team.find(name) if is_name(name) else None
+            raise found.provider.read_only(name) if found else self._missing(name)
+
+    def _missing(self, name: str) -> NotFoundError:
+        return self._vault.missing(name, self.team.names())
 
     def _listing(self, name: str, entry: Entry | None) -> SecretListing:
         given = self._given.keys(name)

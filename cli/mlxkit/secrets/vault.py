@@ -71,10 +71,9 @@ class Vault:
         folded = {fold(name) for name in names}
         return names | {name for name in self.stores.environment.names() if fold(name) not in folded}
 
-    def missing(self, name: str) -> NotFoundError:
-        return NotFoundError(
-            f"no secret named {name!r}{did_you_mean(name, self.names())}", hint="mlx secret list"
-        )
+    def missing(self, name: str, others: Iterable[str] = ()) -> NotFoundError:
+        known = {*self.names(), *others}
+        return NotFoundError(f"no secret named {name!r}{did_you_mean(name, known)}", hint="mlx secret list")
 
     def unchangeable(self, name: str) -> MlxError:
         """Say why a secret that is not in the index cannot be changed."""
