@@ -29,6 +29,7 @@ SOLE_IMPORTERS = {
     "typer": "commands/",
     "click": "nowhere",
     "cryptography": "secrets/",
+    "ray": "integrations/ray/",
     "fsspec": "integrations/fsspec/",
     "s3fs": "integrations/fsspec/",
     "gcsfs": "integrations/fsspec/",

@@ -58,6 +58,7 @@ _BUILT_IN: Mapping[tuple[str, str], str] = {
     ("artifact_store", "azure"): "mlxkit.integrations.fsspec.flavor:AZURE",
     ("artifact_store", "fsspec"): "mlxkit.integrations.fsspec.flavor:FSSPEC",
     ("orchestrator", "local"): "mlxkit.integrations.local.flavor:ORCHESTRATOR",
+    ("orchestrator", "ray"): "mlxkit.integrations.ray.flavor:ORCHESTRATOR",
     ("model_registry", "mlflow"): "mlxkit.integrations.mlflow.flavor:REGISTRY",
     ("model_deployer", "mlflow"): "mlxkit.integrations.mlflow.flavor:DEPLOYER",
 }

@@ -1,0 +1,354 @@
+"""The one thread that talks to Ray: sends tasks, hears what they say, and settles what comes of them.
+
+Everything that it keeps is touched by no other thread; they put messages into its inbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pickle
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYetError
+from typing import Any
+
+from ...errors import MlxError
+from ...stacks.executors import CancelledWorkError, ExecutorFacts, Resources, WorkerLostError
+from . import failures
+from .cluster import Cluster, connect
+from .listener import Listener
+from .packing import Ending, Piece, Task, Work, places
+from .probe import is_alive
+from .settings import RaySettings
+from .stub import Answer, Order, OtherVersion, in_parts, perform_pieces, written
+
+_TICK = 0.1  # seconds between two looks around while something is on its way
+_LISTEN_AFTER = 0.15  # seconds a task is on its way before the channel for what it says is opened
+_LISTEN_COLD = 1.0  # the same before the first answer: its worker has to be started
+_LATE = 5.0  # seconds that the end of work waits for what it said before
+_LATE_WORDS = 0.5  # seconds that the loss of a worker waits for its last words
+_LOOK = 5.0  # seconds between two looks at the cluster
+_HEAD_GONE = 20.0  # seconds without an answer; after 60 Ray would end this process
+_CANCELLING = 10.0  # seconds
+_INLINE = 64 * 1024  # bytes of code that go with each task; more is put where workers fetch it once
+
+
+class Dispatcher:
+    """Connects to the cluster, in its own thread, and works off its inbox until it is closed."""
+
+    def __init__(self, settings: RaySettings, facts: ExecutorFacts) -> None:
+        self._settings, self._facts = settings, facts
+        self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._cluster: Cluster | None = None
+        self._listener: Listener | None = None
+        self._works: dict[tuple[Any, ...], Work] = {}
+        self._pieces: dict[int, Piece] = {}
+        self._tasks = itertools.count()
+        self._shared: dict[bytes, Any] = {}
+        self._late: dict[int, Piece] = {}
+        self._channel = f"mlx-{facts.run_id}"
+        self._cancelled_at: float | None = None
+        self._warm: float | None = None
+        self._is_ending = self._is_gone = self._has_warned = False
+        self._looked = self._answered = time.monotonic()
+        self.nodes: Sequence[Mapping[str, float]] = ()
+        ready: Future[None] = Future()
+        # Not a daemon's work to lose: but Ctrl-C twice has to end the process whatever Ray does.
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="mlx-ray", daemon=True)
+        self._thread.start()
+        _wait(ready)
+
+    def submit(self, fn: Any, code: Any, resources: Resources, piece: Piece) -> None:
+        """Have a piece of work done; its outcome is set in this object's thread."""
+        self._inbox.put(("new", fn, code, resources, piece))
+
+    def close(self, *, cancel: bool) -> None:
+        """End after what there is to do, or at once; returns when the cluster is left."""
+        self._inbox.put(("close", cancel))
+        if threading.current_thread() is not self._thread:
+            while self._thread.is_alive():
+                self._thread.join(0.5)  # in parts: a signal is dealt with in between
+
+    def _run(self, ready: Future[None]) -> None:
+        try:
+            self._cluster = connect(self._settings, self._facts.root, self._facts.run_id)
+            self._stub = self._cluster.ray.remote(perform_pieces)
+            self.nodes = self._cluster.nodes()
+        except BaseException as error:
+            ready.set_exception(error)
+            return
+        ready.set_result(None)
+        try:
+            while not (self._is_ending and not self._pieces):
+                self._step()
+        except BaseException as error:  # a bug of ours, or Ray's: work must not wait for ever
+            self._fail_all(
+                failures.said(error, self._facts.run_name, self._settings.shown)
+                if not isinstance(error, MlxError)
+                else error
+            )
+        finally:
+            self._leave()
+
+    def _step(self) -> None:
+        for message in self._received():
+            getattr(self, f"_{message[0]}")(*message[1:])
+        now = time.monotonic()
+        self._settle_late(now)
+        if self._cancelled_at is not None:
+            if now - self._cancelled_at > _CANCELLING:
+                self._fail_all(CancelledWorkError("cancelled"))
+            return
+        self._send(now)
+        if self._pieces:
+            self._look(now)
+
+    def _received(self) -> list[tuple[Any, ...]]:
+        messages = []
+        with contextlib.suppress(queue.Empty):
+            messages.append(self._inbox.get(timeout=_TICK if self._pieces else None))
+            while True:
+                messages.append(self._inbox.get_nowait())
+        return messages
+
+    # What comes in.
+
+    def _new(self, fn: Any, code: Any, resources: Resources, piece: Piece) -> None:
+        if self._cancelled_at is not None or self._is_gone:
+            piece.outcome.set_exception(
+                failures.head_gone(self._settings.shown)
+                if self._is_gone
+                else CancelledWorkError(f"{piece.label} was cancelled")
+            )
+            return
+        self._pieces[piece.number] = piece
+        wanted = (resources.cpus, resources.gpus, resources.memory, *sorted(resources.custom.items()))
+        kind = (fn, code, wanted)
+        if kind not in self._works:
+            self._works[kind] = Work(fn, code, resources)
+        self._works[kind].waiting.append(piece)
+
+    def _ended(self, work: Work, number: int, answer: bytes | None, error: BaseException | None) -> None:
+        task = work.on_way.pop(number, None)
+        if task is None:
+            return
+        work.answered = self._warm = time.monotonic()
+        found = pickle.loads(answer) if answer is not None else None  # noqa: S301  our own workers'
+        if isinstance(found, OtherVersion):
+            error = failures.not_installed(found.version)
+        if error is not None or not isinstance(found, list):
+            self._lose(task, error or MlxError("Ray gave nothing back"))
+            return
+        by_number = {answer.number: answer for answer in map(Answer._make, found)}
+        for piece in reversed(task.pieces):
+            if piece.number not in by_number and self._cancelled_at is not None:
+                self._finish(piece, None, CancelledWorkError(f"{piece.label} was cancelled"))
+            elif piece.number not in by_number:
+                work.waiting.appendleft(piece)  # not begun: what came before it in the task took too long
+        for piece in task.pieces:
+            done = by_number.get(piece.number)
+            if done is not None:
+                work.learn(done.seconds)
+                self._end(piece, done.result, done.error, done.sent, done.events, _LATE)
+
+    def _lose(self, task: Task, error: BaseException) -> None:
+        for piece in task.pieces:
+            said = (
+                CancelledWorkError(f"{piece.label} was cancelled")
+                if self._cancelled_at is not None
+                else error
+                if isinstance(error, MlxError)
+                else failures.said(error, piece.label, self._settings.shown)
+            )
+            is_lost = isinstance(said, WorkerLostError) and self._listener is not None
+            self._end(piece, None, said, piece.heard + is_lost, (), _LATE_WORDS)
+
+    def _heard(self, batches: Sequence[bytes], done: threading.Event) -> None:
+        try:
+            for batch in batches:
+                for number, index, event in pickle.loads(batch):  # noqa: S301  our own workers'
+                    piece = self._pieces.get(number)
+                    if piece is not None and index >= piece.heard:
+                        piece.heard = index + 1
+                        self._say(piece, event)
+        finally:
+            done.set()
+
+    def _close(self, cancel: bool) -> None:
+        self._is_ending = True
+        if not cancel or self._cancelled_at is not None:
+            return
+        self._cancelled_at = time.monotonic()
+        for work in self._works.values():
+            waiting, work.waiting = list(work.waiting), type(work.waiting)()
+            for piece in waiting:
+                self._finish(piece, None, CancelledWorkError(f"{piece.label} was cancelled"))
+            for task in work.on_way.values():
+                with contextlib.suppress(Exception):
+                    self._ray.cancel(task.ref, force=True)
+
+    # What goes out.
+
+    def _send(self, now: float) -> None:
+        for work in self._works.values():
+            if not work.waiting:
+                continue
+            room = places(work.resources, self.nodes)
+            while pieces := work.next(room, now):
+                self._start(work, pieces)
+
+    def _start(self, work: Work, pieces: list[Piece]) -> None:
+        label = pieces[0].label + (f" and {len(pieces) - 1} more" if len(pieces) > 1 else "")
+        secrets = {piece.number: piece.secrets for piece in pieces if piece.secrets}
+        self._warn_of_the_way(secrets)
+        try:
+            order = written(
+                self._channel, work.fn, [Order(piece.number, piece.args, piece.lost) for piece in pieces]
+            )
+            ref = self._stub.options(**_options(work.resources, label)).remote(
+                order, self._sent_once(work.code), *in_parts(secrets)
+            )
+        except Exception as error:
+            self._lose(Task(None, pieces, 0.0), error)
+            return
+        number = next(self._tasks)
+        work.on_way[number] = Task(ref, pieces, time.monotonic())
+        ref.future().add_done_callback(lambda done: self._inbox.put(_ending(work, number, done)))
+
+    def _sent_once(self, code: Any) -> Any:
+        if not isinstance(code, bytes) or len(code) <= _INLINE:
+            return code
+        if code not in self._shared:
+            self._shared[code] = self._ray.put(code)
+        return self._shared[code]
+
+    def _warn_of_the_way(self, secrets: Mapping[int, Mapping[str, str]]) -> None:
+        if not secrets or self._has_warned or not self._cluster:
+            return
+        self._has_warned = True
+        if self._cluster.goes_in_clear:
+            self._facts.say(
+                f"secrets of steps go to {self._settings.shown} without TLS: who listens on the way reads them"
+            )
+
+    # What is settled.
+
+    def _end(
+        self,
+        piece: Piece,
+        result: Any,
+        error: BaseException | None,
+        sent: int,
+        events: Sequence[Any],
+        patience: float,
+    ) -> None:
+        if sent <= piece.heard or self._listener is None:
+            for event in events:
+                self._say(piece, event)
+            self._finish(piece, result, error)
+            return
+        piece.ending = Ending(result, error, sent, events, time.monotonic() + patience)
+        self._late[piece.number] = piece
+
+    def _settle_late(self, now: float) -> None:
+        for piece in list(self._late.values()):
+            ending = piece.ending
+            if ending is not None and (piece.heard >= ending.sent or now > ending.until):
+                for event in ending.events:
+                    self._say(piece, event)
+                self._finish(piece, ending.result, ending.error)
+
+    def _say(self, piece: Piece, event: Any) -> None:
+        try:
+            piece.on_event(event)
+        except Exception as error:  # the driver's own: it is the outcome, and the work's is not heard
+            self._finish(piece, None, error)
+
+    def _finish(self, piece: Piece, result: Any, error: BaseException | None) -> None:
+        self._late.pop(piece.number, None)
+        if self._pieces.pop(piece.number, None) is None:
+            return
+        if error is not None:
+            piece.outcome.set_exception(error)
+        else:
+            piece.outcome.set_result(result)
+
+    def _fail_all(self, error: MlxError) -> None:
+        for work in self._works.values():
+            work.waiting.clear()
+            work.on_way.clear()
+        for piece in list(self._pieces.values()):
+            self._finish(piece, None, error)
+
+    # The cluster.
+
+    @property
+    def _ray(self) -> Any:
+        assert self._cluster is not None
+        return self._cluster.ray
+
+    def _look(self, now: float) -> None:
+        """Open the channel when something takes its time, and see whether the head is there and what it has."""
+        begun = [
+            task.begun for work in self._works.values() for task in itertools.islice(work.on_way.values(), 1)
+        ]
+        if (
+            self._listener is None
+            and begun
+            and now - min(begun) > (_LISTEN_COLD if self._warm is None else _LISTEN_AFTER)
+        ):
+            self._listener = Listener(self._ray, self._channel, self._inbox.put)
+        if now - self._looked < _LOOK or self._cluster is None:
+            return
+        self._looked = now
+        if self._cluster.head is None or is_alive(self._cluster.head, timeout=2.0):
+            self._answered = time.monotonic()
+            self.nodes = self._cluster.nodes() or self.nodes
+        elif time.monotonic() - self._answered > _HEAD_GONE:
+            self._is_gone = True
+            self._fail_all(failures.head_gone(self._settings.shown))
+
+    def _leave(self) -> None:
+        if self._listener is not None:
+            self._listener.close(kill=not self._is_gone)
+        if self._cluster is None:
+            return
+        with contextlib.suppress(Exception):  # nothing that a person could do anything about
+            if self._is_gone:
+                self._cluster.forsake()
+            else:
+                self._cluster.disconnect()
+
+
+def _options(resources: Resources, label: str) -> dict[str, Any]:
+    given: dict[str, Any] = {"num_cpus": resources.cpus, "max_retries": 0, "name": label or "step"}
+    if resources.gpus:
+        given["num_gpus"] = resources.gpus
+    if resources.memory:
+        given["memory"] = resources.memory
+    if resources.custom:
+        given["resources"] = dict(resources.custom)
+    return given
+
+
+def _ending(work: Work, number: int, done: Future[Any]) -> tuple[Any, ...]:
+    try:
+        return ("ended", work, number, done.result(), None)
+    except BaseException as error:
+        return ("ended", work, number, None, error)
+
+
+def _wait(ready: Future[None]) -> None:
+    """Wait for the connection, in parts: a signal is dealt with in between."""
+    while True:
+        try:
+            ready.result(0.5)
+        except NotYetError:
+            if ready.done():
+                raise
+            continue
+        return
