@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ...errors import MlxError
-from . import by_value, fluent, model_metrics, model_tags, params
+from . import by_value, fluent, model_metrics, model_tags, params, races
 from .auth import register_provider
 from .autolog import AutologState
 from .connection import Connection
@@ -54,10 +54,10 @@ class LibraryState:
         self._fluent._active_experiment_id = experiment_id
 
     def watch_sql_store(self) -> None:
-        """Divert the writing of params in the SQL store, which is loaded late; called when it has been."""
+        """Divert the writing in the SQL store, which is loaded late; called when it has been."""
         store = getattr(sys.modules.get(SQL_STORE), "SqlAlchemyStore", None)
         if store is not None:
-            self._divert_params(store)
+            self._divert_writing(store)
 
     def restore(self) -> None:
         """Give MLflow back as it was."""
@@ -85,7 +85,7 @@ class LibraryState:
             from mlflow.store.tracking.rest_store import RestStore
             from mlflow.utils.requirements_utils import _capture_imported_modules
 
-            self._divert_params(RestStore)
+            self._divert_writing(RestStore)
             self._divert(_capture_imported_modules, Requirements(self._to.folder).imported_modules)
         except (AttributeError, ImportError, TypeError) as error:
             raise MlxError(
@@ -115,9 +115,11 @@ class LibraryState:
     def _divert(self, function: Any, instead: Any) -> None:
         self._undo.callback(Diversion(function, instead).undo)
 
-    def _divert_params(self, store: Any) -> None:
+    def _divert_writing(self, store: Any) -> None:
         self._divert(store.log_param, params.log_param)
         self._divert(store.log_batch, params.log_batch)
+        for method, instead in races.diversions(store):
+            self._divert(method, instead)
 
     def _keep_artifacts_here(self, original: Any, store_uri: str, artifact_uri: str | None) -> Any:
         """Never ./mlruns: what an experiment without a location of its own gets belongs beside the database."""
