@@ -19,6 +19,7 @@ from .local_store import LocalStore, installed_version, local_store
 from .session import MlflowRunTracking
 
 if TYPE_CHECKING:
+    from .handed import HandedOver
     from .probe import TrackerCheck
     from .rest import Rest
 
@@ -61,6 +62,14 @@ class MlflowTracker:
     def open(self, run: RunFacts, on_open: Callable[[TrackerRun], None]) -> MlflowRunTracking:
         """Stand ready for a run; nothing is written before a step needs it."""
         return MlflowRunTracking(self.connection, lambda: self._backend, run, on_open)
+
+    def join(self, handed: HandedOver, on_open: Callable[[TrackerRun], None]) -> MlflowRunTracking:
+        """Log steps to the runs of the process that handed them over; what this one inherited of another is forgotten."""
+        from .forking import forget_what_was_inherited
+        from .joined import JoinedRunTracking
+
+        forget_what_was_inherited()
+        return JoinedRunTracking(self.connection, lambda: self._backend, handed, on_open)
 
     def close_orphan(self, run: TrackerRun, status: FinalStatus) -> bool:
         """End the MLflow run of a process that died; False when that cannot be done now."""
