@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -109,35 +108,12 @@ class LostWorkRetried:
         on_event: OnEvent | None = None,
     ) -> Future[Any]:
         """Start work, and start it again on another worker as often as it may be."""
-        outcome = _stoppable()()
         say = on_event or (lambda _event: None)
-        lock, lost = threading.Lock(), [0]
-
-        def begin() -> None:
-            inner = self._start(fn, args, resources, label, dict(secrets or {}), say, lost[0])
-            outcome.inner = inner
-            inner.add_done_callback(ended)
-
-        def ended(inner: Future[Any]) -> None:
-            error = (
-                inner.exception() if not inner.cancelled() else CancelledWorkError(f"{label} was cancelled")
-            )
-            if isinstance(error, WorkerLostError) and not self._closing:
-                with lock:
-                    lost[0] += 1
-                    again = lost[0] <= retries and not outcome.is_stopped
-                if again:
-                    say((LOST, error.message))
-                    begin()
-                    return
-            outcome.inner = None
-            if error is not None:
-                outcome.set_exception(error)
-            else:
-                outcome.set_result(inner.result())
-
-        begin()
-        return outcome  # type: ignore[no-any-return]
+        start = partial(self._start, fn, args, resources, label, dict(secrets or {}), say)
+        attempts = _Attempts(start, say, retries, label, lambda: not self._closing)
+        attempts.begin()
+        outcome: Future[Any] = attempts.outcome
+        return outcome
 
     def _start(
         self,
@@ -150,6 +126,50 @@ class LostWorkRetried:
         lost: int,
     ) -> Future[Any]:
         raise NotImplementedError
+
+
+class _Attempts:
+    """One piece of work, as often as it is started; its parts do not hold each other once it is over."""
+
+    def __init__(
+        self,
+        start: Callable[[int], Future[Any]],
+        say: OnEvent,
+        retries: int,
+        label: str,
+        may_retry: Callable[[], bool],
+    ) -> None:
+        self.outcome: Any = _stoppable()()
+        self._start, self._say, self._retries, self._label = start, say, retries, label
+        self._may_retry = may_retry
+        self._lost = 0
+
+    def begin(self) -> None:
+        """Start the work on a worker."""
+        inner = self._start(self._lost)
+        self.outcome.inner = inner
+        if self.outcome.is_stopped:  # while it was between two workers
+            inner.cancel()
+        inner.add_done_callback(self._ended)
+
+    def _ended(self, inner: Future[Any]) -> None:
+        self.outcome.inner = None
+        error = (
+            inner.exception() if not inner.cancelled() else CancelledWorkError(f"{self._label} was cancelled")
+        )
+        if isinstance(error, WorkerLostError) and self._may_retry() and not self.outcome.is_stopped:
+            self._lost += 1
+            if self._lost <= self._retries:
+                try:
+                    self._say((LOST, error.message))
+                    self.begin()
+                    return
+                except Exception as problem:  # who waits for the outcome is told
+                    error = problem
+        if error is not None:
+            self.outcome.set_exception(error)
+        else:
+            self.outcome.set_result(inner.result())
 
 
 @cache

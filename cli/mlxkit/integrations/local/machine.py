@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -40,7 +41,8 @@ def visible_gpus() -> list[str]:
     """Return the GPUs that a program started here would see, by the names that CUDA_VISIBLE_DEVICES takes."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [name for name in (part.strip() for part in named.split(",")) if name and name != "-1"]
+        parts = (part.strip() for part in named.split(","))
+        return list(takewhile(lambda name: name not in ("", "-1", "NoDevFiles"), parts))  # CUDA stops there, too
     if _NVIDIA.is_dir():
         return [str(number) for number in range(len(list(_NVIDIA.iterdir())))]
     return [str(number) for number in range(_listed_gpus())]

@@ -31,7 +31,7 @@ class LocalOrchestrator:
             raise ConfigError("workers need processes and sockets as POSIX has them", hint="wsl --install")
         workers = self._number("workers", asked, least=1) or usable_cpus()
         gpus = visible_gpus()
-        wanted = self._number("gpus", self._attributes.get("gpus") or "auto", least=0)
+        wanted = self._number("gpus", self._attributes.get("gpus", "auto"), least=0)
         if wanted is not None:
             gpus = [*gpus, *(str(number) for number in range(len(gpus), wanted))][:wanted]
         return WorkersExecutor(facts, workers, gpus)

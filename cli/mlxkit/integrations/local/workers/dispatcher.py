@@ -317,6 +317,7 @@ class Dispatcher:
     def _deliver(self) -> None:
         while self._outcomes:
             work, value, error = self._outcomes.popleft()
+            work.future.stop = _nothing  # what it was made with is held by nobody now
             if error is not None:
                 work.future.set_exception(error)
             else:
@@ -339,6 +340,10 @@ class Dispatcher:
                 break
         for work in self._waiting.clear():
             work.future.set_exception(CancelledWorkError(f"{work.label} came after the end of the run"))
+
+
+def _nothing() -> None:
+    """There is nothing left to stop."""
 
 
 def _error(pickled: bytes | None, text: str) -> BaseException:
