@@ -1,0 +1,222 @@
+"""What goes wrong between here and a bucket: programs killed, content damaged, services that fail or refuse."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
+from mlxkit.artifacts.io import load, save
+from mlxkit.errors import CredentialsError, UnreachableError
+from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
+from tests.fixtures.s3_server import KEY, SECRET, Proxy, S3Server
+
+from .conftest import Machines
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from mlxkit.artifacts.io import save
+from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
+from mlxkit.stacks.resolve import ResolvedComponent
+url, path, key, secret, what = sys.argv[1:]
+store = FsspecArtifactStore(
+    ResolvedComponent("artifact_store", "lake", "s3", {"path": path, "key": key, "secret": secret, "endpoint_url": url}),
+    Path("state"),
+)
+value = np.arange(5_000_000.0) if what == "large" else {f"part{n}": np.full(20_000, float(n)) for n in range(40)}
+save(value, store=store)
+"""
+
+
+@pytest.mark.parametrize("what", ["large", "folder"])
+def test_a_writer_killed_amid_an_upload_leaves_nothing_to_be_seen(
+    what: str, s3_server: S3Server, bucket: str, proxy: Proxy, machine: Machines, tmp_path: Path
+) -> None:
+    proxy.stalled_after = 2_000_000
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, proxy.url, f"s3://{bucket}/mlx", KEY, SECRET, what], cwd=tmp_path
+    )
+    deadline = time.monotonic() + 60
+    while proxy.passed <= proxy.stalled_after and time.monotonic() < deadline:
+        assert writer.poll() is None
+        time.sleep(0.05)
+    writer.send_signal(signal.SIGKILL)
+    writer.wait(60)
+    proxy.stalled_after = None
+
+    assert not [key for key in s3_server.keys(bucket) if key.endswith("manifest.json") or what == "large"]
+    value = (
+        np.arange(5_000_000.0)
+        if what == "large"
+        else {f"part{n}": np.full(20_000, float(n)) for n in range(40)}
+    )
+    here = machine("another")
+    record = save(value, store=here)
+    assert here.exists(record)
+    again = load(record, machine("a third"))
+    if what == "large":
+        np.testing.assert_array_equal(again, value)
+    else:
+        assert list(again) == list(value)
+    assert not list((tmp_path / "another" / "cache" / "artifacts" / "drafts").iterdir())
+
+
+def test_damaged_content_is_never_used_and_mended_by_the_next_who_makes_it(
+    s3_server: S3Server, bucket: str, machine: Machines, tmp_path: Path
+) -> None:
+    array = np.arange(400_000.0)
+    record = save(array, store=machine("a"))
+    good = (machine("a").locate(record.uri)).read_bytes()
+    s3_server.call("PUT", f"/{bucket}/mlx/{record.uri}", good[:-1] + b"\xff")
+
+    other = machine("b")
+    for _ in range(2):
+        with pytest.raises(ArtifactMissingError, match=r"damaged.*not used"):
+            load(record, other)
+    assert not (tmp_path / "b" / "cache" / "artifacts" / record.uri).exists()
+    save(array, store=other)  # the size is the same, and it is sent all the same
+    np.testing.assert_array_equal(load(record, machine("c")), array)
+
+
+def test_a_pickle_that_was_tampered_with_is_not_run(
+    s3_server: S3Server, bucket: str, machine: Machines, tmp_path: Path
+) -> None:
+    sign = tmp_path / "sign"
+    record = save(_Odd(), store=machine("a"))
+    assert record.materializer == "cloudpickle"
+    evil = pickle.dumps(_Evil(sign))
+    s3_server.call("PUT", f"/{bucket}/mlx/{record.uri}", evil)
+    with pytest.raises(ArtifactMissingError, match="damaged"):
+        load(record, machine("b"))
+    copy = tmp_path / "a" / "cache" / "artifacts" / record.uri
+    copy.write_bytes(evil)
+    with pytest.raises(ArtifactMissingError, match="damaged"):
+        load(record, machine("a"))
+    assert not sign.exists()
+
+
+def test_a_copy_that_was_tampered_with_is_brought_again(machine: Machines, tmp_path: Path) -> None:
+    store = machine("a")
+    record = save(np.arange(1000), store=store)
+    copy = tmp_path / "a" / "cache" / "artifacts" / record.uri
+    for damage in (copy.read_bytes()[:-1] + b"x", b"short"):
+        copy.write_bytes(damage)
+        np.testing.assert_array_equal(load(record, store), np.arange(1000))
+
+
+def test_a_folder_with_a_file_or_its_manifest_missing_is_not_there(
+    s3_server: S3Server, bucket: str, machine: Machines
+) -> None:
+    value = {"a": np.arange(3), "b": [np.arange(4)]}
+    record = save(value, store=machine("a"))
+    key = next(key for key in s3_server.keys(bucket) if key.endswith(".npy"))
+    s3_server.call("DELETE", f"/{bucket}/{key}")
+    other = machine("b")
+    assert not other.exists(record)
+    with pytest.raises(ArtifactMissingError, match=r"damaged: .*\.npy is missing"):
+        load(record, other)
+    save(value, store=other)
+    assert other.exists(record)
+    s3_server.call("DELETE", f"/{bucket}/mlx/{record.uri}manifest.json")
+    assert not machine("c").exists(record)
+    with pytest.raises(ArtifactMissingError, match="is not in the artifact store"):
+        load(record, machine("c"))
+
+
+def test_a_manifest_cannot_lead_out_of_its_folder(
+    s3_server: S3Server, bucket: str, machine: Machines, tmp_path: Path
+) -> None:
+    record = save({"a": np.arange(3)}, store=machine("a"))
+    evil = b'{"files":[["../../../escaped",1,"00"]]}'
+    s3_server.call("PUT", f"/{bucket}/mlx/{record.uri}manifest.json", evil)
+    with pytest.raises(ArtifactMissingError, match="its manifest is not what was stored"):
+        machine("b").locate(record.uri, record)
+    with pytest.raises(ArtifactMissingError, match="its manifest names"):
+        machine("b").locate(record.uri)
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_failures_that_pass_are_not_noticed(proxy: Proxy, machine: Machines) -> None:
+    store = machine(url=proxy.url)
+    proxy.failing = [503, 500]
+    record = save(np.arange(10), store=store)
+    proxy.failing = [500]
+    assert store.exists(record)
+    proxy.failing = [503]
+    np.testing.assert_array_equal(load(record, machine("b", url=proxy.url)), np.arange(10))
+    proxy.failing = [503]
+    assert store.put_entry("cache/x", b"1") == b"1"
+
+
+def test_failures_that_stay_are_told_after_so_many_attempts(proxy: Proxy, machine: Machines) -> None:
+    store = machine(url=proxy.url, retries=1)
+    proxy.failing = [503] * 50
+    with pytest.raises(ArtifactStoreError, match=r"artifact store s3://lake-\w+/mlx: cannot write: planted"):
+        save(np.arange(10), store=store)
+    assert 2 <= len(proxy.requests) <= 4
+
+
+def test_what_a_service_refuses_is_not_asked_again(proxy: Proxy, machine: Machines) -> None:
+    store = machine(url=proxy.url)
+    proxy.failing = [403] * 10
+    with pytest.raises(CredentialsError, match="do not allow it") as caught:
+        save(np.arange(10), store=store)
+    assert SECRET not in str(caught.value)
+    assert len(proxy.requests) == 1
+    assert "mlx artifact-store test" in str(caught.value.hint)
+
+
+def test_a_bucket_that_is_not_there_is_named(machine: Machines) -> None:
+    store = machine(path="s3://no-such-lake/mlx")
+    for ask in (lambda: save(np.arange(10), store=store), lambda: list(store.uris())):
+        with pytest.raises(ArtifactStoreError, match="there is no bucket 'no-such-lake'"):
+            ask()
+
+
+def test_a_service_that_does_not_answer_is_named(machine: Machines) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(UnreachableError, match=r"artifact store s3://.*: cannot read: it does not answer"):
+        machine(url=url, retries=0).get_entry("cache/x")
+
+
+def test_credentials_that_are_nowhere_are_told_of(machine: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(CredentialsError, match="no credentials"):
+        machine(key="", secret="").put_entry("cache/x", b"1")
+
+
+def test_a_folder_for_copies_that_cannot_be_made_is_named(machine: Machines, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(ArtifactStoreError, match="where copies are kept"):
+        save(np.arange(10), store=machine("a"))
+
+
+class _Odd:
+    """Has no format but a pickle."""
+
+    def __init__(self) -> None:
+        self.value = 1
+
+
+class _Evil:
+    def __init__(self, sign: Path) -> None:
+        self.sign = sign
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (self.sign,)  # type: ignore[return-value]
+
+
+def test_the_store_says_nothing_of_its_credentials(store: FsspecArtifactStore) -> None:
+    assert SECRET not in repr(store) + str(vars(store))
