@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +51,16 @@ def children() -> set[int]:
     """Return the children of this process, zombies too."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError):  # of a thread that has just ended
             found.update(map(int, (task / "children").read_text().split()))
-        except (FileNotFoundError, ProcessLookupError):  # a thread that has just ended
-            pass
     return found
 
 
 def descriptors() -> set[str]:
     found = set()
     for entry in Path("/proc/self/fd").iterdir():
-        try:
+        with suppress(OSError):  # of the listing itself
             found.add(f"{entry.name} {os.readlink(entry)}")
-        except OSError:  # of the listing itself
-            pass
     return found
 
 

@@ -137,9 +137,7 @@ def test_work_sees_the_gpus_that_it_was_given(make: Make, start: str) -> None:
     assert executor.cluster_resources()[0]["GPU"] == 2
     events: list[Event] = []
     one = Resources(gpus=1)
-    pair = [
-        submit(executor, work.devices, b"0.3", resources=one, on_event=events.append) for _ in range(2)
-    ]
+    pair = [submit(executor, work.devices, b"0.3", resources=one, on_event=events.append) for _ in range(2)]
     assert {future.result(PATIENCE) for future in pair} == {"0", "GPU-b"}
     assert submit(executor, work.devices, b"0", resources=Resources(gpus=2)).result(PATIENCE) == "0,GPU-b"
     assert submit(executor, work.devices, b"0").result(PATIENCE) == ""

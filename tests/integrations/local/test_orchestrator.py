@@ -23,9 +23,9 @@ def no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
-def executor_of(workers: str | None = None, **attributes: Any) -> Executor:
+def executor_of(run: str | None = None, **attributes: Any) -> Executor:
     component = ResolvedComponent("orchestrator", "mine", "local", attributes)
-    made = LocalOrchestrator(component, Path()).executor(facts(workers=workers))
+    made = LocalOrchestrator(component, Path()).executor(facts(workers=run))
     made.close()
     return made
 
@@ -53,12 +53,12 @@ def test_the_run_counts_before_the_component(run: str | None, component: Any, co
 
 def test_auto_is_one_a_usable_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlxkit.integrations.local.machine.usable_cpus", lambda: 7)
-    assert slots(executor_of(workers=None, **{"workers": "auto"})) == 7  # type: ignore[arg-type]
+    assert slots(executor_of(workers="auto")) == 7
 
 
 @pytest.mark.parametrize("workers", ["0", "-1", "many", "1.5"])
 def test_another_number_of_workers_is_refused(workers: str) -> None:
-    with pytest.raises(ConfigError, match="mine: workers is .* it can be a number from 1, or auto"):
+    with pytest.raises(ConfigError, match=r"mine: workers is .* it can be a number from 1, or auto"):
         executor_of(workers)
 
 

@@ -91,7 +91,9 @@ def test_what_is_said_arrives_while_the_work_goes_on(make: Make) -> None:
     assert not future.done()
 
 
-def test_the_driver_knows_a_trackers_run_before_work_goes_on(executor: WorkersExecutor, tmp_path: Path) -> None:
+def test_the_driver_knows_a_trackers_run_before_work_goes_on(
+    executor: WorkersExecutor, tmp_path: Path
+) -> None:
     file = tmp_path / "known"
     file.write_text("")
 
@@ -272,7 +274,8 @@ def test_work_can_clean_up_when_it_is_cancelled(make: Make, tmp_path: Path) -> N
     assert file.read_text() == "cleaned"
 
 
-def test_work_that_does_not_end_is_killed(make: Make) -> None:
+def test_work_that_does_not_end_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlxkit.integrations.local.workers.dispatcher.GRACE", 0.5)
     executor = make(1)
     events: list[Event] = []
     future = submit(executor, work.stubborn, b"300", on_event=events.append)

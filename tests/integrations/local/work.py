@@ -166,17 +166,13 @@ def leave_children(path: bytes, *, secrets: Mapping[str, str], notify: Notify, l
     return b"left"
 
 
-def leave_children_and_stay(
-    path: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int
-) -> bytes:
+def leave_children_and_stay(path: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int) -> bytes:
     leave_children(path, secrets=secrets, notify=notify, lost=lost)
     time.sleep(60)
     return b""
 
 
-def together(
-    folder: bytes, count: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int
-) -> int:
+def together(folder: bytes, count: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int) -> int:
     """Return how many pieces of work there were at once at most, as seen by this one."""
     place = Path(folder.decode())
     mine = place / f"{os.getpid()}-{time.monotonic_ns()}"

@@ -42,7 +42,9 @@ def visible_gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         parts = (part.strip() for part in named.split(","))
-        return list(takewhile(lambda name: name not in ("", "-1", "NoDevFiles"), parts))  # CUDA stops there, too
+        return list(
+            takewhile(lambda name: name not in ("", "-1", "NoDevFiles"), parts)
+        )  # CUDA stops there, too
     if _NVIDIA.is_dir():
         return [str(number) for number in range(len(list(_NVIDIA.iterdir())))]
     return [str(number) for number in range(_listed_gpus())]

@@ -48,6 +48,7 @@ class Dispatcher:
         for end in (self._bell, self._rope):
             end.setblocking(False)
         self._thread: threading.Thread | None = None
+        self._ended_all = threading.Event()
         self._is_closing = self._is_over = False
 
     def submit(self, work: Work) -> None:
@@ -78,6 +79,7 @@ class Dispatcher:
             self._bell.close()
             self._rope.close()
         elif self._thread is not threading.current_thread():
+            self._ended_all.wait()  # not `join`: a Ctrl-C during that makes it take the thread for ended
             self._thread.join()
 
     def _wish(self, wish: Callable[[], None]) -> None:
@@ -108,6 +110,7 @@ class Dispatcher:
         self._bell.close()
         self._rope.close()
         self._refuse()
+        self._ended_all.set()
 
     def _is_done(self) -> bool:
         """Tell whether nothing is left; without work, have the workers end first."""

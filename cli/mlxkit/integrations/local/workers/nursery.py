@@ -139,7 +139,6 @@ def _be_nobodys_child(keep: set[int]) -> None:
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:

@@ -33,6 +33,8 @@ def serve(channel: socket.socket) -> NoReturn:
     code = 1
     try:
         _offer_itself_to_the_kernel()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ignored, or blocked, it could not end the work
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _Worker(channel).work()
         code = 0
     except BaseException:
