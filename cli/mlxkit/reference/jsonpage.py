@@ -46,6 +46,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.stacks.service:Choice": ("stack get",),
     "mlxkit.stacks.service:Validation": ("stack validate",),
     "mlxkit.records:ComponentRecord": tuple(f"{kind.command} list[]" for kind in KINDS.values()),
+    "mlxkit.integrations.ray.check:RayCheck": ("orchestrator test",),
     "mlxkit.checkup.store_probe:StoreProbe": ("artifact-store test",),
     "mlxkit.stacks.servers:ServerRecord": ("tracker status[]",),
     "mlxkit.commands.flavor:FlavorRecord": ("flavor list[]",),

@@ -152,7 +152,8 @@ class Dispatcher:
         for piece in task.pieces:
             done = by_number.get(piece.number)
             if done is not None:
-                work.learn(done.seconds)
+                if done.seconds is not None:
+                    work.learn(done.seconds)
                 self._end(piece, done.result, done.error, done.sent, done.events, _LATE)
 
     def _lose(self, task: Task, error: BaseException) -> None:

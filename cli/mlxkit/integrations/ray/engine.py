@@ -21,6 +21,8 @@ _ALWAYS = {
 # Without this Ray takes the machine's outer address and listens on all of them, even for 127.0.0.1.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
+_told: dict[str, str] = {}  # the token that Ray keeps; only in memory
+
 
 @contextlib.contextmanager
 def engine(settings: RaySettings, token: str | None = None, *, only_here: bool = False) -> Iterator[Any]:
@@ -76,6 +78,8 @@ def _read_again(token: str | None, *, only_here: bool) -> None:
     if constants is not None and hasattr(constants, "ENABLE_RAY_CLUSTER"):
         vars(constants)["ENABLE_RAY_CLUSTER"] = not only_here and sys.platform not in ("darwin", "win32")
     loader = getattr(sys.modules.get("ray._raylet"), "AuthenticationTokenLoader", None)
-    if token and loader is not None:
+    if token and loader is not None and _told.get("token") != token:
+        _told["token"] = token
         with contextlib.suppress(AttributeError):
             loader.instance().reset_cache()
+            loader.instance().has_token()  # from now on it is asked for in the background, when it is in no variable

@@ -15,6 +15,7 @@ _SHORT = 0.025  # seconds: longer pieces go one by one
 _TASK = 0.05  # seconds that one task is filled with
 _MOST = 50  # pieces: one worker that dies has that many done again
 _AHEAD = 2  # tasks for each place, so that a worker never waits for the driver
+_QUEUED = 16  # tasks more, where they are long: a cluster that grows has to see that there is work
 _PATIENCE = 1.0  # seconds without an answer after which what is on its way is not short
 _COLD = 10.0  # the same before the first answer: workers have to be started
 
@@ -64,27 +65,22 @@ class Work:
         self.on_way: dict[int, Task] = {}
         self.seconds: float | None = None
         self.answered: float | None = None
+        self._latest: deque[float] = deque(maxlen=7)
 
     def learn(self, seconds: float) -> None:
-        """Take note of how long a piece took; a long one counts at once, short ones slowly."""
-        if self.seconds is None or seconds > self.seconds:
-            self.seconds = seconds
-        else:
-            self.seconds += (seconds - self.seconds) / 8
+        """Take note of how long a piece took on a worker that was warm."""
+        self._latest.append(seconds)
+        self.seconds = sorted(self._latest)[len(self._latest) // 2]
 
     def next(self, places: int, now: float) -> list[Piece]:
-        """Take the pieces of the next task from those that wait; none when enough are on their way.
-
-        What is known to be long, or what nobody comes back from, is all given to Ray: it knows best where there is
-        room, and a cluster that grows has to see how much there is to do.
-        """
+        """Take the pieces of the next task from those that wait; none when enough are on their way."""
         if not self.waiting:
             return []
         is_long = self.seconds is not None and self.seconds >= _SHORT
         if not is_long and self.on_way:
             since = max(next(iter(self.on_way.values())).begun, self.answered or 0.0)
             is_long = now - since > (_COLD if self.answered is None else _PATIENCE)
-        if not is_long and len(self.on_way) >= _AHEAD * places:
+        if len(self.on_way) >= _AHEAD * places * (2 if is_long else 1) + (_QUEUED if is_long else 0):
             return []
         if is_long or self.seconds is None or self.waiting[0].is_alone:
             return [self.waiting.popleft()]

@@ -132,5 +132,5 @@ def _raise(settings: RaySettings, endpoint: str, error: Any) -> None:
         ) from None
     raise UnreachableError(
         f"{settings.shown} does not answer",
-        hint=f"ray start --head; mlx orchestrator test {settings.name}",
+        hint="ray start --head" if settings.is_near else f"mlx orchestrator describe {settings.name}",
     ) from None

@@ -18,6 +18,7 @@ _PART = (
     64 * 1024
 )  # bytes of an argument that Ray passes on in memory only; a larger one may come to lie on a disk
 _MOST = 2**20
+_warm: list[bool] = []
 
 
 class Order(NamedTuple):
@@ -34,7 +35,7 @@ class Answer(NamedTuple):
     number: int
     result: Any
     error: BaseException | None
-    seconds: float
+    seconds: float | None  # None for the first in a process, which imports what others find there
     sent: int
     events: Sequence[Event]
 
@@ -100,7 +101,8 @@ def _performed(fn: Any, code: Any, piece: Order, secrets: dict[str, str], said: 
     except BaseException as raised:  # SystemExit too: the worker is Ray's, and goes on
         error = _sendable(raised, secrets)
     captured.end()
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - began if _warm else None
+    _warm[:] = [True]
     return Answer(piece.number, result, error, seconds, *said.rest(piece.number))
 
 
