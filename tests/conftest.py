@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.checkouts",
     "tests.fixtures.secret_service",
     "tests.fixtures.mlflow_server",
+    "tests.fixtures.ray_cluster",
     "tests.fixtures.openbao",
     "tests.fixtures.read_only",
     "tests.fixtures.s3_server",

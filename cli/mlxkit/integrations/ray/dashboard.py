@@ -6,49 +6,51 @@ import logging
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, UnreachableError
+from .engine import engine
+from .settings import RaySettings
 
 PORT = 8265
 
 
-def dashboard_of(address: str | None, dashboard: str | None = None) -> str:
-    """Return the URL of a cluster's dashboard: `dashboard` where it is given, else the host of `address`, port 8265.
+def dashboard_of(settings: RaySettings) -> str:
+    """Return the URL of a cluster's dashboard: `dashboard` where it is given, else the host of the address, port 8265.
 
     For `auto` the cluster of this machine is asked. Raises ConfigError where there is no cluster to send a job to.
     """
-    if dashboard:
-        return dashboard if "://" in dashboard else f"http://{dashboard}"
-    if not address or address == "local":
+    if settings.dashboard:
+        return settings.dashboard if "://" in settings.dashboard else f"http://{settings.dashboard}"
+    if settings.address is None:
         raise ConfigError(
-            "a detached run needs a cluster that is there already: the orchestrator has no address",
-            hint="ray start --head, and mlx orchestrator update NAME --address=auto",
+            f"a detached run needs a cluster that stands, and orchestrator {settings.name!r} has no address: "
+            "the cluster that is started for a run ends with it",
+            hint=f"ray start --head, and mlx orchestrator update {settings.name} --address=auto",
         )
-    if address == "auto":
-        return _of_this_machine()
-    if address.startswith(("http://", "https://")):
-        return address
-    host = urlsplit(address if "://" in address else f"//{address}").hostname
-    if not host:
-        raise ConfigError(
-            f"{address!r} names no host", hint="mlx orchestrator update NAME --address=HOST:6379"
-        )
+    if settings.address == "auto":
+        return _of_this_machine(settings)
+    host = urlsplit(settings.address if "://" in settings.address else f"//{settings.address}").hostname or ""
     return f"http://[{host}]:{PORT}" if ":" in host else f"http://{host}:{PORT}"
 
 
-def _of_this_machine() -> str:
-    """Ask the cluster that this machine belongs to, as a driver that leaves again."""
-    import ray
+def _of_this_machine(settings: RaySettings) -> str:
+    """Ask the cluster that `auto` means, as a driver that leaves again."""
+    from .cluster import _found_here
 
-    was_attached = ray.is_initialized()
-    try:
-        context = ray.init("auto", log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
-        url = context.dashboard_url
-    except ConnectionError as error:
-        raise UnreachableError(
-            "no Ray cluster runs on this machine", hint="ray start --head --include-dashboard=true"
-        ) from error
-    finally:
-        if not was_attached and ray.is_initialized():
-            ray.shutdown()
+    with engine(settings) as ray:
+        was_attached = ray.is_initialized()
+        try:
+            context = ray.init(
+                _found_here(settings), log_to_driver=False, logging_level=logging.ERROR,
+                configure_logging=False, ignore_reinit_error=True,
+            )  # fmt: skip
+            url = context.dashboard_url
+        except ConnectionError as error:
+            raise UnreachableError(
+                "the Ray cluster of this machine does not answer",
+                hint="ray start --head --include-dashboard=true",
+            ) from error
+        finally:
+            if not was_attached and ray.is_initialized():
+                ray.shutdown()
     if not url:
         raise UnreachableError(
             "the Ray cluster of this machine has no dashboard, which takes jobs",

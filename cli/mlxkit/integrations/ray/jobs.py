@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-
-from ray.job_submission import JobSubmissionClient
 
 from ...errors import CredentialsError, MlxError, UnreachableError
 from ...stacks.addresses import bare_address, is_loopback
 from ...stacks.jobs import JobFacts, JobState, JobStatus
+from .dashboard import dashboard_of
+from .engine import engine
+from .settings import RaySettings, requirements
 
 PATIENCE = 15.0  # seconds that the dashboard may be silent
 _CONNECTING = 5.0
-STOP_SECONDS = "20"  # that a job has for ending its run in order before it is killed
+_STARTING, _NOT_YET = 30.0, "No available agent"
+# How long a job has for ending its run in order before it is killed.
+_ALWAYS = {"RAY_JOB_STOP_WAIT_TIME_S": "20"}
 _STATUS: Mapping[str, JobStatus] = {
     "PENDING": "pending",
     "RUNNING": "running",
@@ -24,17 +29,27 @@ _STATUS: Mapping[str, JobStatus] = {
     "FAILED": "failed",
     "STOPPED": "stopped",
 }
+_LOUD = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 _CODE = re.compile(r"status code (\d{3})")
 T = TypeVar("T")
 
 
 class RayJobs:
-    """The jobs of one Ray cluster, asked of its dashboard."""
+    """The jobs of one Ray cluster, asked of its dashboard. `environment` is what a job installs and has set."""
 
-    def __init__(self, address: str, token: str | None = None) -> None:
+    def __init__(self, address: str, settings: RaySettings, environment: Mapping[str, Any]) -> None:
         self._url = address.rstrip("/")
-        self._token = token
-        self._made: JobSubmissionClient | None = None
+        self._settings = settings
+        self._environment = environment
+        self._made: Any = None
+
+    @classmethod
+    def of(cls, settings: RaySettings, root: Path, address: str | None = None) -> RayJobs:
+        """Return the jobs of an orchestrator's cluster, or of the one whose dashboard is at an address."""
+        environment: dict[str, Any] = {"env_vars": dict(settings.env_vars)}
+        if settings.pip:
+            environment["pip"] = requirements(settings.pip, root)
+        return cls(address or dashboard_of(settings), settings, environment)
 
     @property
     def address(self) -> str:
@@ -54,15 +69,33 @@ class RayJobs:
         """Upload the package, unless the cluster has it, and start the job.
 
         Nothing in the runtime environment is a secret: it is logged, shown and inherited by every process of the job.
+        A cluster that has just been started takes no jobs for some seconds.
         """
+        deadline = time.monotonic() + _STARTING
+        while True:
+            try:
+                return self._submit(facts)
+            except MlxError as error:
+                if _NOT_YET not in error.message:
+                    raise
+                if time.monotonic() > deadline:
+                    raise UnreachableError(
+                        f"the Ray cluster at {self.address} takes no jobs: the agent of its head does not answer",
+                        hint="see dashboard_agent.log there; where port 52365 was taken, as by another cluster: "
+                        "ray start --head --dashboard-agent-listen-port=PORT",
+                    ) from error
+            time.sleep(1)
+
+    def _submit(self, facts: JobFacts) -> None:
         self._ask(
             lambda client: client.submit_job(
                 submission_id=facts.job,
                 entrypoint=facts.command,
                 metadata=dict(facts.metadata),
                 runtime_env={
+                    **self._environment,
                     "working_dir": str(facts.package),
-                    "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": STOP_SECONDS},
+                    "env_vars": {**self._environment["env_vars"], **_ALWAYS},
                 },
             )
         )
@@ -87,12 +120,14 @@ class RayJobs:
         except _NoJobError:
             return
 
-    def _ask(self, question: Callable[[JobSubmissionClient], T]) -> T:
+    def _ask(self, question: Callable[[Any], T]) -> T:
         """Put a question, and say in our words what kept it from an answer."""
         try:
             if self._made is None:
-                self._made = _client(self._url, self._token)
+                self._made = _client(self._url, self._settings)
             return question(self._made)
+        except MlxError:
+            raise
         except (ConnectionError, TimeoutError, OSError) as error:  # requests' own errors are OSErrors
             raise UnreachableError(
                 f"the Ray dashboard at {self.address} does not answer: {_first_line(error)}",
@@ -107,7 +142,7 @@ class RayJobs:
             ):
                 raise CredentialsError(
                     f"the Ray dashboard at {self.address} wants a token, or another one than it was given",
-                    hint='mlx orchestrator update NAME --auth_token="<<ray.token>>"',
+                    hint=f'mlx orchestrator update {self._settings.name} --auth_token="<<ray.token>>"',
                 ) from error
             if isinstance(error, (RuntimeError, ValueError)):
                 raise MlxError(f"the Ray dashboard at {self.address}: {_first_line(error)}") from error
@@ -118,19 +153,20 @@ class _NoJobError(MlxError):
     """There is no such job."""
 
 
-class _Client(JobSubmissionClient):
-    """Ray's own client, which would wait without end for a dashboard that does not answer."""
+def _client(url: str, settings: RaySettings) -> Any:
+    """Make Ray's own client, which would wait without end for a dashboard that does not answer."""
+    with engine(settings):
+        from ray.job_submission import JobSubmissionClient
 
-    def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
-        options.setdefault("timeout", (_CONNECTING, PATIENCE))
-        return super()._do_request(method, endpoint, **options)
+        class Client(JobSubmissionClient):
+            def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
+                options.setdefault("timeout", (_CONNECTING, PATIENCE))
+                return super()._do_request(method, endpoint, **options)
 
-
-def _client(url: str, token: str | None) -> JobSubmissionClient:
-    headers = {"Authorization": f"Bearer {token}"} if token else None
-    for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # what goes on is told in our words
-    return _Client(url, headers=headers)
+        for name in _LOUD:  # what goes on is told in our words
+            logging.getLogger(name).setLevel(logging.ERROR)
+        token = settings.auth_token.reveal() if settings.auth_token else None
+        return Client(url, headers={"Authorization": f"Bearer {token}"} if token else None)
 
 
 def _first_line(error: BaseException) -> str:

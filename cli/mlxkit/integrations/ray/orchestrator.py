@@ -10,6 +10,7 @@ from ...stacks.resolve import ResolvedComponent
 from .settings import settings_of
 
 if TYPE_CHECKING:
+    from ...stacks.jobs import Jobs
     from .check import RayCheck
 
 
@@ -31,3 +32,9 @@ class RayOrchestrator:
         from .check import check
 
         return check(self.settings, self._state_dir.parent)
+
+    def jobs(self, address: str | None = None) -> Jobs:
+        """Return the jobs of the cluster, which its dashboard takes; raises ConfigError where no cluster stands."""
+        from .jobs import RayJobs
+
+        return RayJobs.of(self.settings, self._state_dir.parent, address)

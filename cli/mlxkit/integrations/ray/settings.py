@@ -23,6 +23,7 @@ class RaySettings:
 
     name: str
     address: str | None = None
+    dashboard: str | None = None
     namespace: str | None = None
     ships_project: bool = False
     pip: str | None = None
@@ -66,6 +67,7 @@ def settings_of(component: ResolvedComponent) -> RaySettings:
     return RaySettings(
         name=component.name,
         address=address,
+        dashboard=_text(given.get("dashboard")),
         namespace=_text(given.get("namespace")),
         ships_project=given.get("ship") == "project",
         pip=_text(given.get("pip")),

@@ -26,6 +26,7 @@ from ...runs.detached.place import Place
 from ...runs.records import RunRecord
 from ...runs.sources import COUNT_LIMIT, FILE_LIMIT, put
 from ...secrets.masking import known_values
+from ...secrets.names import is_user_name
 from ...secrets.references import find
 from ...stacks.attributes import plain_credentials, texts
 from ...stacks.checks import check_stack, find_component
@@ -165,7 +166,9 @@ class Submitter:
         for entries in self.config.components.values():
             for entry in entries.values():
                 flavor = get_flavor(entry.kind, entry.flavor)
-                plain = plain_credentials(flavor, entry.attributes)
+                plain = [
+                    key for key in plain_credentials(flavor, entry.attributes) if not is_user_name(key)
+                ]
                 if plain:
                     raise ConfigError(
                         f"{self.config.where(entry.line)}: {' and '.join(plain)} of {entry.name} is there in plain text, "
