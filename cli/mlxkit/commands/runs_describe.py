@@ -25,11 +25,16 @@ def add_description(app: typer.Typer) -> None:
         environment: Annotated[
             bool, typer.Option("--environment", help="Show every distribution that was installed.")
         ] = False,
+        team: Annotated[
+            bool,
+            typer.Option("--team", help="Show what the tracker knows of a run, whoever ran it wherever."),
+        ] = False,
         output: Output = Format.table,
     ) -> None:
         """Show one run: its steps, what they made, what was logged, and where it ran.
 
-        JSON and YAML have all of it, the whole environment included.
+        JSON and YAML have all of it, the whole environment included. With --team the tracker of the active stack is
+        asked, which knows params, metrics and tags, and no steps.
 
         Examples:
 
@@ -38,7 +43,12 @@ def add_description(app: typer.Typer) -> None:
           mlx runs describe train-2026 --environment
 
           mlx runs describe latest -o json
+
+          mlx runs describe --team 06gx1zrk2
         """
+        if team:
+            _describe_of_team(run, output)
+            return
         from ..client import Client
         from ..runs.describe import describe_run
 
@@ -90,3 +100,14 @@ def add_description(app: typer.Typer) -> None:
             import webbrowser
 
             webbrowser.open(link.url)
+
+
+def _describe_of_team(run: str, output: Format) -> None:
+    from ..client import Client
+    from ..runs.team import describe_of_team
+    from ..stacks.trackers import open_tracker
+
+    terminal.let_person_unlock()
+    client = Client()
+    described = describe_of_team(open_tracker(project=client.project), client.history, run)
+    terminal.emit_one(described if output is not Format.table else described.summary(), output)

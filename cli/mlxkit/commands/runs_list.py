@@ -15,7 +15,7 @@ from .terminal import Format
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..runs.search import RunListing
+    from ..runs.search import Found, RunFilter, RunListing
     from ..runs.where import Field
 
 SHORT = 10  # characters of an id that tell runs apart unless they began in the same millisecond
@@ -75,6 +75,13 @@ def add_list(app: typer.Typer) -> None:
                 help="Sort by started, duration, name, status, metrics.NAME or params.NAME; -FIELD from the largest.",
             ),
         ] = None,
+        team: Annotated[
+            bool,
+            typer.Option("--team", help="List everybody's runs, from the tracker of the active stack."),
+        ] = False,
+        is_refreshed: Annotated[
+            bool, typer.Option("--refresh", help="Ask the clusters of detached runs how these are.")
+        ] = False,
         reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Turn the order round.")] = False,
         limit: Annotated[int, typer.Option("--limit", "-l", min=1, max=MOST, help="How many at most.")] = 20,
         output: Output = Format.table,
@@ -87,6 +94,9 @@ def add_list(app: typer.Typer) -> None:
         ~ (contains) and like (with % and _). Names and values with blanks are quoted. A metric or parameter that a
         condition or --sort names is shown as a column.
 
+        With --team the tracker is asked, so that the runs of a cluster, of CI and of colleagues are there: those that were
+        tracked. Metrics are those of a run itself, tags those that it began with.
+
         Examples:
 
           mlx runs list --pipeline train --since 7d
@@ -94,6 +104,8 @@ def add_list(app: typer.Typer) -> None:
           mlx runs list --where "metrics.rmse < 0.8 and params.model = ridge" --sort metrics.rmse
 
           mlx runs list --where 'metrics."val loss" <= 1e-3' --tag keep -o json
+
+          mlx runs list --team --pipeline train
         """
         from ..client import Client
         from ..runs.moments import parse_moment
@@ -103,6 +115,13 @@ def add_list(app: typer.Typer) -> None:
             pipeline=pipeline, status=status, stack=stack, tags=tag or (), where=where or (), sort=sort, is_reversed=reverse,
             since=parse_moment(since) if since else None, until=parse_moment(until, is_end=True) if until else None,
         )  # fmt: skip
+        if team:
+            _list_team(wanted, limit, output)
+            return
+        if is_refreshed:
+            from .refreshing import refresh_all
+
+            refresh_all(Client())
         found = search(Client().history, wanted, limit=limit)
         is_filtered = wanted != RunFilter(sort=sort, is_reversed=reverse)
         empty = "no run fits" if is_filtered else "no runs yet; mlx run FILE makes one"
@@ -113,11 +132,26 @@ def add_list(app: typer.Typer) -> None:
                 if pipeline in names
                 else f"no pipeline {pipeline!r} has run{did_you_mean(pipeline, names)}"
             )
-        if output is not Format.table:
-            terminal.emit(found.runs, output, _COLUMNS, empty=empty)
-            return
-        columns = [*_COLUMNS, *(str(name) for name in found.fields)]
-        terminal.emit([_Row(item, found.fields) for item in found.runs], output, columns, empty=empty)
+        _emit(found, output, _COLUMNS, empty)
+
+
+def _list_team(wanted: RunFilter, limit: int, output: Format) -> None:
+    from ..client import Client
+    from ..runs.team import search_team
+    from ..stacks.trackers import open_tracker
+
+    terminal.let_person_unlock()
+    client = Client()
+    found = search_team(open_tracker(project=client.project), client.history, wanted, limit=limit)
+    _emit(found, output, [*_COLUMNS, "user", "host"], "the tracker has no such run")
+
+
+def _emit(found: Found, output: Format, columns: Sequence[str], empty: str) -> None:
+    if output is not Format.table:
+        terminal.emit(found.runs, output, columns, empty=empty)
+        return
+    rows = [_Row(item, found.fields) for item in found.runs]
+    terminal.emit(rows, output, [*columns, *(str(name) for name in found.fields)], empty=empty)
 
 
 class _Row:

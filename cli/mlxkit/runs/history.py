@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection, Row
@@ -14,7 +15,7 @@ from typing import Any
 from ..stacks.protocols import FinalStatus, Measured, TrackerRun
 from . import known
 from .records import OutputRecord, RunRecord, StepRecord
-from .schema import connect, connect_to_read, damaged, transaction
+from .schema import connect, connect_in_memory, connect_to_read, damaged, transaction
 
 _RUN = "id, name, pipeline, stack, status, started, ended, kind, file, parameters, metadata, code, environment, error"
 # What a run is read with: its columns, and its tags as a JSON list.
@@ -37,16 +38,33 @@ def history_path(state_dir: Path) -> Path:
 class History:
     """The run history of one project; safe for several processes at once, one short transaction a write."""
 
-    def __init__(self, state_dir: Path, *, is_read: bool = False) -> None:
+    def __init__(
+        self, state_dir: Path, *, is_read: bool = False, connection: Connection | None = None
+    ) -> None:
         self.state_dir = state_dir
         self.alive_dir = state_dir / "running"
-        self.connection = (connect_to_read if is_read else connect)(history_path(state_dir))
+        self.connection = connection or (connect_to_read if is_read else connect)(history_path(state_dir))
         self._lock = threading.RLock()
 
     @classmethod
     def to_read(cls, state_dir: Path) -> History:
         """Open the history to read it only, in a project that may be read-only, or where nothing ever ran."""
         return cls(state_dir, is_read=True)
+
+    @classmethod
+    def in_memory(cls) -> History:
+        """Make an empty history for runs of others, to search them as one searches one's own."""
+        return cls(Path(os.devnull), connection=connect_in_memory())
+
+    def take_over(self, runs: Sequence[tuple[RunRecord, Measured]]) -> None:
+        """Take runs that others recorded, with what they measured; one that is there already is replaced."""
+        with self._lock, transaction(self.connection) as db:
+            for run, measured in runs:
+                db.execute(f"INSERT OR REPLACE INTO runs ({_RUN}) VALUES ({_marks(_RUN)})", _run_row(run))
+                db.executemany(
+                    "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(run.id, tag) for tag in run.tags]
+                )
+                _write_measures(db, run.id, measured, "REPLACE")
 
     def close(self) -> None:
         self.connection.close()

@@ -92,13 +92,20 @@ def connect(path: Path) -> sqlite3.Connection:
     return _known(connection, path)
 
 
+def connect_in_memory() -> sqlite3.Connection:
+    """Make an empty database that is gone with its connection."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.executescript(f"{_TABLES};{_SINCE_2};PRAGMA user_version = {VERSION};")
+    return connection
+
+
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Open the database to read it only; where there is none yet it is an empty one, and no file is made."""
     try:
         connection = open_for_reading(path) if path.exists() else None
         if connection is None or _version(connection) == 0:  # or another process is creating it now
-            connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            connection.executescript(f"{_TABLES};{_SINCE_2};PRAGMA user_version = {VERSION};")
+            connection = connect_in_memory()
         elif _version(connection) < VERSION:
             stand_in(connection, _SINCE_2)
     except sqlite3.DatabaseError as error:

@@ -72,11 +72,20 @@ def search(history: History, wanted: RunFilter, *, limit: int | None = 20) -> Fo
 
     Raises UsageError for a condition that cannot be read, NotFoundError for a metric or param that no run has.
     """
+    found = matching(history, wanted, limit)
+    if wanted == RunFilter():
+        runs = [item.run for item in found.runs]
+        known.listed(history.state_dir, runs, len(runs) + 1 if limit is None else limit)
+    return found
+
+
+def matching(history: History, wanted: RunFilter, limit: int | None) -> Found:
+    """Do what `search` does, in a history that is not this project's, too."""
     with readable(history.connection):
-        return _search(history, wanted, limit)
+        return _matching(history, wanted, limit)
 
 
-def _search(history: History, wanted: RunFilter, limit: int | None) -> Found:
+def _matching(history: History, wanted: RunFilter, limit: int | None) -> Found:
     db = history.connection
     db.create_function("as_number", 1, as_number, deterministic=True)
     db.create_function("unixepoch_now", 0, time.time)
@@ -93,8 +102,6 @@ def _search(history: History, wanted: RunFilter, limit: int | None) -> Found:
         [*values, *bound, -1 if limit is None else limit],
     ).fetchall()
     runs = [history._run(row) for row in rows]
-    if wanted == RunFilter():
-        known.listed(history.state_dir, runs, len(runs) + 1 if limit is None else limit)
     return Found(listings(history, runs), [name for name in fields if name.group in KEYED])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import UsageError, did_you_mean, nearest
@@ -96,11 +96,17 @@ class Field:
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison: SQL that is true of the runs wanted, and the values bound in it."""
+    """One comparison: SQL that is true of the runs wanted, the values bound in it, and what was written.
+
+    `is_text` is a value in quotes, which is never compared as a number.
+    """
 
     field: Field
     sql: str
     values: Sequence[Any]
+    operator: str = ""
+    value: str = ""
+    is_text: bool = False
 
 
 def parse_where(text: str) -> list[Condition]:
@@ -152,6 +158,11 @@ def _unquoted(text: str) -> str:
 def _condition(field: Field, operator: str, written: str) -> Condition:
     value = _unquoted(written)
     is_text = written != value
+    made = _comparison(field, operator, value, is_text)
+    return replace(made, operator=operator, value=value, is_text=is_text)
+
+
+def _comparison(field: Field, operator: str, value: str, is_text: bool) -> Condition:
     number = None if is_text else as_number(value)
     if field.group == "metrics":
         return _metric(field, operator, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ from .local_store import LocalStore, installed_version, local_store
 from .session import MlflowRunTracking
 
 if TYPE_CHECKING:
+    from ...stacks.registries import TrackedRun
+    from ...stacks.teams import TeamQuestion
     from .handed import HandedOver
     from .probe import TrackerCheck
     from .rest import Rest
@@ -106,6 +108,20 @@ class MlflowTracker:
         elif self._store is not None:
             found = sqlite_curves(self._store, tracker_run_ids, keys)
         return client_curves(self.connection.tracking_uri, tracker_run_ids, keys) if found is None else found
+
+    def team_runs(self, question: TeamQuestion) -> Iterator[TrackedRun]:
+        """Return the runs of everybody that fit, read page by page; raises within seconds when there is no answer."""
+        from .team import client_runs, rest_runs
+
+        self.preflight()
+        found = None
+        if self._rest is not None:
+            found = rest_runs(self._rest, self.connection, question)
+        elif self._store is not None:
+            from .team_sqlite import sqlite_runs
+
+            found = sqlite_runs(self._store, self.connection, question)
+        return client_runs(self.connection, question) if found is None else found
 
     def url(self, run: str | None = None) -> str | None:
         """Return the UI's address: of a run, by MLflow's id or ours (None when there is none), or of all experiments."""

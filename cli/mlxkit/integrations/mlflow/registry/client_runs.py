@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from ....errors import MlxError, NotFoundError
@@ -117,33 +118,42 @@ class ClientRuns(ABC):
             raise no_run(run_id, self._to.name) from error
 
     def _run(self, item: Any) -> TrackedRun:
-        info, data = item.info, item.data
-        return TrackedRun(
-            run_id=info.run_id,
-            experiment_id=str(info.experiment_id),
-            name=info.run_name or "",
-            status=str(info.status or ""),
-            started=seconds(info.start_time),
-            ended=seconds(info.end_time) if info.end_time else None,
-            params=dict(data.params),
-            metrics={key: float(value) for key, value in data.metrics.items()},
-            tags=dict(data.tags),
-            url=run_url(self._to, str(info.experiment_id), info.run_id),
-            is_deleted=info.lifecycle_stage == "deleted",
-            models=_outputs(item),
-        )
+        return run_of(item, self._to)
+
+
+def run_of(item: Any, to: Connection) -> TrackedRun:
+    """Read a run of MLflow's client."""
+    info, data = item.info, item.data
+    return TrackedRun(
+        run_id=info.run_id,
+        experiment_id=str(info.experiment_id),
+        name=info.run_name or "",
+        status=str(info.status or ""),
+        started=seconds(info.start_time),
+        ended=seconds(info.end_time) if info.end_time else None,
+        params=dict(data.params),
+        metrics={key: float(value) for key, value in data.metrics.items()},
+        tags=dict(data.tags),
+        url=run_url(to, str(info.experiment_id), info.run_id),
+        is_deleted=info.lifecycle_stage == "deleted",
+        models=_outputs(item),
+    )
+
+
+def each(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Return the items of all pages, each page asked for when it is needed."""
+    token: str | None = None
+    while True:
+        page = ask(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def pages(ask: Callable[[str | None], Any], limit: int | None) -> list[Any]:
     """Return the items of all pages, or as many as are wanted."""
-    found: list[Any] = []
-    token: str | None = None
-    while True:
-        page = ask(token)
-        found += list(page)
-        token = page.token
-        if not token or (limit is not None and len(found) >= limit):
-            return found if limit is None else found[:limit]
+    return list(islice(each(ask), limit))
 
 
 def _outputs(run: Any) -> tuple[str, ...]:

@@ -31,13 +31,13 @@ class RestRuns:
 
     def runs(self, run_ids: Sequence[str]) -> dict[str, TrackedRun]:
         return {
-            str(told["info"]["run_id"]): self._read(run_from, told, self._to) for told in self._told(run_ids)
+            str(told["info"]["run_id"]): self.read(run_from, told, self._to) for told in self._told(run_ids)
         }
 
     def runs_of(self, mlx_run_id: str) -> list[TrackedRun]:
         query = of_our_run(mlx_run_id)
         found = self._search(query, "ACTIVE_ONLY", self._experiments()) if query else []
-        runs = [self._read(run_from, told, self._to) for told in found]
+        runs = [self.read(run_from, told, self._to) for told in found]
         return sorted(
             (run for run in runs if run.tags.get(RUN_ID) == mlx_run_id), key=lambda run: run.started
         )
@@ -46,7 +46,7 @@ class RestRuns:
         found: list[LoggedModel] = []
         for told in self._told(run_ids):
             run_id, experiment = str(told["info"]["run_id"]), str(told["info"].get("experiment_id") or "")
-            found += self._models_of(run_id, experiment, self._read(models_told, told))
+            found += self._models_of(run_id, experiment, self.read(models_told, told))
         return found
 
     def models_of(self, runs: Sequence[TrackedRun], at_once: bool) -> list[LoggedModel]:
@@ -209,9 +209,9 @@ class RestRuns:
             seen.add(token)
 
     def _ask(self, method: str, path: str, body: Any, read: Callable[[Any], _T]) -> _T:
-        return self._read(read, self._rest.call(method, path, body))
+        return self.read(read, self._rest.call(method, path, body))
 
-    def _read(self, read: Callable[..., _T], *told: Any) -> _T:
+    def read(self, read: Callable[..., _T], *told: Any) -> _T:
         """Make sense of an answer, or say that it is none of MLflow's."""
         try:
             return read(*told)

@@ -34,7 +34,7 @@ class SqliteRuns:
 
     def runs(self, run_ids: Sequence[str]) -> dict[str, TrackedRun]:
         with self._tables.reading() as db:
-            return {run.run_id: run for run in self._read(db, list(dict.fromkeys(run_ids)))}
+            return {run.run_id: run for run in self.read(db, list(dict.fromkeys(run_ids)))}
 
     def runs_of(self, mlx_run_id: str) -> list[TrackedRun]:
         with self._tables.reading() as db:
@@ -43,7 +43,7 @@ class SqliteRuns:
                 "WHERE t.key = ? AND t.value = ? AND r.lifecycle_stage = 'active'",
                 (RUN_ID, mlx_run_id),
             ).fetchall()
-            runs = self._read(db, [row[0] for row in ids])
+            runs = self.read(db, [row[0] for row in ids])
         return sorted(runs, key=lambda run: run.started)
 
     def logged_models(self, run_ids: Sequence[str]) -> list[LoggedModel]:
@@ -105,7 +105,8 @@ class SqliteRuns:
             raise no_run(run_id, self._to.name)
         return str(row[0])
 
-    def _read(self, db: sqlite3.Connection, run_ids: list[str]) -> list[TrackedRun]:
+    def read(self, db: sqlite3.Connection, run_ids: list[str]) -> list[TrackedRun]:
+        """Return runs by their ids, in no order."""
         rows: list[Any] = list(rows_for(db, _RUNS, run_ids))
         ids = [row[0] for row in rows]
         params = _pairs(db, "SELECT run_uuid, key, value FROM params WHERE run_uuid IN ({})", ids)

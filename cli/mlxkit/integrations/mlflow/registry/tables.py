@@ -54,7 +54,14 @@ class Tables:
     def understood(self) -> bool:
         """Say whether the tables have the columns we read and write, and no further one that must be filled in."""
         with self.reading() as db:
-            return all(fits(db, table, columns) for table, columns in _WRITTEN.items()) and all(
+            return (
+                all(fits(db, table, columns) for table, columns in _WRITTEN.items()) and self.are_readable()
+            )
+
+    def are_readable(self) -> bool:
+        """Say whether the tables of runs and logged models have the columns we read."""
+        with self.reading() as db:
+            return all(
                 columns <= {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
                 for table, columns in _READ.items()
             )
