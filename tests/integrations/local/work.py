@@ -238,3 +238,11 @@ def openmp(library: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: 
 
 def lock_held(path: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int) -> bytes:
     return b"here"
+
+
+def burn(seconds: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int) -> bytes:
+    """Use that much of a processor."""
+    end = time.process_time() + float(seconds)
+    while time.process_time() < end:
+        sum(range(1000))
+    return seconds

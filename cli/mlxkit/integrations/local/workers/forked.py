@@ -10,10 +10,10 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from importlib import import_module
 
 from .nursery import be_the_nursery
 
+_STUB = "mlxkit.pipelines.stub"
 _DEEP = 16 << 20  # bytes of stack for work: what a thread gets otherwise depends on the system's limits
 
 
@@ -86,8 +86,6 @@ def _forked(theirs: socket.socket, forget: Callable[[], None]) -> int:
 
 def forget_driver(root: str) -> None:
     """Have a process that was forked forget the user's own modules: they come with the work."""
-    try:
-        forget = import_module("mlxkit.pipelines.stub").forget_driver
-    except (ImportError, AttributeError):
-        return
-    forget(root)
+    forget = getattr(sys.modules.get(_STUB), "forget_driver", None)  # who submits its functions has imported it
+    if forget is not None:
+        forget(root)
