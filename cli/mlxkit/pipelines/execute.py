@@ -29,6 +29,7 @@ from .outputs import Output, notes_of_outputs, split
 from .parameters import annotations_of
 from .reporting import Reporter
 from .settings import StepRetryConfig
+from .sharing import publish_shared
 from .tracebacks import cause_of, summary_of, user_traceback, where
 
 if TYPE_CHECKING:
@@ -149,7 +150,9 @@ def work_on(spec: StepSpec, services: StepServices, blank: StepRecord) -> StepRe
     services.reporter.step_ended(spec.name, record.status, record.duration)
     with services.output.of_step(spec.name, spec.position):
         hook = spec.on_success if error is None else spec.on_failure
-        return call_hook(hook, services, context, record, error)
+        record = call_hook(hook, services, context, record, error)
+    publish_shared(services.store, record, services.run, say=services.reporter.detail)
+    return record
 
 
 def _served(spec: StepSpec, services: StepServices, blank: StepRecord, source: StepRecord) -> StepRecord:

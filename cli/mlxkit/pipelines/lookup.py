@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.classes import reference
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord, artifact_of
 from .fingerprint import cache_key, code_parts, explain
 from .named import stale
+from .sharing import find_shared, is_shared
 
 if TYPE_CHECKING:
     from .execute import RunServices, StepSpec
@@ -46,6 +47,13 @@ def ask_cache(spec: StepSpec, services: RunServices, *, trusts_store: bool = Fal
     key = cache_key(parts)
     if not spec.use_cache:
         return CacheAnswer(key, parts, None, "the cache is off")
+    answer = _ask_history(spec, services, key, parts, trusts_store)
+    return answer if answer.source is not None else _ask_others(spec, services, answer, trusts_store)
+
+
+def _ask_history(
+    spec: StepSpec, services: RunServices, key: str, parts: Mapping[str, str], trusts_store: bool
+) -> CacheAnswer:
     source = services.history.find_cached(key)
     if source is None:
         before = services.history.last_parts(services.run.name, spec.name)
@@ -64,6 +72,25 @@ def ask_cache(spec: StepSpec, services: RunServices, *, trusts_store: bool = Fal
     if changed is not None:
         return CacheAnswer(key, parts, None, f"artifact {changed!r}, which it loaded, is another one now")
     return CacheAnswer(key, parts, source, f"same as in run {source.run_id}")
+
+
+def _ask_others(
+    spec: StepSpec, services: RunServices, before: CacheAnswer, trusts_store: bool
+) -> CacheAnswer:
+    """Ask the cache that others share, where the store has one; `before` is what history said."""
+    if not is_shared(services.store):
+        return before
+    found = find_shared(
+        services.store, before.key, services.run, is_tracked=spec.is_tracked, tracker=spec.tracker, trusts_store=trusts_store,
+    )  # fmt: skip
+    if found.source is None:
+        return replace(before, reason=found.reason or before.reason)
+    changed = stale(services.history, found.source.metadata)
+    if changed is not None:
+        return replace(
+            before, reason=f"artifact {changed!r}, which it loaded, is not known here, or another one"
+        )
+    return replace(before, source=found.source, reason=found.reason)
 
 
 def materializer_for(materializers: Any, output: str) -> Any:

@@ -49,31 +49,32 @@ class SharedCache:
 
     def __init__(self, store: EntryStore) -> None:
         self.store = store
-        self.reason = ""  # why the last look-up found nothing, where that is more than that there is no entry
-        self._is_given_up = False
+        self._problem = ""  # why the store is not asked any more
+        self._is_told = False
 
-    def find(self, key: str, *, trusts_store: bool = False) -> Found | None:
-        """Return who ran what has this cache key and what it gave, once all of its outputs are known to be there.
+    def find(self, key: str) -> Found | None:
+        """Return who ran what has this cache key and what it gave, once all of its outputs are known to be there."""
+        return self.look(key)[0]
 
-        With `trusts_store` the caller sees to that.
+    def look(self, key: str, *, trusts_store: bool = False) -> tuple[Found | None, str]:
+        """Return what `find` finds, and why there is nothing where that is more than that there is no entry.
+
+        With `trusts_store` the caller sees to it that the outputs are there.
         """
-        self.reason = ""
-        if self._is_given_up:
-            return None
+        if self._problem:
+            return None, ""
         try:
             content = self.store.get_entry(entry_name(key))
             if content is None:
-                return None
+                return None, ""
             entry = read_entry(content, key)
-            self.reason = self._unusable(entry, trusts_store)
+            reason = self._unusable(entry, trusts_store)
         except UnbelievableEntryError as error:
-            self.reason = f"the shared entry is not believed: {error}"
+            return None, f"the shared entry is not believed: {error}"
         except (MlxError, OSError) as error:
-            self._is_given_up = True
-            self.reason = f"the shared cache does not answer: {mask_text(str(error))}"
-        else:
-            return None if self.reason else Found(entry.step_record(), entry.by, entry.tracked_on)
-        return None
+            self._problem = f"the shared cache does not answer: {mask_text(str(error))}"
+            return None, self._problem
+        return (None, reason) if reason else (Found(entry.step_record(), entry.by, entry.tracked_on), "")
 
     def publish(
         self,
@@ -88,9 +89,11 @@ class SharedCache:
 
         `say` gets what people should know: that a step gives something else each time, or why it is not shared.
         """
-        if self._is_given_up or record.status != "completed" or not record.cache_key:
+        if record.status != "completed" or not record.cache_key:
             return
         try:
+            if self._problem:
+                return
             entry = _entry(record, pipeline, tracked_on, root)
             content = write_entry(entry)
             why_not = _why_not(content, entry)
@@ -99,10 +102,13 @@ class SharedCache:
             else:
                 self._put(entry, content, say)
         except (MlxError, OSError) as error:
-            self._is_given_up = True
-            say(mask_text(f"the shared cache cannot be written: {error}; what this run makes is not shared"))
+            self._problem = f"the shared cache cannot be written: {mask_text(str(error))}"
         except (ValueError, TypeError) as error:  # what a step noted has no JSON
             say(mask_text(f"step {record.name!r} is not in the shared cache: {error}"))
+        finally:
+            if self._problem and not self._is_told:
+                self._is_told = True
+                say(f"{self._problem}; what this run makes is not shared")
 
     def _put(self, entry: CacheEntry, content: bytes, say: Callable[[str], None]) -> None:
         name = entry_name(entry.key)

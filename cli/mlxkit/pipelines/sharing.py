@@ -54,9 +54,9 @@ def find_shared(
     from .shared_cache import shared_cache
 
     cache = shared_cache(store)
-    found = cache.find(key, trusts_store=trusts_store) if cache is not None else None
-    if cache is None or found is None:
-        return SharedAnswer(None, cache.reason if cache is not None else "")
+    found, reason = cache.look(key, trusts_store=trusts_store) if cache is not None else (None, "")
+    if found is None:
+        return SharedAnswer(None, reason)
     link = found.record.metadata.get(TRACKER_LINK)
     if is_tracked and not link:
         return SharedAnswer(None, "it was not tracked when it ran")
