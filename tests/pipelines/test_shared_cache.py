@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -296,8 +297,8 @@ def test_two_processes_that_publish_at_once_agree(
 
     @step
     def chance() -> str:
-        wait = Path(__file__).parent.parent / "go"
-        Path(__file__).with_name("ready").touch()
+        wait = Path.cwd().parent / "go"
+        Path("ready").touch()
         deadline = time.monotonic() + 60
         while not wait.exists() and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -315,6 +316,7 @@ def test_two_processes_that_publish_at_once_agree(
     try:
         while not all((one.folder / "ready").exists() for one in made):
             assert all(process.poll() is None for process in running)
+            time.sleep(0.01)
         (home / "go").touch()
         said = [process.communicate(timeout=60)[1] for process in running]
     finally:
