@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 Job = Callable[[], None]
 
@@ -27,7 +28,7 @@ class Mailbox:
 
     @property
     def has_problem(self) -> bool:
-        """Whether a job failed in another thread than the one that waits."""
+        """Whether a job failed."""
         return self._problem is not None
 
     def put(self, job: Job) -> None:
@@ -50,8 +51,7 @@ class Mailbox:
                     if is_so():
                         return
                     job = self._jobs.popleft()
-                with self._doing:
-                    job()
+                self._do(job)
         finally:
             with self._changed:
                 self._waits = False
@@ -62,8 +62,7 @@ class Mailbox:
         if self._thread is None:
             self._thread = threading.Thread(target=self._stand_in, name="mlx-steps", daemon=True)
             self._thread.start()
-        with self._doing:
-            job()
+        self._do(job)
 
     def close(self) -> None:
         """Do no more jobs; what is left is dropped."""
@@ -83,10 +82,16 @@ class Mailbox:
                 if self._is_closed:
                     return
                 job = self._jobs.popleft()
-            try:
-                with self._doing:
-                    job()
-            except BaseException as problem:  # raised where the pipeline is
-                with self._changed:
-                    self._problem = problem
-                    self._changed.notify_all()
+            with suppress(BaseException):  # raised where the pipeline is
+                self._do(job)
+
+    def _do(self, job: Job) -> None:
+        """Do a job; after one that failed nothing is as it should be, and no other is begun."""
+        try:
+            with self._doing:
+                job()
+        except BaseException as problem:
+            with self._changed:
+                self._problem = self._problem or problem
+                self._changed.notify_all()
+            raise

@@ -18,6 +18,7 @@ from typing import Any
 
 import cloudpickle
 
+from ..artifacts import classes
 from ..artifacts.materializers.base import registered
 from ..errors import MlxError, UsageError
 from . import arrival
@@ -56,10 +57,6 @@ class Shipper:
                 except Exception:
                     raise _refused(name, what, problem) from problem
 
-    def is_own(self, name: str, file: str | None) -> bool:
-        """Say whether a module is the project's."""
-        return self._places.owner(file, name) == "project"
-
     def _packed(self, what: Any, left_out: dict[str, dict[str, str]]) -> bytes:
         content = io.BytesIO()
         pickler = _Pickler(content, self)
@@ -90,7 +87,8 @@ class Shipper:
         return {kind: made for kind, made in registered().items() if self._is_of_project(made)}
 
     def _is_of_project(self, kind: type) -> bool:
-        return kind.__module__ == "__main__" or kind.__module__ in self._own
+        is_own = kind.__module__ == "__main__" or kind.__module__ in self._own
+        return is_own and classes.is_found(kind)  # a notebook's cell may have been run twice
 
     def _left_out(self) -> dict[str, dict[str, str]]:
         """Return, by module, what of it cannot travel and why: a lock, an open file, a connection."""
@@ -109,11 +107,7 @@ class Shipper:
     def _by_value(self) -> Iterator[None]:
         """Have cloudpickle take the project's modules by value meanwhile."""
         if self._counted != len(sys.modules):  # looking at all of them takes 10 ms and more
-            self._own = {
-                name: module
-                for name, module in list(sys.modules.items())
-                if name != "__main__" and isinstance(module, ModuleType) and self._travels(name, module)
-            }
+            self._own = own_modules(self._places)
             self._counted = len(sys.modules)
         before = cloudpickle.list_registry_pickle_by_value()
         for name, module in self._own.items():
@@ -125,10 +119,6 @@ class Shipper:
             for name, module in self._own.items():
                 if name not in before:
                     cloudpickle.unregister_pickle_by_value(module)
-
-    def _travels(self, name: str, module: ModuleType) -> bool:
-        file = getattr(module, "__file__", None)
-        return bool(file) and self.is_own(name, str(file))
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -151,6 +141,16 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 self.reached[module] = None
                 self.objects.setdefault((module, obj.__qualname__), obj)
         return super().reducer_override(obj)
+
+
+def own_modules(places: Places) -> dict[str, ModuleType]:
+    """Return the modules of the project that are imported, but for the script itself."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
+        if file and name != "__main__" and places.owner(str(file), name) == "project":
+            found[name] = module
+    return found
 
 
 def _refused(name: str, what: Any, problem: Exception) -> UsageError:

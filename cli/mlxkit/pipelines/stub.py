@@ -9,6 +9,7 @@ import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ..runs.records import StepRecord, artifact_of
 from ..stacks.executors import Event
@@ -16,10 +17,12 @@ from ..stacks.protocols import RunTracking, TrackerRun
 from . import arrival
 from .context import PipelineContext, current_pipeline
 from .execute import StepServices, work_on
+from .fingerprint.places import Places
 from .guests import serve_guests
 from .masked import masked_step
 from .models import NOTES_KEY
 from .saying import SaidOutput, SaidReporter
+from .shipping import own_modules
 from .signals import SignalGuard, Terminated
 from .wire import StepCode, StepResult, StepTask
 from .worker import WorkerSession
@@ -44,11 +47,11 @@ def perform(code: bytes, task: bytes, *, secrets: Mapping[str, str], notify: Not
             WorkerSession.forget()
 
 
-def forget_driver(names: Sequence[str]) -> None:
-    """Make a process that was forked from the driver one that knows nothing of its run; `names` are the project's modules."""
+def forget_driver(root: str) -> None:
+    """Make a process that was forked from the driver one that knows nothing of its run, nor of the code below `root`."""
     from .session import forget_session
 
-    arrival.forget(names)
+    arrival.forget(own_modules(Places(Path(root))))
     forget_session()
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
