@@ -81,7 +81,7 @@ class Client:
         """Secrets of this user."""
         from .secrets.service import SecretService
 
-        return SecretService()
+        return SecretService(self.project)
 
     @cached_property
     def session(self) -> Any:

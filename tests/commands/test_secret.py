@@ -174,6 +174,7 @@ def test_list_shows_names_keys_and_stores_in_every_form(mlx: Mlx) -> None:
         "store": "encrypted file",
         "from_environment": [],
         "state": "",
+        "also_in": [],
     }
     assert load_yaml(mlx("secret", "list", "-o", "yaml").stdout, what="x") == rows
 

@@ -31,11 +31,11 @@ def examine(project: Project | None = None, stack: str | None = None, *, online:
     if config is not None:
         read = config
         findings += _guarded("config", lambda: check_config(project, read))
-        findings += _guarded("secrets", lambda: check_secrets(read))
+        findings += _guarded("secrets", lambda: check_secrets(read, project, online=online))
         findings += _guarded("tracker", lambda: check_tracker(project, read, stack, online=online))
         findings += _guarded("artifact store", lambda: check_store(project, stack, online=online))
     else:
-        findings += _guarded("secrets", lambda: check_secrets(None))
+        findings += _guarded("secrets", lambda: check_secrets(None, project))
     findings += _guarded("history", lambda: check_history(project))
     findings += _guarded("deployments", lambda: check_deployments(project))
     return checkup(findings)

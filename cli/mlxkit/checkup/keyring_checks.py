@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config.model import ComponentEntry, Config
+from ..config.model import ComponentEntry, Config, ProviderEntry
+from ..config.paths import Project
 from ..errors import CredentialsError
 from ..secrets.references import find
 from ..secrets.selection import Stores
@@ -18,8 +19,8 @@ from ..stacks.credentials import missing_secrets
 from .findings import Finding, failed
 
 
-def check_secrets(config: Config | None) -> Iterator[Finding]:
-    """Probe the store that a new secret would go to, and hold the references against the index."""
+def check_secrets(config: Config | None, project: Project, *, online: bool = False) -> Iterator[Finding]:
+    """Probe the store that a new secret would go to, look at the providers, and hold the references against all."""
     stores = Stores()
     is_needed = config is None or _needs_a_store(config, stores.environment)
     try:
@@ -33,7 +34,11 @@ def check_secrets(config: Config | None) -> Iterator[Finding]:
             yield Finding("keyring", "warn", problem.message, problem.hint or "mlx secret where")
         yield _probed(store)
     if config is not None:
-        yield from _references(config)
+        if config.secret_providers:
+            from .provider_checks import check_providers
+
+            yield from check_providers(project, online=online)
+        yield from _references(config, online=online)
 
 
 def _probed(store: SecretStore) -> Finding:
@@ -59,8 +64,10 @@ def _probed(store: SecretStore) -> Finding:
     return Finding("keyring", "ok", f"{store.name} ({store.location}) keeps, gives back and deletes")
 
 
-def _references(config: Config) -> Iterator[Finding]:
-    missing = [warning for entry in _entries(config) for warning in missing_secrets(entry.attributes)]
+def _references(config: Config, *, online: bool) -> Iterator[Finding]:
+    missing = [
+        warning for entry in _entries(config) for warning in missing_secrets(entry.attributes, ask=online)
+    ]
     for warning in dict.fromkeys(missing):
         said, _, fix = warning.rpartition(": ")
         yield Finding("references", "fail", said, fix)
@@ -69,11 +76,14 @@ def _references(config: Config) -> Iterator[Finding]:
 
 
 def _needs_a_store(config: Config, given: EnvironmentStore) -> bool:
-    """Say whether a reference stands for a value that the environment does not give, as it does in CI."""
+    """Say whether a reference stands for a value that neither the environment gives, as in CI, nor perhaps a provider."""
+    if config.secret_providers:
+        return False
     found = (text for entry in _entries(config) for _, text in texts(entry.attributes) if has_marks(text))
     return any(not given.value(item.secret, item.key) for text in found for item in find(text))
 
 
-def _entries(config: Config) -> Iterator[ComponentEntry]:
+def _entries(config: Config) -> Iterator[ComponentEntry | ProviderEntry]:
     for components in config.components.values():
         yield from components.values()
+    yield from config.secret_providers.values()

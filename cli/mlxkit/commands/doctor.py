@@ -18,7 +18,13 @@ app = new_app("Check that everything this project needs is in order.")
 
 @app.command("doctor")
 def doctor(
-    online: Annotated[bool, typer.Option("--online", help="Also ask the tracker's server, and a store that is far away.")] = False,
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online",
+            help="Also ask servers: the tracker's, stores that are far away, providers of secrets.",
+        ),
+    ] = False,
     stack: StackOption = None,
     output: Output = Format.table,
 ) -> int:

@@ -10,6 +10,7 @@ from . import terminal
 from .app import new_app
 from .options import AllowEmpty, DryRun, Output, Yes
 from .secret_files import add_files
+from .secret_trust import add_trust
 from .terminal import Format
 from .words import WordsCommand
 
@@ -71,11 +72,16 @@ def list_(output: Output = Format.table) -> None:
 
       mlx secret list -o json
     """
-    listings = _secrets().list()
+    secrets = _secrets()
+    listings = secrets.list()
     terminal.emit(listings, output, _LIST, empty="no secrets; mlx secret create NAME --KEY makes one")
     for listing in listings:
         if listing.state:
             terminal.say(f"note: a change of {listing.name} was cut off; mlx secret where settles it")
+        if listing.also_in:
+            others = ", ".join(listing.also_in)
+            terminal.say(f"note: {listing.name} is in {others}, too; the one in {listing.store} counts")
+    _unasked(secrets)
 
 
 @app.command("get")
@@ -140,6 +146,7 @@ def rename(
       mlx secret rename mlflow_secret team_secret
     """
     secrets = _secrets()
+    secrets.check_ours(name)
     users, deployed = secrets.used_by(name), _deployed(name)
     if users or deployed:
         terminal.confirm(
@@ -174,7 +181,7 @@ def delete(
       mlx secret delete mlflow_secret --yes
     """
     secrets = _secrets()
-    secrets.get(name)
+    secrets.check_ours(name)
     users = [*secrets.used_by(name), *_deployed(name)]
     if dry_run:
         terminal.say(
@@ -203,7 +210,13 @@ def where(
     if name is None:
         terminal.emit(_secrets().stores(), output, _STORES)
     else:
-        terminal.emit(_secrets().where(name), output, _PLACES)
+        secrets = _secrets()
+        places = secrets.where(name)
+        terminal.emit(places, output, _PLACES)
+        for place in places:
+            if place.note:
+                terminal.say(f"note: the one in {place.name} is {place.note}")
+        _unasked(secrets)
 
 
 def _secrets() -> SecretService:
@@ -236,6 +249,12 @@ def _said(verb: str, listing: SecretListing, secrets: SecretService) -> None:
         terminal.warn(f"the environment has its own value of {keys}, which counts before the stored one")
 
 
+def _unasked(secrets: SecretService) -> None:
+    """Say which providers could not be asked, and what would change that."""
+    for problem in secrets.team.problems:
+        terminal.say(f"note: {problem.message}" + (f"; {problem.hint}" if problem.hint else ""))
+
+
 def _passed_over(secrets: SecretService) -> None:
     for problem in secrets.passed_over:
         terminal.say(f"note: not in the {problem.message}")
@@ -257,3 +276,4 @@ def _bullets(lines: list[str]) -> str:
 
 
 add_files(app, _secrets, _said)
+add_trust(app, _secrets)

@@ -31,6 +31,7 @@ ENVIRONMENT: dict[str, str] = {
     "MLX_SECRETS_BACKEND": "Where secrets are kept: auto, os, file, env, or the class of a keyring as module.Class.",
     "MLX_SECRET_<NAME>__<KEY>": "The value of one key of a secret, read before every store; for CI.",
     "MLX_SECRETS_DIR": "A folder with a file <name>/<key> a value, as container platforms mount secrets.",
+    "MLX_TRUSTED_PROVIDERS": "Fingerprints of the secret_providers of mlx.yaml that may be asked; for CI.",
     "MLX_KEYRING_PASSWORD_FILE": "A file, mode 600, with the password of the encrypted file of secrets.",
     "MLX_KEYRING_KEY_FILE": "A file, mode 600, with the key of the encrypted file of secrets.",
     "MLX_KEYRING_PASSWORD": "The password of the encrypted file of secrets; other processes of the user can read it.",
@@ -57,5 +58,6 @@ FILES: dict[str, str] = {
     "$XDG_CONFIG_HOME/mlx/mlx.yaml": "The user's own configuration, used where no mlx.yaml is found upward.",
     "$XDG_DATA_HOME/mlx/": "The state that belongs to it.",
     "$XDG_DATA_HOME/mlx/secrets.json": "Names of secrets and of their keys, never a value.",
+    "$XDG_DATA_HOME/mlx/trusted-providers.json": "Fingerprints of the secret_providers that `mlx secret trust` let be asked.",
     "$XDG_DATA_HOME/mlx/crashes/": "Tracebacks of unexpected errors, the secrets in them masked.",
 }

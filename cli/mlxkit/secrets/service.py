@@ -11,7 +11,7 @@ from .index import Entry
 from .names import check_name, check_values, fold, is_name
 from .reading import LayeredValues, all_keys
 from .records import UNFINISHED, PlaceRecord, RevealedSecret, SecretListing, StoreRecord
-from .stores.protocol import SecretStore, StoreUnusableError
+from .stores.protocol import StoreUnusableError
 from .team import TeamSecrets
 from .vault import Vault
 
@@ -139,7 +139,7 @@ class SecretService:
         if not values and not gone:
             raise UsageError(f"nothing to change in secret {name!r}", hint=f"mlx secret update {name} --KEY")
         check_values(values, allow_empty=allow_empty)
-        self._refuse_team(name)
+        self.check_ours(name)
         self._vault.store_of(name).open()  # outside the lock: it may wait for a person
         with self._vault.changing() as change:
             entry, store = change.entry(name)
@@ -166,7 +166,7 @@ class SecretService:
             raise UsageError(
                 f"{new!r} is {old!r} but for upper and lower case, which not every keyring can tell apart"
             )
-        self._refuse_team(old)
+        self.check_ours(old)
         self._vault.store_of(old).open()
         with self._vault.changing() as change:
             store = change.entry(old)[1]
@@ -180,7 +180,7 @@ class SecretService:
 
     def delete(self, name: str, *, force: bool = False) -> None:
         """Delete a secret; with `force` forget it even when its store cannot be asked."""
-        self._refuse_team(name)
+        self.check_ours(name)
         with self._vault.changing() as change:
             try:
                 change.remove(name)
@@ -188,6 +188,12 @@ class SecretService:
                 if not force:
                     raise
                 change.forget(name)
+
+    def check_ours(self, name: str) -> None:
+        """Raise unless a secret is of this machine; one that only a provider has is changed there."""
+        if self._entry(name) is None and not self._given.keys(name):
+            found = self.team.find(name) if is_name(name) else None
+            raise found.provider.read_only(name) if found else self._missing(name)
 
     def used_by(self, name: str) -> Names:
         """Return the attributes of components that refer to a secret."""
@@ -225,28 +231,9 @@ class SecretService:
 
     def stores(self) -> StoreRecords:
         """Return every store, whether it can be used, and what is in it; settles what was left unfinished."""
-        self._vault.settle()
-        entries = self._vault.index.read()
-        held: dict[str, list[str]] = {}
-        for name, entry in sorted(entries.items()):
-            held.setdefault(entry.store, []).append(name)
-        problem = _problem(self._given)
-        records = [
-            _store(
-                self._given, problem, note=problem or "read first, never written", held=self._given.names()
-            )
-        ]
-        for store in self._vault.stores.keeping:
-            problem = _problem(store)
-            is_default = not problem and not any(record.is_default for record in records)
-            records.append(
-                _store(store, problem, is_default=is_default, note=problem, held=held.pop(store.name, ()))
-            )
-        for name, secrets in sorted(held.items()):
-            records.append(
-                StoreRecord(name, False, False, "left out by the present settings", "", tuple(secrets))
-            )
-        return records + self.team.records()
+        from .overview import all_stores
+
+        return all_stores(self._vault, self.team)
 
     def where(self, name: str) -> Places:
         """Return the stores that hold a secret, in the order in which they are asked."""
@@ -284,12 +271,6 @@ class SecretService:
             raise self._missing(name)
         return found.values
 
-    def _refuse_team(self, name: str) -> None:
-        """Raise for a secret that only a provider has: it is changed there."""
-        if self._entry(name) is None and not self._given.keys(name):
-            found = self.team.find(name) if is_name(name) else None
-            raise found.provider.read_only(name) if found else self._missing(name)
-
     def _missing(self, name: str) -> NotFoundError:
         return self._vault.missing(name, self.team.names())
 
@@ -311,17 +292,3 @@ def _no_key(name: str, key: str, keys: Iterable[str]) -> NotFoundError:
     return NotFoundError(
         f"secret {name!r} has no key {key!r}{did_you_mean(key, keys)}", hint=f"mlx secret get {name}"
     )
-
-
-def _problem(store: SecretStore) -> str:
-    try:
-        store.open()
-    except StoreUnusableError as problem:
-        return problem.reason
-    return ""
-
-
-def _store(
-    store: SecretStore, problem: str, *, note: str, held: Iterable[str], is_default: bool = False
-) -> StoreRecord:
-    return StoreRecord(store.name, not problem, is_default, note, store.location, tuple(sorted(held)))

@@ -99,11 +99,13 @@ class TeamSecrets:
 
     def records(self) -> list[StoreRecord]:
         """Return every provider as a store: whether it can be used, and what is in it."""
+        if self.chain is None:
+            return []
         from .providers.chain import NotTrustedError
         from .providers.protocol import NotListableError
 
         records = []
-        for place in self.chain.held() if self.chain else ():
+        for place in self.chain.held():
             problem, provider = place.problem, place.provider
             note = "read only, asked after the stores of this machine"
             if isinstance(problem, NotTrustedError):

@@ -60,6 +60,10 @@ def _uses(config: Config, secret: str) -> Iterator[tuple[FieldPath, str]]:
             for path, text in _texts(component.attributes):
                 if any(reference.secret == secret for reference in find(text)):
                     yield (KINDS[kind].section, name, *path), text
+    for name, provider in config.secret_providers.items():
+        for path, text in _texts(provider.attributes):
+            if any(reference.secret == secret for reference in find(text)):
+                yield ("secret_providers", name, *path), text
 
 
 def _texts(attributes: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str]]:

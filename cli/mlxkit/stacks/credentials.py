@@ -21,8 +21,12 @@ def credential_warnings(flavor: Flavor, name: str, attributes: Mapping[str, Any]
     return warnings
 
 
-def missing_secrets(attributes: Mapping[str, Any]) -> Iterable[str]:
-    """Say which referenced secrets and keys are not in the index; no store is asked, so nobody is prompted."""
+def missing_secrets(attributes: Mapping[str, Any], *, ask: bool = True) -> Iterable[str]:
+    """Say which referenced secrets and keys are not in the index; no store is asked, so nobody is prompted.
+
+    Where mlx.yaml has providers, those are asked for their names when there is no such secret here; without `ask`
+    nobody is, and what may be theirs is taken to be there.
+    """
     wanted: dict[str, list[str]] = {}
     for _, text in texts(attributes):
         if has_marks(text):
@@ -34,9 +38,15 @@ def missing_secrets(attributes: Mapping[str, Any]) -> Iterable[str]:
         return
     from ..secrets.service import SecretService
 
-    known = {secret.name: secret.keys for secret in SecretService().list()}
+    service = SecretService()
+    known = {secret.name: secret.keys for secret in service.kept()}
+    is_here = wanted.keys() <= known.keys()
+    team = service.team.names() if ask and not is_here else set()
+    may_be_theirs = not is_here and (bool(service.team.problems) if ask else service.team.chain is not None)
     for secret, keys in wanted.items():
         if secret not in known:
+            if secret in team or may_be_theirs:
+                continue
             options = " ".join(f"--{key}" for key in dict.fromkeys(keys))
             yield f"no secret named {secret!r} yet{did_you_mean(secret, known)}: mlx secret create {secret} {options}"
             continue

@@ -79,7 +79,7 @@ class ProviderChain:
     def trusted(self, name: str) -> Provider:
         """Return a provider that may be asked."""
         entry = self.entry(name)
-        provider = self._provider(entry)
+        provider = self.provider(entry)
         if not why_trusted(entry, self.project):
             raise NotTrustedError(
                 f"the provider {name!r} of {self.project.shown}:{entry.line} ({provider.location}) is not trusted yet: "
@@ -106,7 +106,7 @@ class ProviderChain:
         """Return every provider with its names; one that cannot say them does not keep the others from it."""
         found = []
         for name, entry in self.entries.items():
-            provider = self._provider(entry)
+            provider = self.provider(entry)
             try:
                 asked = self.trusted(name)
                 names = _in_time(asked, LIST_PATIENCE, asked.names)
@@ -120,7 +120,8 @@ class ProviderChain:
         """Make sure that a provider answers and takes our login."""
         _in_time(provider, READ_PATIENCE, provider.open)
 
-    def _provider(self, entry: ProviderEntry) -> Provider:
+    def provider(self, entry: ProviderEntry) -> Provider:
+        """Return the provider of an entry, unasked."""
         if entry.name not in self._made:
             self._made[entry.name] = _made(entry, self.project, self._local)
         return self._made[entry.name]

@@ -70,6 +70,26 @@ def fingerprint(entry: ProviderEntry, project: Project) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:40]
 
 
+def what_is_sent(entry: ProviderEntry) -> str:
+    """Say what a provider gets to see, for the person who is to trust it."""
+    said = entry.attributes
+    if entry.flavor == "aws":
+        return "requests signed with your AWS credentials" + (
+            f" of the profile {said['profile']}" if "profile" in said else ""
+        )
+    method = said.get("auth", "token")
+    if method == "token":
+        return (
+            f"the token {said['token']}"
+            if "token" in said
+            else "your Vault token (VAULT_TOKEN, ~/.vault-token)"
+        )
+    if method == "approle":
+        return f"{said.get('role_id')} and {said.get('secret_id')} as a login by approle"
+    given = said.get("jwt") or said.get("jwt_file") or "this pod's service account"
+    return f"the token of {given} as a login by {method}"
+
+
 def trust(entry: ProviderEntry, project: Project) -> None:
     """Remember that this user trusts a provider as it stands."""
     digest = fingerprint(entry, project)
