@@ -11,7 +11,6 @@ from ..errors import MlxError
 from ..records import Record
 from ..runs.records import OutputRecord, artifact_of
 from .cache_entries import Slot, entry_store
-from .shared_entry import entry_name
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,13 @@ def verify(found: Iterable[Slot], store: ArtifactStore, *, repair: bool = False)
         if slot.entry is None:
             is_removed = repair and shared is not None and not slot.is_newer
             if is_removed and shared is not None:
-                shared.delete_entry(entry_name(slot.key))
+                shared.delete_entry(slot.name)
             yield CacheProblem("", slot.key, "", slot.problem, is_removed)
             continue
         name = f"{slot.entry.pipeline}::{slot.entry.step}"
         wrong = [(output, what) for output in slot.entry.outputs if (what := _wrong(output, store, proven))]
         if wrong and repair and shared is not None:
-            shared.delete_entry(entry_name(slot.key))
+            shared.delete_entry(slot.name)
         for output, what in wrong:
             if repair and shared is None and output.uri:
                 store.delete(output.uri)

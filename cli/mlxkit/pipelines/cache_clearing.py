@@ -9,13 +9,12 @@ from ..runs.deletion import Freed, is_referred_to, somebody_runs, try_to_remove
 from ..runs.history import History
 from ..runs.schema import transaction
 from .cache_entries import Slot
-from .shared_entry import entry_name
 
 
 def clear(store: EntryStore, doomed: Sequence[Slot]) -> None:
     """Remove entries; a step that they were of runs again, and is published again."""
     for slot in doomed:
-        store.delete_entry(entry_name(slot.key))
+        store.delete_entry(slot.name)
 
 
 def free(store: EntryStore, doomed: Sequence[Slot], left: Sequence[Slot], history: History) -> Freed:

@@ -18,12 +18,13 @@ _AT_ONCE = 16  # requests to a store on another machine
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of one cache key: an entry, or why what lies there is not believed."""
+    """The place of one cache key: an entry, or why what lies there is not believed; `name` is the store's, if any."""
 
     key: str
     entry: CacheEntry | None
     problem: str = ""
     is_newer: bool = False
+    name: str = ""
 
     @property
     def written(self) -> float:
@@ -110,11 +111,11 @@ def _slot(store: EntryStore, name: str) -> Slot | None:
         return None
     key = key_of(name)
     if name != entry_name(key):
-        return Slot(key, None, f"{name} is not where an entry lies")
+        return Slot(key, None, f"{name} is not where an entry lies", name=name)
     try:
-        return Slot(key, read_entry(content, key))
+        return Slot(key, read_entry(content, key), name=name)
     except UnbelievableEntryError as error:
-        return Slot(key, None, str(error), error.is_newer)
+        return Slot(key, None, str(error), error.is_newer, name)
 
 
 def _of_history(history: History) -> Iterator[Slot]:

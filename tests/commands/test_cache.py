@@ -1,0 +1,184 @@
+"""`mlx cache`: what is in it, whether it is whole, and taking it away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxkit.pipelines.shared_entry import CacheEntry, read_entry, write_entry
+from mlxkit.pipelines.whereabouts import who
+from tests.fixtures.checkouts import Checkout
+
+FILE = """
+import numpy as np
+from mlxkit import pipeline, step
+
+@step
+def load() -> np.ndarray:
+    return np.arange(5000.0)
+
+@step
+def same() -> np.ndarray:
+    return np.arange(5000.0)
+
+@step
+def total(many: np.ndarray) -> float:
+    return float(many.sum())
+
+@pipeline
+def main() -> None:
+    same(), total(load())
+"""
+ALONE = "version: 1\nstacks:\n  plain: {}\n"
+
+
+def entries(home: Path) -> list[Path]:
+    return sorted(path for path in (home / "lake" / "entries").rglob("*") if path.is_file())
+
+
+def rows(one: Checkout, *argv: str) -> list[dict[str, Any]]:
+    shown = one.mlx("cache", *argv, "-o", "json")
+    return list(json.loads(shown.stdout))
+
+
+@pytest.fixture
+def ada(checkout: Callable[..., Checkout]) -> Checkout:
+    made = checkout("ada", FILE)
+    made.steps()
+    return made
+
+
+def test_the_list_says_what_whose_and_when(ada: Checkout, home: Path) -> None:
+    found = rows(ada, "list")
+    assert [item["name"] for item in found] == ["main::total", "main::load", "main::same"]
+    assert found[0]["by"] == who() and found[0]["outputs"] == ["output"] and found[0]["created"]
+    assert {item["key"] for item in found} == {path.name for path in entries(home)}
+    assert found[1]["size"] == 40_128
+    assert [item["name"] for item in rows(ada, "list", "--step", "load")] == ["main::load"]
+    assert [item["name"] for item in rows(ada, "list", "--step", "main::load")] == ["main::load"]
+    assert len(rows(ada, "list", "--limit", "1")) == 1
+    assert "2 more (--limit)" in ada.mlx("cache", "list", "--limit", "1").stderr
+    assert rows(ada, "list", "--step", "nothing") == []
+    assert ada.mlx("cache", "list", "-o", "name").stdout.splitlines() == [item["name"] for item in found]
+
+
+def test_what_is_in_order_verifies_and_what_is_not_is_named(ada: Checkout, home: Path) -> None:
+    fine = ada.mlx("cache", "verify")
+    assert fine.code == 0 and "3 entries, each as it was written" in fine.stderr
+    load = rows(ada, "list", "--step", "load")[0]
+    content = next(path for path in (home / "lake").glob("??/*") if path.stat().st_size == 40_128)
+    whole = content.read_bytes()
+    content.write_bytes(whole[:-1] + b"x")  # of the same size
+    broken = ada.mlx("cache", "verify", "-o", "json")
+    problems = json.loads(broken.stdout)
+    assert broken.code == 1 and "2 of 3 entries cannot be served" in broken.stderr
+    assert {item["name"] for item in problems} == {"main::load", "main::same"}  # the same content
+    assert all("content was changed" in item["what"] and item["output"] == "output" for item in problems)
+    content.unlink()
+    assert "gone" in rows(ada, "verify", "--step", "load")[0]["what"]
+    content.write_bytes(whole)
+    path = next(path for path in entries(home) if path.name == load["key"])
+    path.write_bytes(b"{}")
+    assert rows(ada, "list")[-1]["problem"] == "it is no cache entry"
+    assert [item["key"] for item in rows(ada, "verify")] == [load["key"]]
+
+
+def test_repair_removes_what_is_damaged_and_the_steps_heal_it(
+    ada: Checkout, checkout: Callable[..., Checkout], home: Path
+) -> None:
+    content = next(path for path in (home / "lake").glob("??/*") if path.stat().st_size == 40_128)
+    content.write_bytes(b"short")
+    entries(home)[0].with_name("0" * 64).write_bytes(b"{")
+    repaired = ada.mlx("cache", "verify", "--repair", "-o", "json")
+    assert repaired.code == 1 and all(item["is_removed"] for item in json.loads(repaired.stdout))
+    assert [item["name"] for item in rows(ada, "list")] == ["main::total"]
+    bob = checkout("bob", FILE)
+    assert [step["status"] for step in bob.steps().values()] == ["completed", "completed", "cached"]
+    assert bob.mlx("cache", "verify").code == 0
+
+
+def test_an_entry_of_a_newer_mlx_is_not_removed_by_a_repair(ada: Checkout, home: Path) -> None:
+    path = entries(home)[0]
+    path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":7'))
+    assert ada.mlx("cache", "verify", "--repair").code == 1
+    assert path.exists()
+
+
+def test_clearing_takes_entries_away_and_leaves_content(ada: Checkout, home: Path) -> None:
+    content = sorted((home / "lake").glob("??/*"))
+    assert len(rows(ada, "clear", "--dry-run")) == 3 and len(entries(home)) == 3
+    refused = ada.mlx("cache", "clear")
+    assert refused.code == 2 and "--yes" in refused.stderr and len(entries(home)) == 3
+    one = ada.mlx("cache", "clear", "--step", "load", "--yes")
+    assert one.code == 0 and "removed 1 entry" in one.stderr and "stays" in one.stderr
+    assert [item["name"] for item in rows(ada, "list")] == ["main::total", "main::same"]
+    assert ada.mlx("cache", "clear", "--yes").code == 0
+    assert entries(home) == [] and sorted((home / "lake").glob("??/*")) == content
+
+
+def test_clearing_by_age(ada: Checkout, home: Path) -> None:
+    path = next(path for path in entries(home) if read_entry(path.read_bytes(), path.name).step == "load")
+    entry = read_entry(path.read_bytes(), path.name)
+    path.write_bytes(write_entry(CacheEntry(**{**entry.__dict__, "written": entry.written - 40 * 86_400})))
+    assert [item["name"] for item in rows(ada, "clear", "--older-than", "30d", "--yes")] == ["main::load"]
+    assert "no entry to remove" in ada.mlx("cache", "clear", "--older-than", "30d", "--yes").stderr
+
+
+def test_content_is_freed_when_told_and_when_neither_an_entry_nor_a_run_here_refers_to_it(
+    ada: Checkout, checkout: Callable[..., Checkout], home: Path
+) -> None:
+    bob = checkout("bob", "", config=(ada.folder / "mlx.yaml").read_text())
+    freed = bob.mlx("cache", "clear", "--step", "load", "--shared-store", "--yes")
+    assert "freed 0B" in freed.stderr and list((home / "lake").glob("??/*"))  # `same` has the same content
+    kept = ada.mlx("cache", "clear", "--step", "same", "--shared-store", "--yes")
+    assert "freed 0B" in kept.stderr  # a run of this project has it
+    ada.mlx("run", "p.py", "--no-cache")
+    freed = bob.mlx("cache", "clear", "--shared-store", "--yes")
+    assert "freed 39.2KB" in freed.stderr and not list((home / "lake").glob("??/*"))
+
+
+def test_stats_count_what_came_from_where(ada: Checkout, checkout: Callable[..., Checkout]) -> None:
+    bob = checkout("bob", FILE)
+    bob.steps(), bob.steps()
+    found = json.loads(bob.mlx("cache", "stats", "-o", "json").stdout)
+    counted = {
+        key: found[key]
+        for key in ("is_shared", "entries", "damaged", "size", "people", "ran", "from_history", "from_others")
+    }
+    assert counted == {
+        "is_shared": True, "entries": 3, "damaged": 0, "size": 40_128 + len("12497500.0"), "people": 1, "ran": 0,
+        "from_history": 3, "from_others": 3,
+    }  # fmt: skip
+    assert found["seconds_saved"] > 0 and found["oldest"] <= found["newest"]
+
+
+def test_a_store_that_nobody_shares_shows_the_cache_of_its_history(checkout: Callable[..., Checkout]) -> None:
+    one = checkout("ada", FILE, config=ALONE)
+    one.steps(), one.steps()
+    assert [item["name"] for item in rows(one, "list")] == ["main::total", "main::load", "main::same"]
+    assert rows(one, "list")[0]["by"] == ""
+    found = json.loads(one.mlx("cache", "stats", "-o", "json").stdout)
+    assert (found["is_shared"], found["entries"], found["ran"], found["from_history"]) == (False, 3, 3, 3)
+    assert one.mlx("cache", "verify").code == 0
+    refused = one.mlx("cache", "clear", "--yes")
+    assert refused.code == 2 and "mlx runs prune --older-than 30d --dry-run" in refused.stderr
+    content = next(path for path in (one.folder / ".mlx/artifacts").glob("??/*"))
+    content.write_bytes(b"x" * 40_128)
+    assert {item["name"] for item in rows(one, "verify", "--repair")} == {"main::load", "main::same"}
+    assert not content.exists()
+    assert [step["status"] for step in one.steps().values()] == ["completed", "cached", "cached"]
+
+
+def test_another_stack_is_looked_at_and_an_empty_one_is_no_error(ada: Checkout) -> None:
+    assert ada.mlx("stack", "register", "alone").code == 0
+    shown = ada.mlx("cache", "list", "--stack", "alone", "-o", "json")
+    assert shown.code == 0 and len(json.loads(shown.stdout)) == 3  # the steps of this history
+    assert ada.mlx("cache", "list", "--stack", "nothing").code == 3
+    for path in entries(ada.folder.parent):
+        path.unlink()
+    nothing = ada.mlx("cache", "list")
+    assert nothing.code == 0 and "nothing is in the cache" in nothing.stderr
