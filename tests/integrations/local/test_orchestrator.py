@@ -33,7 +33,7 @@ def executor_of(run: str | None = None, **attributes: Any) -> Executor:
 def slots(executor: Executor) -> int:
     assert isinstance(executor, WorkersExecutor)
     assert not executor.is_here
-    return executor._dispatcher._slots
+    return executor._dispatcher.slots
 
 
 def test_without_workers_steps_run_here() -> None:

@@ -275,7 +275,7 @@ def test_work_can_clean_up_when_it_is_cancelled(make: Make, tmp_path: Path) -> N
 
 
 def test_work_that_does_not_end_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlxkit.integrations.local.workers.dispatcher.GRACE", 0.5)
+    monkeypatch.setattr("mlxkit.integrations.local.workers.roster.GRACE", 0.5)
     executor = make(1)
     events: list[Event] = []
     future = submit(executor, work.stubborn, b"300", on_event=events.append)

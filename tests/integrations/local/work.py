@@ -138,8 +138,8 @@ def clean_up(path: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: i
         raise InterruptedError
 
     signal.signal(signal.SIGTERM, ended)
-    notify(("tracker_run", "ready"))
     try:
+        notify(("tracker_run", "ready"))
         time.sleep(60)
     except InterruptedError:
         Path(path.decode()).write_text("cleaned")

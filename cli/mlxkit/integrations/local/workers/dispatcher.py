@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import pickle
 import selectors
-import signal
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,34 +19,32 @@ from ....errors import MlxError
 from ....stacks.executors import CancelledWorkError, WorkerLostError
 from .budget import Budget
 from .endings import how_it_ended
+from .roster import Roster
 from .starting import Starter
 from .waiting import Waiting
 from .work import Work, Worker
 
-GRACE = 5.0  # seconds from SIGTERM to SIGKILL, for what work has to clean up
+MakeStarter = Callable[[Callable[[int, int], None]], Starter]
 
 
 class Dispatcher:
     """Runs work in at most `slots` workers, within a budget."""
 
-    def __init__(
-        self, slots: int, budget: Budget, make_starter: Callable[[Callable[[int, int], None]], Starter]
-    ) -> None:
-        self._slots = slots
+    def __init__(self, slots: int, budget: Budget, make_starter: MakeStarter) -> None:
+        self.slots = slots
         self._budget = budget
         self._starter = make_starter(lambda number, status: self._wish(lambda: self._ended(number, status)))
+        self._roster = Roster(
+            slots, self._starter, on_said=self._said, on_printed=self._printed, on_nursery=self._nursery_said
+        )
         self._waiting: Waiting[Work] = Waiting()
-        self._workers: dict[int, Worker] = {}
-        self._idle: list[Worker] = []
         self._outcomes: deque[tuple[Work, Any, BaseException | None]] = deque()
         self._wishes: deque[Callable[[], None]] = deque()
-        self._selector: selectors.BaseSelector | None = None
-        self._heard_nursery: socket.socket | None = None
         self._bell, self._rope = socket.socketpair()
         for end in (self._bell, self._rope):
             end.setblocking(False)
         self._thread: threading.Thread | None = None
-        self._ended_all = threading.Event()
+        self._all_ended = threading.Event()
         self._is_closing = self._is_over = False
 
     def submit(self, work: Work) -> None:
@@ -76,10 +72,9 @@ class Dispatcher:
     def _join(self) -> None:
         if self._thread is None:
             self._is_over = True
-            self._bell.close()
-            self._rope.close()
+            self._hang_up()
         elif self._thread is not threading.current_thread():
-            self._ended_all.wait()  # not `join`: a Ctrl-C during that makes it take the thread for ended
+            self._all_ended.wait()  # not `join`: a Ctrl-C during that makes it take the thread for ended
             self._thread.join()
 
     def _wish(self, wish: Callable[[], None]) -> None:
@@ -90,107 +85,68 @@ class Dispatcher:
     # What follows runs in the thread.
 
     def _run(self) -> None:
-        with selectors.DefaultSelector() as self._selector:
-            self._selector.register(self._bell, selectors.EVENT_READ, self._rang)
-            try:
-                while not (self._is_closing and self._is_done()):
-                    for key, events in self._selector.select(self._patience()):
-                        key.data(events)
-                    while self._wishes:
-                        self._wishes.popleft()()
-                    self._kill_the_late()
-                    self._assign()
-                    self._deliver()
-            except BaseException as error:  # a fault of ours: who waits for a result must not wait for ever
-                self._break(error)
-            self._is_over = True
-            for worker in list(self._workers.values()):
-                self._remove(worker)
-            self._starter.close()
+        self._roster.selector.register(self._bell, selectors.EVENT_READ, self._rang)
+        try:
+            while not (self._is_closing and self._is_done()):
+                for key, events in self._roster.selector.select(self._roster.patience()):
+                    key.data(events)
+                while self._wishes:
+                    self._wishes.popleft()()
+                self._roster.kill_the_late()
+                self._assign()
+                self._deliver()
+        except BaseException as error:  # a fault of ours: who waits for a result must not wait for ever
+            self._break(error)
+        self._is_over = True
+        self._hang_up()
+        self._refuse()
+        self._all_ended.set()
+
+    def _hang_up(self) -> None:
+        self._roster.close()
         self._bell.close()
         self._rope.close()
-        self._refuse()
-        self._ended_all.set()
 
     def _is_done(self) -> bool:
         """Tell whether nothing is left; without work, have the workers end first."""
-        if self._waiting or self._wishes or any(worker.work for worker in self._workers.values()):
+        if self._waiting or self._wishes or any(worker.work for worker in self._roster):
             return False
-        for worker in list(self._workers.values()):
-            self._retire(worker)
-        return not self._workers
-
-    def _patience(self) -> float | None:
-        times = [worker.kill_at for worker in self._workers.values() if worker.kill_at is not None]
-        return max(0.0, min(times) - time.monotonic()) if times else None
+        for worker in self._roster:
+            self._roster.retire(worker)
+        return not self._roster
 
     def _rang(self, _events: int) -> None:
-        while True:
-            try:
-                if len(self._bell.recv(4096)) < 4096:
-                    return
-            except BlockingIOError:
-                return
+        with suppress(BlockingIOError):
+            while len(self._bell.recv(4096)) == 4096:
+                pass
 
     def _assign(self) -> None:
-        while len(self._workers) - len(self._idle) - self._leaving() < self._slots:
+        while self._roster.has_room:
             work = self._waiting.next(self._take)
             if work is None:
                 return
             try:
-                worker = self._worker_for(work)
+                worker = self._roster.take(work.share.devices if work.share else ())
             except OSError as error:
                 words = f"no worker could be started for {work.label}: {error}"
                 self._end(work, None, WorkerLostError(words))
                 continue
             worker.give(work)
-            self._watch(worker)
-
-    def _leaving(self) -> int:
-        return sum(worker.is_ending and worker.work is None for worker in self._workers.values())
+            self._roster.watch(worker)
 
     def _take(self, work: Work) -> bool:
-        work.share = self._budget.take(work.resources, [worker.devices for worker in self._idle])
+        work.share = self._budget.take(work.resources, self._roster.ready)
         return work.share is not None
 
-    def _worker_for(self, work: Work) -> Worker:
-        devices = work.share.devices if work.share else ()
-        for worker in reversed(self._idle):  # the last that worked has the most in its caches
-            if worker.devices == devices:
-                self._idle.remove(worker)
-                return worker
-        if self._idle and len(self._workers) - self._leaving() >= self._slots:
-            self._retire(self._idle[0])
-        worker = self._starter.start(devices)
-        self._workers[worker.number] = worker
-        if self._selector is not None:
-            self._selector.register(worker.output, selectors.EVENT_READ, lambda _: self._printed(worker))
-            nursery = self._starter.nursery
-            if nursery is not None and nursery.channel is not self._heard_nursery:
-                self._heard_nursery = nursery.channel
-                self._selector.register(nursery.channel, selectors.EVENT_READ, self._nursery_said)
-        return worker
-
-    def _watch(self, worker: Worker) -> None:
-        """Listen to a worker, and wait for room in its channel when something is unsent."""
-        assert self._selector is not None
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.has_unsent else 0)
-        known = self._selector.get_map().get(worker.channel)
-        if known is None:
-            self._selector.register(worker.channel, wanted, lambda events: self._said(worker, events))
-        elif known.events != wanted:
-            self._selector.modify(worker.channel, wanted, known.data)
-
     def _said(self, worker: Worker, events: int) -> None:
-        if worker.number not in self._workers:  # it was removed since the selector looked
+        if worker not in self._roster:  # it was removed since the selector looked
             return
         if events & selectors.EVENT_WRITE:
             worker.flush()
-            self._watch(worker)
+            self._roster.watch(worker)
         if events & selectors.EVENT_READ and not self._hear(worker):
-            assert self._selector is not None
-            self._selector.unregister(worker.channel)
-            self._starter.signal(worker, signal.SIGKILL)  # it ends, or can no longer be spoken to
+            self._roster.stop_hearing(worker.channel)
+            self._roster.kill(worker)  # it is ending, or cannot be spoken to any more
 
     def _hear(self, worker: Worker) -> bool:
         """Take in what a worker has said; returns whether its channel is open."""
@@ -218,97 +174,62 @@ class Dispatcher:
             self._end(work, pickle.loads(pickled), None)  # noqa: S301 - of a worker of ours
         else:
             self._end(work, None, _error(pickled, text))
-        if worker.is_ending:
-            worker.send("stop")
-        else:
-            self._idle.append(worker)
+        self._roster.rest(worker)
 
     def _printed(self, worker: Worker) -> None:
+        if worker not in self._roster:
+            return
         try:
             for text in worker.printed():
                 if worker.work is not None:
                     worker.work.tell(("output", text))
         except EOFError:  # every process that had it is gone
-            if self._selector is not None and worker.output in self._selector.get_map():
-                self._selector.unregister(worker.output)
+            self._roster.stop_hearing(worker.output)
 
-    def _nursery_said(self, _events: int) -> None:
+    def _nursery_said(self) -> None:
         told = self._starter.nursery.ended() if self._starter.nursery else None
         if told is not None:
             self._ended(*told)
             return
-        if self._selector is not None and self._heard_nursery is not None:
-            self._selector.unregister(self._heard_nursery)
-        for number in self._starter.lose_nursery():
+        for number in self._roster.lose_nursery():
             self._ended(number, None)
 
     def _ended(self, number: int, status: int | None) -> None:
         """Take note that a worker process has ended; what it said before still counts."""
-        worker = self._workers.get(number)
+        worker = self._roster.get(number)
         if worker is None:
             return
         self._hear(worker)
         self._printed(worker)
         work = worker.work
-        self._remove(worker)
-        if work is not None:
-            worker.work = None
-            if work.is_cancelled:
-                self._end(work, None, CancelledWorkError(f"{work.label} was cancelled"))
-            else:
-                self._end(work, None, WorkerLostError(f"the worker of {work.label} {how_it_ended(status)}"))
-
-    def _remove(self, worker: Worker) -> None:
-        if self._selector is not None:
-            for watched in (worker.channel, worker.output):
-                if watched in self._selector.get_map():
-                    self._selector.unregister(watched)
-        if worker in self._idle:
-            self._idle.remove(worker)
-        self._workers.pop(worker.number, None)
-        self._starter.forget(worker)
-        worker.close()
-
-    def _retire(self, worker: Worker) -> None:
-        """Have a worker without work end."""
-        if not worker.is_ending:
-            worker.is_ending = True
-            worker.kill_at = time.monotonic() + GRACE
-            worker.send("stop")
-        if worker in self._idle:
-            self._idle.remove(worker)
+        self._roster.remove(worker)
+        if work is None:
+            return
+        worker.work = None
+        if work.is_cancelled:
+            self._end(work, None, CancelledWorkError(f"{work.label} was cancelled"))
+        else:
+            self._end(work, None, WorkerLostError(f"the worker of {work.label} {how_it_ended(status)}"))
 
     def _cancel(self, work: Work) -> None:
         if work.future.done():
             return
         if self._waiting.remove(work):
             self._end(work, None, CancelledWorkError(f"{work.label} was cancelled"))
-        elif work.worker is not None and not work.is_cancelled and work.worker.work is work:
+        elif work.worker is not None and not work.is_cancelled:
             work.is_cancelled = True
-            work.worker.is_ending = True  # who knows what it left behind: another takes its place
-            work.worker.kill_at = time.monotonic() + GRACE
-            self._starter.signal(work.worker, signal.SIGTERM)
+            self._roster.terminate(work.worker)
 
     def _close(self, cancel: bool) -> None:
         self._is_closing = True
         if cancel:
-            for work in self._waiting.clear():
-                self._end(work, None, CancelledWorkError(f"{work.label} was cancelled"))
-            for worker in list(self._workers.values()):
-                if worker.work is not None:
-                    self._cancel(worker.work)
+            for work in (*self._waiting, *(worker.work for worker in self._roster if worker.work)):
+                self._cancel(work)
 
     def _kill(self) -> None:
         self._close(cancel=True)
-        for worker in self._workers.values():
+        for worker in self._roster:
             worker.kill_at = 0.0
-
-    def _kill_the_late(self) -> None:
-        now = time.monotonic()
-        for worker in self._workers.values():
-            if worker.kill_at is not None and worker.kill_at <= now:
-                worker.kill_at = None
-                self._starter.signal(worker, signal.SIGKILL)
 
     def _end(self, work: Work, value: Any, error: BaseException | None) -> None:
         """Put an outcome down; it is told after the worker has its next work."""
@@ -327,8 +248,8 @@ class Dispatcher:
                 work.future.set_result(value)
 
     def _break(self, error: BaseException) -> None:
-        for worker in self._workers.values():
-            self._starter.signal(worker, signal.SIGKILL)
+        for worker in self._roster:
+            self._roster.kill(worker)
             if worker.work is not None:
                 self._outcomes.append((worker.work, None, error))
         self._outcomes.extend((work, None, error) for work in self._waiting.clear())
@@ -336,11 +257,9 @@ class Dispatcher:
 
     def _refuse(self) -> None:
         """Answer who came after the end."""
-        while self._wishes:
-            try:
+        with suppress(IndexError):  # another thread does the same
+            while self._wishes:
                 self._wishes.popleft()()
-            except IndexError:  # another thread does the same
-                break
         for work in self._waiting.clear():
             work.future.set_exception(CancelledWorkError(f"{work.label} came after the end of the run"))
 

@@ -86,6 +86,8 @@ def _forked(theirs: socket.socket, forget: Callable[[], None]) -> int:
 
 def forget_driver(root: str) -> None:
     """Have a process that was forked forget the user's own modules: they come with the work."""
-    forget = getattr(sys.modules.get(_STUB), "forget_driver", None)  # who submits its functions has imported it
+    forget = getattr(
+        sys.modules.get(_STUB), "forget_driver", None
+    )  # who submits its functions has imported it
     if forget is not None:
         forget(root)
