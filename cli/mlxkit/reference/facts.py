@@ -26,6 +26,7 @@ ENVIRONMENT: dict[str, str] = {
     "MLX_OUTPUT": "How reading commands print: table, json, yaml or name; --output counts before it.",
     "MLX_NO_INPUT": "Never ask anything; so does CI. What needs an answer then fails, or takes --yes.",
     "MLX_PROGRESS": "0 shows a run as a line an event on a terminal, too, and not as a table that moves.",
+    "MLX_WORKER_START": "How --workers starts processes: fork, with all that is imported, or spawn; else as is safe.",
     "MLX_GRAPH": "0 keeps the graph of a run out of the tracker's artifacts.",
     "MLX_HOME": "The folder of this user's own configuration, and of its data in data/.",
     "MLX_SECRETS_BACKEND": "Where secrets are kept: auto, os, file, env, or the class of a keyring as module.Class.",
