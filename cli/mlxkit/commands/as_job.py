@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..pipelines.detached.job import Claim
     from ..pipelines.session import Session
 
 
-def claimed_job() -> str | None:
-    """Return the id that the run of this job takes; None in a run that somebody started by hand."""
+def claimed_job() -> Claim | None:
+    """Return which run this job is of; None in a run that somebody started by hand."""
     if not os.environ.get("MLX_JOB"):
         return None
     from ..pipelines.detached.job import claimed
@@ -19,10 +20,10 @@ def claimed_job() -> str | None:
     return claimed()
 
 
-def as_job(session: Session, run_id: str | None) -> AbstractContextManager[None]:
+def as_job(session: Session, claim: Claim | None) -> AbstractContextManager[None]:
     """Tell whoever submitted the run of what becomes of it."""
-    if run_id is None:
+    if claim is None:
         return nullcontext()
     from ..pipelines.detached.job import told_of
 
-    return told_of(session, run_id)
+    return told_of(session, claim)

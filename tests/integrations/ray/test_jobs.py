@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,9 @@ import pytest
 
 from mlxkit import Client
 from mlxkit.errors import ExitCode
+from mlxkit.runs.detached.place import Place
 from mlxkit.runs.history import History
+from mlxkit.runs.records import RunRecord
 from tests.conftest import Result
 from tests.fixtures.ray_cluster import CANARY, RayCluster
 
@@ -144,3 +146,120 @@ def test_a_detached_run_is_followed_from_the_same_history(
     assert laid_open == []
     cancelled = mlx("runs", "cancel", run_id)
     assert (cancelled.code, "had ended already: completed" in cancelled.stderr) == (0, True)
+
+
+def test_a_step_that_fails_in_a_job_is_told_as_one_that_fails_here(mlx: Mlx, lab: Path) -> None:
+    run_id = _submitted(mlx, "p.py:broken", "--name", "doomed")
+    followed = mlx("runs", "logs", run_id, "-f")
+    assert "before the fall" in followed.stdout
+    found = _described(mlx, "doomed")
+    assert (found["id"], found["status"]) == (run_id, "failed")
+    assert found["error"] == "step fail failed"
+    step = found["steps"][-1]
+    assert (step["name"], step["status"]) == ("fail", "failed")
+    assert "ValueError: no sum today" in step["error"]
+    assert "p.py" in step["error"]
+
+
+def test_a_secret_that_the_cluster_has_not_is_named_as_ever(
+    mlx: Mlx, lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLX_SECRET_NOBODY__PASSWORD", "only-this-machine-knows")
+    result = mlx("run", "--detach", "p.py:train", "--stack", "locked")
+    assert result.code == 0, result.stderr
+    assert "the cluster has to resolve <<nobody.password>>" in result.stderr
+    run_id = result.stdout.strip()
+    mlx("runs", "logs", run_id, "-f")
+    found = _described(mlx, run_id)
+    assert found["status"] == "failed"
+    assert "no secret named 'nobody'" in found["error"]
+    assert found["steps"] == []
+    written = b"".join(path.read_bytes() for path in (lab / ".mlx").rglob("*") if path.is_file())
+    assert b"only-this-machine-knows" not in written
+
+
+def test_a_job_is_stopped_and_its_run_is_killed(mlx: Mlx, lab: Path) -> None:
+    run_id = _submitted(mlx, "p.py:slow")
+    _wait_for(lambda: "waiting" in mlx("runs", "logs", run_id).stdout)
+    running = mlx("runs", "delete", run_id, "--yes")
+    assert running.code == ExitCode.failed
+    assert "is going on" in running.stderr
+    result = mlx("runs", "cancel", run_id)
+    assert result.code == 0, result.stderr
+    found = _described(mlx, run_id)
+    assert found["status"] == "killed"
+    assert [(step["name"], step["status"]) for step in found["steps"]] == [("wait", "killed")]
+
+
+def test_a_run_on_another_machine_comes_back_over_the_store(
+    mlx: Mlx, lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state folder is not handed over, as to a cluster elsewhere: all there is in common is the store."""
+    monkeypatch.setattr("mlxkit.integrations.ray.jobs.RayJobs.is_here", False)
+    run_id = _submitted(mlx, "p.py:train", "--stack", "outside", "--no-cache")
+    followed = mlx("runs", "logs", run_id, "-f")
+    assert "loading 3" in followed.stdout
+    assert "the password is ***" in followed.stdout
+    found = _described(mlx, run_id)
+    assert (found["status"], found["parameters"]) == ("completed", {"n": 3}), found["error"]
+    assert [step["name"] for step in found["steps"]] == ["load", "total"]
+    assert Client().get_run(run_id).get_step("total").output.load() == 6
+    assert found["environment"]["distributions"]
+    assert list(Client().store_of(run_id).entries(f"runs/{run_id}/")) == []  # type: ignore[attr-defined]
+    logs = [path.name for path in (lab / ".mlx" / "logs" / run_id).iterdir()]
+    assert sorted(logs) == ["00000-load.log", "00001-total.log"]
+
+
+def test_what_nobody_can_be_asked_about_is_unknown_until_it_is_given_up(
+    mlx: Mlx, lab: Path, ray_cluster: RayCluster
+) -> None:
+    gone = _noted(lab, ray_cluster.dashboard.replace("127.0.0.1", "127.0.0.2").rpartition(":")[0] + ":1")
+    assert _status(mlx, gone) == "running"  # no network, and no process of this machine has to hold it
+    described = mlx("runs", "describe", gone)
+    assert described.code == 0
+    assert "unknown how run" in described.stderr
+    assert "does not answer" in described.stderr
+    listed = mlx("runs", "list", "--refresh")
+    assert (listed.code, "unknown how run" in listed.stderr) == (0, True)
+    unsaid = mlx("runs", "cancel", gone)
+    assert unsaid.code == ExitCode.usage
+    assert "--yes" in unsaid.stderr
+    result = mlx("runs", "cancel", gone, "--yes")
+    assert result.code == 0, result.stderr
+    assert "is interrupted" in result.stderr
+
+
+def test_a_job_that_the_cluster_does_not_know_is_interrupted(
+    mlx: Mlx, lab: Path, ray_cluster: RayCluster
+) -> None:
+    run_id = _noted(lab, ray_cluster.dashboard)
+    found = _described(mlx, run_id)
+    assert found["status"] == "interrupted"
+    assert "is gone" in found["error"]
+
+
+def test_a_cluster_that_is_down_takes_no_run_and_leaves_none(
+    mlx: Mlx, lab: Path, ray_cluster: RayCluster
+) -> None:
+    config = lab / "mlx.yaml"
+    config.write_text(config.read_text().replace(ray_cluster.dashboard, "http://127.0.0.1:1"))
+    result = mlx("run", "--detach", "p.py:train")
+    assert result.code == ExitCode.failed
+    assert "does not answer" in result.stderr
+    assert json.loads(mlx("runs", "list", "-o", "json").stdout) == []
+
+
+def _noted(lab: Path, address: str) -> str:
+    """Write a detached run into history that some cluster is to have."""
+    history = History(lab / ".mlx")
+    place = Place("r1", "mlx-r1", address, "cluster", "cluster", is_here=True)
+    history.begin_run(RunRecord("r1", "lost", "p", "cluster", "running", 1.0, metadata=place.noted()), {}, "")
+    history.close()
+    return "r1"
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

@@ -1,13 +1,16 @@
 """Inside of a detached run: the job takes the id that it was given, and tells of itself to who submitted it.
 
 On the machine that submitted it the job works in that project's state folder, as any other run of the project. Elsewhere
-its state goes with its folder, and what it makes is told over the artifact store, which both sides reach.
+its state goes with it, and what it makes is told over the artifact store, which both sides reach.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -55,15 +58,19 @@ class Job:
         }  # fmt: skip
 
 
-def is_job() -> bool:
-    """Say whether this process was started as the job of a detached run."""
-    return RUN in os.environ
+@dataclass(frozen=True)
+class Claim:
+    """The run that this process was started for, and whether it works in the state folder that it was submitted from."""
+
+    run_id: str
+    is_here: bool
 
 
 @contextmanager
-def told_of(session: Session, run_id: str) -> Iterator[None]:
+def told_of(session: Session, claim: Claim) -> Iterator[None]:
     """Have the first run that is made inside be the one that was submitted, and tell of all of them."""
-    if STATE in os.environ:
+    run_id = claim.run_id
+    if claim.is_here:
         session.job = _from_history(session, run_id)
         with _failing(lambda error: session.history.finish_run(run_id, "failed", error=error), session):
             yield
@@ -79,16 +86,19 @@ def told_of(session: Session, run_id: str) -> Iterator[None]:
         telling.finish()
 
 
-def claimed() -> str:
+def claimed() -> Claim:
     """Take the id that this job was given out of the environment: what it starts itself is no job.
 
-    A state folder that is not that of the submitted run is none of ours, then: this is another machine.
+    Where the state folder is not that of the submitted run, this is another machine, and the job gets one of its own:
+    not in the folder that it was started in, which a cluster gives to all jobs with the same files, and lays out again.
     """
     run_id = os.environ.pop(RUN)
     named = os.environ.get(STATE)
-    if named is not None and not _has(Path(named), run_id):
-        del os.environ[STATE]
-    return run_id
+    if named is not None and _has(Path(named), run_id):
+        return Claim(run_id, is_here=True)
+    os.environ[STATE] = folder = tempfile.mkdtemp(prefix="mlx-job-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Claim(run_id, is_here=False)
 
 
 def _has(state_dir: Path, run_id: str) -> bool:
@@ -148,12 +158,12 @@ class _Telling(threading.Thread):
         self._session = session
         self._run_id = run_id
         self._teller = Teller(store, run_id)
-        self._stop = threading.Event()
+        self._is_over = threading.Event()
         self._state_dir = session.state_dir
 
     def run(self) -> None:
         pause = _PAUSE
-        while not self._stop.wait(pause):
+        while not self._is_over.wait(pause):
             began = time.monotonic()
             with suppress(Exception):  # a store that does not answer now is tried again
                 self._tell(is_end=False)
@@ -165,7 +175,7 @@ class _Telling(threading.Thread):
 
     def finish(self) -> None:
         """Tell of how it all ended."""
-        self._stop.set()
+        self._is_over.set()
         self.join()
         self._tell(is_end=True)
 

@@ -166,9 +166,7 @@ class Submitter:
         for entries in self.config.components.values():
             for entry in entries.values():
                 flavor = get_flavor(entry.kind, entry.flavor)
-                plain = [
-                    key for key in plain_credentials(flavor, entry.attributes) if not is_user_name(key)
-                ]
+                plain = [key for key in plain_credentials(flavor, entry.attributes) if not is_user_name(key)]
                 if plain:
                     raise ConfigError(
                         f"{self.config.where(entry.line)}: {' and '.join(plain)} of {entry.name} is there in plain text, "
