@@ -577,3 +577,87 @@ def test_the_history_of_a_served_step_is_read_like_any_other(checkout: Callable[
     history = History(Project(bob.folder / "mlx.yaml", bob.folder / ".mlx", "project").state_dir)
     assert history.find_cached(ada.described()["steps"][0]["cache_key"]) is not None
     history.close()
+
+
+def lake(path: str, url: str) -> str:
+    return (
+        "version: 1\ndefault_stack: team\nartifact_stores:\n"
+        f'  lake: {{flavor: s3, path: {path}, endpoint_url: "{url}", key: "<<s3.key>>", secret: "<<s3.secret>>"}}\n'
+        "stacks:\n  team: {artifact_store: lake}\n"
+    )
+
+
+@pytest.fixture
+def bucket(s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket of its own, with credentials for it."""
+    from tests.fixtures.s3_server import KEY, SECRET
+
+    monkeypatch.setenv("MLX_SECRET_S3__KEY", KEY)
+    monkeypatch.setenv("MLX_SECRET_S3__SECRET", SECRET)
+    return str(s3_server.bucket())
+
+
+def test_a_bucket_is_as_good_as_a_folder(
+    checkout: Callable[..., Checkout], s3_server: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = lake(f"s3://{bucket}/team", s3_server.url)
+    ada, bob = checkout("ada", FILE, config=config), checkout("bob", FILE, config=config)
+    mine = ada.steps()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(bob.folder / "cache"))  # of another machine
+    theirs = bob.steps()
+    assert statuses(theirs) == ["cached", "cached"]
+    assert [step["outputs"] for step in theirs.values()] != [] and all(
+        theirs[name]["outputs"][key]["digest"] == output["digest"]
+        for name, step in mine.items()
+        for key, output in step["outputs"].items()
+    )
+    assert len(bob.mlx("cache", "list", "-o", "name").stdout.splitlines()) == 2
+    assert bob.mlx("cache", "verify").code == 0
+    key = next(key for key in s3_server.keys(bucket) if theirs["load"]["outputs"]["many"]["digest"] in key)
+    s3_server.call("PUT", f"/{bucket}/{key}", b"x" * theirs["load"]["outputs"]["many"]["size"])
+    broken = bob.mlx("cache", "verify", "-o", "json")
+    assert broken.code == 1 and [item["output"] for item in json.loads(broken.stdout)] == ["many"]
+
+
+def test_a_bucket_that_fails_costs_the_hit_and_not_the_run(
+    checkout: Callable[..., Checkout], s3_server: Any, bucket: str
+) -> None:
+    from tests.fixtures.s3_server import before
+
+    with before(s3_server.url) as proxy:
+        text = lake(f"s3://{bucket}/team", proxy.url).replace("flavor: s3,", "flavor: s3, retries: 0,")
+        ada = checkout(
+            "ada",
+            FILE.replace("np.arange(5000.0)", "np.arange(3.0)[0]")
+            .replace("np.ndarray", "float")
+            .replace("many.sum()", "many"),
+            config=text,
+        )
+        proxy.failing, proxy.only = [500] * 1000, "/cache"
+        ran = ada.mlx("run", "p.py")
+        assert ran.code == 0, ran.stderr
+        assert ran.stderr.count("what this run makes is not shared") == 1
+
+
+def test_the_example_of_the_readme_comes_from_the_cache_in_another_checkout(
+    home: Path, mlx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.fixtures.checkouts import Checkout
+
+    made = []
+    for name in ("ada", "bob"):
+        (home / name).mkdir()
+        one = Checkout(home / name, mlx, monkeypatch)
+        assert one.mlx("init", "--example").code == 0
+        assert one.mlx("artifact-store", "register", "lake", "--flavor=local", "--path=../lake").code == 0
+        assert one.mlx("stack", "update", "local", "-a", "lake").code == 0
+        made.append(one.steps(file="pipeline.py"))
+    assert statuses(made[0]) == ["completed"] * 4 and statuses(made[1]) == ["cached"] * 4
+    for name, step in made[0].items():
+        assert made[1][name]["cache_key"] == step["cache_key"]
+        assert {key: item["digest"] for key, item in made[1][name]["outputs"].items()} == {
+            key: item["digest"] for key, item in step["outputs"].items()
+        }
+    assert (
+        made[1]["train"]["metadata"]["mlflow_source_run_id"] == made[0]["train"]["metadata"]["mlflow_run_id"]
+    )
