@@ -7,13 +7,14 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
-from ..runs.ancestry import ancestry
+from ..runs.ancestry import ancestors
 from ..runs.records import StepRecord
 from ..stacks.resources import Resources
 from .execute import RunServices, StepSpec
 from .inputs import Arguments
 from .relayed import RelayedStep
 from .session import Session
+from .sharing import is_shared
 from .shipping import Shipper
 from .stub import perform
 from .wire import RunSetting, StepCode, StepResult, StepTask, sealed
@@ -32,6 +33,8 @@ class Dispatch:
         self._shipper = Shipper(services.root, self._session.options.file)
         self._secrets: dict[str, str] = {}
         self._setting: RunSetting | None = None
+        self._is_shared = is_shared(services.store)
+        self.ended: dict[str, StepRecord] = {}  # what steps go back to, by name
         self._packed: dict[Any, tuple[Any, bytes]] = {}
 
     def code_of(self, spec: StepSpec) -> bytes:
@@ -55,21 +58,19 @@ class Dispatch:
             facts = relayed.facts(blank)
             handed = services.tracking(spec.tracker).handed_over(facts)
             if facts.tracked or facts.touches:
-                earlier = tuple(
-                    ancestry([*services.log.earlier(blank), blank], blank.name)[1 : _FARTHEST + 1]
-                )
+                earlier = tuple(ancestors(blank, self.ended, _FARTHEST))
         plain = replace(
             spec, function=_NOTHING.code, outputs=(), materializers=None, on_success=None, on_failure=None, model=None
         )  # fmt: skip
         task = StepTask(
-            self.setting, plain, replace(blank, parts={}), cached, handed, earlier,
-            keeps_secrets=getattr(services.executor, "keeps_secrets", False),
+            self.setting, plain, blank if self._is_shared else replace(blank, parts={}), cached, handed, earlier,
+            asks_others=self._is_shared and bool(getattr(services.store, "is_remote", False)),
         )  # fmt: skip
         return services.executor.submit(
             perform,
             (code, pickle.dumps(task, protocol=5)),
             resources=spec.resources or Resources(),
-            retries=max(spec.retries.max_retries, getattr(services.executor, "losses", 0)),
+            retries=max(spec.retries.max_retries, services.executor.losses),
             label=spec.name,
             secrets=self._secrets,
             on_event=relayed.take,

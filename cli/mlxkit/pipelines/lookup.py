@@ -27,7 +27,7 @@ class CacheAnswer:
 
 
 def ask_cache(spec: StepSpec, services: RunServices, *, trusts_store: bool = False) -> CacheAnswer:
-    """Compute the cache key and look it up; with `trusts_store` the store is not asked whether the outputs are there."""
+    """Compute the cache key and look it up; with `trusts_store` the store is asked nothing: a worker does that."""
     materializers = {
         output.name: materializer_for(spec.materializers, output.name) for output in spec.outputs
     }
@@ -48,7 +48,7 @@ def ask_cache(spec: StepSpec, services: RunServices, *, trusts_store: bool = Fal
     if not spec.use_cache:
         return CacheAnswer(key, parts, None, "the cache is off")
     answer = _ask_history(spec, services, key, parts, trusts_store)
-    return answer if answer.source is not None else _ask_others(spec, services, answer, trusts_store)
+    return answer if answer.source is not None or trusts_store else _ask_others(spec, services, answer)
 
 
 def _ask_history(
@@ -74,15 +74,13 @@ def _ask_history(
     return CacheAnswer(key, parts, source, f"same as in run {source.run_id}")
 
 
-def _ask_others(
-    spec: StepSpec, services: RunServices, before: CacheAnswer, trusts_store: bool
-) -> CacheAnswer:
+def _ask_others(spec: StepSpec, services: RunServices, before: CacheAnswer) -> CacheAnswer:
     """Ask the cache that others share, where the store has one; `before` is what history said."""
     if not is_shared(services.store):
         return before
     found = find_shared(
-        services.store, before.key, services.run, is_tracked=spec.is_tracked, tracker=spec.tracker, trusts_store=trusts_store,
-    )  # fmt: skip
+        services.store, before.key, services.run, is_tracked=spec.is_tracked, tracker=spec.tracker
+    )
     if found.source is None:
         return replace(before, reason=found.reason or before.reason)
     changed = stale(services.history, found.source.metadata)

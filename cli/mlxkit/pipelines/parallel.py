@@ -228,6 +228,7 @@ class ParallelBody(Body):
         if self._in_flight.get(record.cache_key) is source:
             del self._in_flight[record.cache_key]
         self.records.append(record)
+        self.dispatch.ended[record.name] = record
         self._open.pop(source.name, None)
         source.settle(record)
 

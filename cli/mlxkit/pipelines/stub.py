@@ -15,13 +15,15 @@ from ..runs.records import StepRecord, artifact_of
 from ..stacks.executors import Event
 from ..stacks.protocols import RunTracking, TrackerRun
 from . import arrival
-from .context import PipelineContext, current_pipeline
+from .context import current_pipeline
 from .execute import StepServices, work_on
 from .fingerprint.places import Places
 from .guests import serve_guests
 from .masked import masked_step
 from .models import NOTES_KEY
+from .named import stale
 from .saying import SaidOutput, SaidReporter
+from .sharing import find_shared
 from .shipping import own_modules
 from .signals import SignalGuard, Terminated
 from .wire import StepCode, StepResult, StepTask
@@ -38,13 +40,8 @@ def perform(code: bytes, task: bytes, *, secrets: Mapping[str, str], notify: Not
     serve_guests()
     given: StepTask = pickle.loads(task)  # noqa: S301  what our own driver sent
     session = WorkerSession.of(given, secrets)
-    try:
-        if given.source is not None and _is_there(session, given.source):
-            return pickle.dumps(StepResult(given.blank, given.source), protocol=5)
-        return pickle.dumps(_worked(code, given, session, notify, lost), protocol=5)
-    finally:
-        if not given.keeps_secrets:
-            WorkerSession.forget()
+    result = _found(given, session) or _worked(code, given, session, notify, lost)
+    return pickle.dumps(result, protocol=5)
 
 
 def forget_driver(root: str) -> None:
@@ -58,11 +55,7 @@ def forget_driver(root: str) -> None:
 
 def _worked(code: bytes, given: StepTask, session: WorkerSession, notify: Notify, lost: int) -> StepResult:
     came: StepCode = arrival.unpacked(code)
-    setting = given.setting
-    context = PipelineContext(
-        setting.pipeline, setting.run_id, setting.run_name, setting.stack, came.parameters,
-        metadata=dict(setting.metadata), model=came.run_model, session=session.session,
-    )  # fmt: skip
+    context = session.context(given, came.parameters, came.run_model)
     spec = replace(
         given.spec, function=came.function, outputs=tuple(came.outputs), materializers=came.materializers,
         on_success=came.on_success, on_failure=came.on_failure, model=came.model,
@@ -93,8 +86,23 @@ def _tracking(session: WorkerSession, given: StepTask, name: str, notify: Notify
     return session.session.tracker(name).join(given.handed, opened)
 
 
-def _is_there(session: WorkerSession, source: StepRecord) -> bool:
-    return all(session.store.exists(artifact_of(output)) for output in source.outputs)
+def _found(given: StepTask, session: WorkerSession) -> StepResult | None:
+    """Ask the store, where asking is a journey, for what the driver found in its history, then for what others gave."""
+    spec, source = given.spec, given.source
+    if source is not None and all(session.store.exists(artifact_of(output)) for output in source.outputs):
+        return StepResult(given.blank, source)
+    if not (spec.use_cache and given.asks_others):
+        return None
+    found = find_shared(
+        session.store,
+        given.blank.cache_key,
+        session.context(given),
+        is_tracked=spec.is_tracked,
+        tracker=spec.tracker,
+    )
+    if found.source is None or stale(session.session.history, found.source.metadata) is not None:
+        return None
+    return StepResult(replace(given.blank, reason=found.reason), found.source)
 
 
 class _Log:

@@ -56,7 +56,7 @@ class StepTask:
     source: StepRecord | None = None
     handed: Any = None
     earlier: tuple[StepRecord, ...] = ()
-    keeps_secrets: bool = False
+    asks_others: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from ..artifacts.store import ArtifactStore
 from ..config.paths import Project
 from ..stacks.resolve import ResolvedStack
+from .context import PipelineContext
+from .models import Model
 from .reporting import LineReporter
 from .session import RunOptions, Session, use_session
 from .wire import RunSetting, StepTask, unsealed
@@ -33,16 +35,24 @@ class WorkerSession:
 
     @classmethod
     def of(cls, task: StepTask, secrets: Mapping[str, str]) -> WorkerSession:
-        """Return the session for a step: that of the last one where it belongs to the same run."""
+        """Return the session for a step: that of the last one where it belongs to the same run.
+
+        A worker belongs to one run and ends with it, and the secrets that it was given with it.
+        """
         kept = cls._kept
         if kept is None or kept.setting != task.setting:
             kept = cls._kept = WorkerSession(task.setting, secrets)
         return kept
 
-    @classmethod
-    def forget(cls) -> None:
-        """Drop the session and the secrets in it."""
-        cls._kept = None
+    def context(
+        self, task: StepTask, parameters: Mapping[str, Any] | None = None, model: Model | None = None
+    ) -> PipelineContext:
+        """Return the context of the run for one step; what it is told there does not stay for the next."""
+        setting = task.setting
+        return PipelineContext(
+            setting.pipeline, setting.run_id, setting.run_name, setting.stack, parameters or {},
+            metadata=dict(setting.metadata), model=model, session=self.session,
+        )  # fmt: skip
 
     @property
     def store(self) -> ArtifactStore:

@@ -41,11 +41,25 @@ def inputs_document(step: StepRecord, *, longest: int = LONGEST) -> str:
 
 def ancestry(steps: Sequence[StepRecord], name: str) -> list[StepRecord]:
     """Return a step and every step that it got something from, itself first, the farthest last."""
-    by_name = {step.name: step for step in steps}
+    return _ancestry({step.name: step for step in steps}, name)
+
+
+def ancestors(step: StepRecord, by_name: Mapping[str, StepRecord], most: int) -> list[StepRecord]:
+    """Return the nearest steps, at most so many, that a step got something from."""
+    return _ancestry({step.name: step}, step.name, by_name, most + 1)[1:]
+
+
+def _ancestry(
+    first: Mapping[str, StepRecord],
+    name: str,
+    others: Mapping[str, StepRecord] | None = None,
+    most: int | None = None,
+) -> list[StepRecord]:
     found: dict[str, StepRecord] = {}
     waiting = [name]
-    while waiting:
-        step = by_name.get(waiting.pop(0))
+    while waiting and (most is None or len(found) < most):
+        name = waiting.pop(0)
+        step = first.get(name) or (others or {}).get(name)
         if step is not None and step.name not in found:
             found[step.name] = step
             waiting += [str(item["step"]) for _, item in artifacts_in(step.inputs) if item.get("step")]

@@ -59,11 +59,13 @@ class ExecutorFacts:
 class Executor(Protocol):
     """Runs work elsewhere, or here.
 
-    `is_here` is one that calls `fn` in this process at once: what it is given need not be pickled.
+    `is_here` is one that calls `fn` in this process at once: what it is given need not be pickled. `losses` is how often
+    work is given to another worker beside what its step allows: where workers come and go, a loss is nobody's fault.
     """
 
     name: str
     is_here: ClassVar[bool]
+    losses: int
 
     def submit(
         self,
@@ -94,6 +96,7 @@ class Executor(Protocol):
 class LostWorkRetried:
     """Gives work whose worker died to another one; executors implement `_start`."""
 
+    losses = 0
     _closing = False
 
     def submit(

@@ -18,6 +18,7 @@ class SequentialExecutor:
 
     name = "local"
     is_here: ClassVar[bool] = True
+    losses = 0
 
     def submit(
         self,
