@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from .cache import cache
 from .measure import Row, Sample, clean_environment, median, once, paired
 from .programs import ARRAY, ARRAY_FLOOR, CHAIN, FRAME, FRAME_FLOOR, TEN_STEPS, TRACKED, TRACKED_FLOOR
 from .serving import serving
+from .store import store
 
 PYTHON = sys.executable
 MLX = str(Path(sys.executable).with_name("mlx"))
@@ -154,6 +156,8 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "arrays": arrays,
     "history": history,
     "serving": serving,
+    "store": store,
+    "cache": cache,
 }
 
 

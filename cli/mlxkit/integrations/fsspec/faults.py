@@ -34,7 +34,12 @@ _LIBRARIES = (
     "paramiko",
 )
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-_MISSING_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
+_MISSING_BUCKET = (
+    "NoSuchBucket",
+    "ContainerNotFound",
+    "No such container",
+    "The specified bucket does not exist",
+)
 
 
 class Known(Exception):
