@@ -180,7 +180,6 @@ def test_a_value_of_the_provider_is_in_no_file_no_argv_and_no_child(
         mlx(
             "exec", "--", sys.executable, "-c", "import os; print(os.environ.get('MLFLOW_TRACKING_PASSWORD'))"
         )
-        mlx("stack", "export", "team")
     finally:
         watch.done.set()
         watch.join(5)

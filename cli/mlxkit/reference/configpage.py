@@ -8,6 +8,7 @@ from ..config.document import IMPLICIT
 from ..config.kinds import KINDS, Kind
 from ..config.model import VERSION
 from ..config.names import MAX_LENGTH
+from ..config.secret_providers import PROVIDERS, SECTION
 from ..stacks.flavors import Attribute, Flavor
 from .pages import Block, Code, Head, Page, Section, Term, Text
 
@@ -24,6 +25,7 @@ def config_page(flavors: Sequence[Flavor]) -> Page:
             Section("NAMES", (Text(_NAMES),)),
             Section("REFERENCES", (Text(_REFERENCES),)),
             Section("FLAVORS", tuple(block for kind in KINDS.values() for block in _kind(kind, flavors))),
+            Section("SECRET PROVIDERS", tuple(_providers())),
             Section("EXAMPLES", (Code(tuple(_EXAMPLE.splitlines())),)),
             Section(
                 "SEE ALSO", (Text("mlx(1), mlx-component(1), mlx-stack(1), mlx-secret(1), mlx-flavor(1)"),)
@@ -49,7 +51,21 @@ def _keys() -> list[Block]:
             "stacks",
             f"A map of names to stacks; a stack maps a kind to the name of a component. Kinds: {kinds}.",
         ),
+        Term(
+            SECTION,
+            "A map of names to providers of secrets; each has a `flavor` and the attributes of that flavor. "
+            "In the order in which they stand here, they are asked for what this machine has not got.",
+        ),
     ]
+
+
+def _providers() -> list[Block]:
+    found: list[Block] = [Text(_PROVIDERS)]
+    for flavor in {id(flavor): flavor for flavor in PROVIDERS.values()}.values():
+        names = " or ".join(name for name, same in PROVIDERS.items() if same is flavor)
+        found += [Head(f"flavor {names}"), Text(f"{flavor.title}.")]
+        found += [Term(key, told) for key, told in flavor.attributes.items()]
+    return found
 
 
 def _kind(kind: Kind, flavors: Sequence[Flavor]) -> list[Block]:
@@ -107,6 +123,11 @@ _REFERENCES = (
     "Wherever the value of an attribute is text, <<secret.key>> stands for a key of a secret; {{secret.key}} means the "
     "same. It is resolved when a component is used, never before. <<secret.key|url>> is the value written for the "
     "inside of an address. See mlx-secret(1)."
+)
+_PROVIDERS = (
+    "A provider is asked only where you have said that it is the right place: `mlx secret trust NAME` once, "
+    "MLX_TRUSTED_PROVIDERS in CI, VAULT_ADDR (or BAO_ADDR) with the same server, or in your own mlx.yaml. Any change of "
+    "an entry has to be trusted again. Nothing is written to a provider, and what is read there is not kept on disk."
 )
 _EXAMPLE = """\
 version: 1

@@ -138,6 +138,7 @@ def _made(entry: ProviderEntry, project: Project, local: Local) -> Provider:
 
 
 def _in_time(provider: Provider, seconds: float, call: Callable[[], Result]) -> Result:
+    provider.prepare()
     try:
         return within(seconds, call)
     except TimeoutError:

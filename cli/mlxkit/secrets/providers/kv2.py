@@ -47,6 +47,9 @@ class VaultProvider(Provider):
     def identity(self) -> str:
         return f"{self._server.namespace}: {self.location}"
 
+    def prepare(self) -> None:
+        self._login.prepare()
+
     def open(self) -> None:
         answer = self._ask("GET", "auth/token/lookup-self")
         if answer.status != 200:

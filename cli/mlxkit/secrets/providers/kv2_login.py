@@ -11,7 +11,7 @@ from pathlib import Path
 from ...config.model import ProviderEntry
 from ...config.regular import read_regular_file
 from ...errors import MlxError
-from ..references import has_reference, resolve
+from ..references import resolve
 from ..stores.protocol import StoreUnusableError
 from ..value import SecretValue
 from .kv2_http import Server
@@ -23,6 +23,7 @@ Local = Callable[[str], "Mapping[str, str] | None"]
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _TOKEN_FILE = ".vault-token"  # noqa: S105 - the file of Vault's and OpenBao's own tools
 _TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
+_RESOLVED = ("token", "role_id", "secret_id", "jwt")  # of the attributes; the others are plain text
 _SPENT = 0.9  # of its time to live, after which a token is not relied on
 
 
@@ -39,8 +40,20 @@ class Login:
         self._base = base
         self._method = entry.attributes.get("auth", "token")
         self._held: tuple[SecretValue, float] | None = None
+        self._resolved: dict[str, SecretValue] | None = None
         self._lock = threading.Lock()
         self.source = ""  # where the token is from, for messages
+
+    def prepare(self) -> None:
+        """Resolve the references of the entry by the environment and the stores here, once; raises CredentialsError."""
+        if self._resolved is None:
+            prefix, said = f"secret_providers.{self._entry.name}.", self._entry.attributes
+            fields = {prefix + key: text for key, text in said.items() if key in _RESOLVED}
+            found = resolve(fields, self._local)
+            self._resolved = {
+                path.removeprefix(prefix): value if isinstance(value, SecretValue) else SecretValue(value)
+                for path, value in found.items()
+            }
 
     def token(self) -> SecretValue:
         """Return a token that has not run out, as far as is known."""
@@ -129,13 +142,8 @@ class Login:
         return f"bao read auth/{self._mount}/role/{self._entry.attributes.get('role', 'ROLE')}"
 
     def _value(self, key: str) -> str:
-        """Resolve one attribute by the environment and the stores here."""
-        text = self._entry.attributes[key]
-        if not has_reference(text):
-            return text  # a role id is no secret
-        path = f"secret_providers.{self._entry.name}.{key}"
-        found = resolve({path: text}, self._local)[path]
-        return found if isinstance(found, str) else found.reveal()
+        self.prepare()
+        return (self._resolved or {})[key].reveal()
 
     def _content(self, path: Path) -> str:
         try:

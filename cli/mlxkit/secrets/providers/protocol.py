@@ -34,6 +34,9 @@ class Provider:
         """All that decides which secrets these are, to keep what was read apart from another provider's."""
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Get from this machine what the login needs; apart from the questions, because it may wait for a person."""
+
     def open(self) -> None:
         """Make sure that the server answers and takes our login, or raise StoreUnusableError with the reason."""
         raise NotImplementedError
