@@ -26,11 +26,14 @@ class ClientBackend:
     """Imports MLflow when it is made."""
 
     def __init__(self, to: Connection, artifact_root: str) -> None:
-        from mlflow import MlflowClient
+        from .registry.library_use import library
 
         self._to = to
         self._root = artifact_root
-        self._client: Any = MlflowClient(tracking_uri=to.tracking_uri)
+        with library(to, lambda _: None):  # where MLflow's own default folder for artifacts would be made
+            from mlflow import MlflowClient
+
+            self._client: Any = MlflowClient(tracking_uri=to.tracking_uri)
 
     def experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException

@@ -2,7 +2,8 @@
 
 SQLite's table of open files is inherited with the memory. A child that opens a file of its own which the parent had
 open at the time of the fork takes no lock on it, and the parent, when it closes, removes the log under the child's
-writes. So no idle connection is open while a process forks, and our own short calls are waited for.
+writes. So no idle connection is open while a process forks, and our own short calls are waited for, as are imports:
+MLflow's threads import while they log.
 
 What points MLflow at a tracker stays in a child that a running step forks, which logs to the step's run; any other
 child starts as if no tracker had ever been used.
@@ -10,6 +11,7 @@ child starts as if no tracker had ever been used.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
@@ -67,6 +69,16 @@ def _before() -> None:
             _held.locks.append(lock)
     with suppress(Exception):
         _close_idle_connections()
+    limit = time.monotonic() + _WAITING
+    while _is_imported_elsewhere() and time.monotonic() < limit:
+        time.sleep(0.005)
+
+
+def _is_imported_elsewhere() -> bool:
+    """Say whether another thread is in the middle of an import, which a child would wait for without end."""
+    locks = getattr(importlib._bootstrap, "_module_locks", {})
+    owners = {getattr(reference(), "owner", None) for reference in list(locks.values())}
+    return bool(owners - {None, threading.get_ident()})
 
 
 def _after_in_parent() -> None:
