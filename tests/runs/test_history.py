@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlxkit.errors import MlxError, NotFoundError
-from mlxkit.runs.history import History, history_path
+from mlxkit.runs.history import _LOOKED_AT, History, history_path
 from mlxkit.runs.queries import RunQueries
 from mlxkit.runs.records import OutputRecord, RunRecord, StepRecord
 from mlxkit.runs.sweep import sweep
@@ -64,6 +64,22 @@ def test_a_failed_step_is_never_served_from_the_cache(history: History) -> None:
     history.begin_run(run("r1"), {}, "e")
     history.record_step(step("s1", "r1", status="failed"))
     assert history.find_cached("k") is None
+
+
+def test_what_a_step_was_made_from_last_is_found_among_many_of_that_name(history: History) -> None:
+    history.begin_run(run("old", pipeline="rare", started=1.0), {}, "e")
+    history.record_step(step("s-old", "old", parts={"step": "old"}))
+    for number in range(2 * _LOOKED_AT):
+        history.begin_run(run(f"r{number}", started=2.0 + number), {}, "e")
+        history.record_step(
+            step(f"s{number}", f"r{number}", started=2.0 + number, status="cached", parts={"n": str(number)})
+        )
+    assert history.last_parts("train", "fit") == {"n": str(2 * _LOOKED_AT - 1)}  # served from the cache or not
+    assert history.last_parts("rare", "fit") == {"step": "old"}
+    assert history.last_parts("new", "fit") is None
+    assert history.last_parts("train", "other") is None
+    history.record_step(step("broken", "r1", started=1e6, status="skipped", parts={}))
+    assert history.last_parts("train", "fit") == {"n": str(2 * _LOOKED_AT - 1)}
 
 
 class Tracker:

@@ -14,7 +14,8 @@ from typing import Any
 
 from ..stacks.protocols import FinalStatus, Measured, TrackerRun
 from . import known
-from .records import OutputRecord, RunRecord, StepRecord
+from .records import RunRecord, StepRecord
+from .rows import dump, marks, output, output_row, run_row, step_row, write_measures
 from .schema import connect, connect_in_memory, connect_to_read, damaged, transaction
 
 _RUN = "id, name, pipeline, stack, status, started, ended, kind, file, parameters, metadata, code, environment, error"
@@ -28,6 +29,8 @@ _STEP = (
     "id, run_id, name, position, status, started, ended, attempts, cache_key, cached_from, reason, "
     "parameters, inputs, metadata, parts, error"
 )
+_KEYED = "('completed', 'failed', 'cached')"  # statuses of steps that have a cache key's parts
+_LOOKED_AT = 300  # steps of one name, and runs of one pipeline
 _OUTPUT = "step_id, name, position, digest, materializer, type, size, uri, summary, inline"
 
 
@@ -60,11 +63,11 @@ class History:
         """Take runs that others recorded, with what they measured; one that is there already is replaced."""
         with self._lock, transaction(self.connection) as db:
             for run, measured in runs:
-                db.execute(f"INSERT OR REPLACE INTO runs ({_RUN}) VALUES ({_marks(_RUN)})", _run_row(run))
+                db.execute(f"INSERT OR REPLACE INTO runs ({_RUN}) VALUES ({marks(_RUN)})", run_row(run))
                 db.executemany(
                     "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(run.id, tag) for tag in run.tags]
                 )
-                _write_measures(db, run.id, measured, "REPLACE")
+                write_measures(db, run.id, measured, "REPLACE")
 
     def close(self) -> None:
         self.connection.close()
@@ -75,8 +78,8 @@ class History:
         """Record a run that starts now, together with its environment (kept once for many runs)."""
         run = replace(run, environment=digest)
         with self._lock, transaction(self.connection) as db:
-            db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (digest, _dump(environment)))
-            db.execute(f"INSERT INTO runs ({_RUN}) VALUES ({_marks(_RUN)}) {_SUBMITTED}", _run_row(run))
+            db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (digest, dump(environment)))
+            db.execute(f"INSERT INTO runs ({_RUN}) VALUES ({marks(_RUN)}) {_SUBMITTED}", run_row(run))
             db.executemany(
                 "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(run.id, tag) for tag in run.tags]
             )
@@ -99,34 +102,34 @@ class History:
                 (status, time.time(), error, run_id),
             )
             if metadata:
-                db.execute("UPDATE runs SET metadata = ? WHERE id = ?", (_dump(metadata), run_id))
+                db.execute("UPDATE runs SET metadata = ? WHERE id = ?", (dump(metadata), run_id))
             if measured is not None:
-                _write_measures(db, run_id, measured, "REPLACE")
+                write_measures(db, run_id, measured, "REPLACE")
             if close_trackers:
                 db.execute("UPDATE tracker_runs SET is_open = 0 WHERE run_id = ?", (run_id,))
 
     def update_code(self, run_id: str, code: Mapping[str, Any]) -> None:
         """Complete what is known of a run's code: modules can be imported until its end."""
         with self._lock, transaction(self.connection) as db:
-            db.execute("UPDATE runs SET code = ? WHERE id = ?", (_dump(code), run_id))
+            db.execute("UPDATE runs SET code = ? WHERE id = ?", (dump(code), run_id))
 
     def record_step(self, step: StepRecord) -> None:
         """Commit one step with its outputs."""
         with self._lock, transaction(self.connection) as db:
-            db.execute(f"INSERT INTO steps ({_STEP}) VALUES ({_marks(_STEP)})", _step_row(step))
+            db.execute(f"INSERT INTO steps ({_STEP}) VALUES ({marks(_STEP)})", step_row(step))
             if step.outputs:
                 db.executemany(
-                    f"INSERT INTO outputs ({_OUTPUT}) VALUES ({_marks(_OUTPUT)})",
-                    [_output_row(step.id, index, item) for index, item in enumerate(step.outputs)],
+                    f"INSERT INTO outputs ({_OUTPUT}) VALUES ({marks(_OUTPUT)})",
+                    [output_row(step.id, index, item) for index, item in enumerate(step.outputs)],
                 )
 
     def complete_step(self, step: StepRecord) -> None:
         """Add to a step that is recorded already: its metadata as it is now, and outputs that came later."""
         with self._lock, transaction(self.connection) as db:
-            db.execute("UPDATE steps SET metadata = ? WHERE id = ?", (_dump(step.metadata), step.id))
+            db.execute("UPDATE steps SET metadata = ? WHERE id = ?", (dump(step.metadata), step.id))
             db.executemany(
-                f"INSERT OR REPLACE INTO outputs ({_OUTPUT}) VALUES ({_marks(_OUTPUT)})",
-                [_output_row(step.id, index, item) for index, item in enumerate(step.outputs)],
+                f"INSERT OR REPLACE INTO outputs ({_OUTPUT}) VALUES ({marks(_OUTPUT)})",
+                [output_row(step.id, index, item) for index, item in enumerate(step.outputs)],
             )
 
     def find_cached(self, cache_key: str) -> StepRecord | None:
@@ -146,14 +149,32 @@ class History:
         return None
 
     def last_parts(self, pipeline: str, step: str) -> dict[str, str] | None:
-        """Return the cache key's parts of the last time this step ran in this pipeline."""
+        """Return the cache key's parts of the last time this step came by in this pipeline.
+
+        Of many steps of that name, and of many runs of the pipeline, the newest few hundred are looked at: a pipeline
+        that is new among 100,000 runs of others does not wait for them.
+        """
         with self._lock:
-            row = self.connection.execute(
-                "SELECT steps.parts FROM steps JOIN runs ON runs.id = steps.run_id "
-                "WHERE steps.name = ? AND runs.pipeline = ? AND steps.status IN ('completed', 'failed') "
-                "ORDER BY steps.started DESC LIMIT 1",
-                (step, pipeline),
-            ).fetchone()
+            looked_at = 0
+            found = self.connection.execute(
+                "SELECT steps.id, runs.pipeline FROM steps JOIN runs ON runs.id = steps.run_id "
+                f"WHERE steps.name = ? AND steps.status IN {_KEYED} ORDER BY steps.started DESC LIMIT ?",
+                (step, _LOOKED_AT),
+            )
+            for row in found:
+                if row["pipeline"] == pipeline:
+                    return self._parts("SELECT parts FROM steps WHERE id = ?", row["id"])
+                looked_at += 1
+            if looked_at < _LOOKED_AT:  # those were all
+                return None
+            return self._parts(
+                "SELECT s.parts FROM (SELECT id FROM runs WHERE pipeline = ? ORDER BY started DESC LIMIT ?) r "
+                f"JOIN steps s ON s.run_id = r.id WHERE s.name = ? AND s.status IN {_KEYED} ORDER BY s.started DESC LIMIT 1",
+                pipeline, _LOOKED_AT, step,
+            )  # fmt: skip
+
+    def _parts(self, query: str, *values: Any) -> dict[str, str] | None:
+        row = self.connection.execute(query, values).fetchone()
         parts: dict[str, str] | None = json.loads(row["parts"]) if row else None
         return parts
 
@@ -203,7 +224,7 @@ class History:
     def add_measures(self, run_id: str, run: TrackerRun, measured: Measured) -> None:
         """Add what one tracker run holds; a parent's value counts before that of its children."""
         with self._lock, transaction(self.connection) as db:
-            _write_measures(db, run_id, measured, "REPLACE" if run.parent else "IGNORE")
+            write_measures(db, run_id, measured, "REPLACE" if run.parent else "IGNORE")
 
     def mark_interrupted(self, run_id: str, last_seen: float | None = None) -> None:
         """Say of a running run that its process vanished; leaves `tracker_runs` open for the sweep.
@@ -238,7 +259,7 @@ class History:
                 "inputs": json.loads(row["inputs"]),
                 "metadata": json.loads(row["metadata"]),
                 "parts": json.loads(row["parts"]),
-                "outputs": tuple(_output(item) for item in outputs),
+                "outputs": tuple(output(item) for item in outputs),
             }
         )
 
@@ -248,54 +269,3 @@ class History:
         except ValueError as error:
             raise damaged(self.connection, row["id"]) from error
         return RunRecord(**{**dict(row), **read, "tags": tuple(json.loads(row["tags"]))})
-
-
-def _write_measures(db: Connection, run_id: str, measured: Measured, on_conflict: str) -> None:
-    metrics, params = measured
-    rows: list[tuple[str, str, str, float | str]] = [
-        (run_id, "metric", key, "nan" if value != value else float(value)) for key, value in metrics.items()
-    ]
-    rows += [(run_id, "param", key, value) for key, value in params.items()]
-    db.executemany(f"INSERT OR {on_conflict} INTO run_measures VALUES (?, ?, ?, ?)", rows)
-
-
-def _run_row(run: RunRecord) -> tuple[Any, ...]:
-    return (
-        run.id, run.name, run.pipeline, run.stack, run.status, run.started, run.ended, run.kind, run.file,
-        _dump(run.parameters), _dump(run.metadata), _dump(run.code), run.environment, run.error,
-    )  # fmt: skip
-
-
-def _step_row(step: StepRecord) -> tuple[Any, ...]:
-    return (
-        step.id, step.run_id, step.name, step.position, step.status, step.started, step.ended, step.attempts,
-        step.cache_key, step.cached_from, step.reason, _dump(step.parameters), _dump(step.inputs),
-        _dump(step.metadata), _dump(step.parts), step.error,
-    )  # fmt: skip
-
-
-def _output_row(step_id: str, position: int, item: OutputRecord) -> tuple[Any, ...]:
-    return (
-        step_id, item.name, position, item.digest, item.materializer, item.type, item.size, item.uri,
-        _dump(item.summary), item.inline,
-    )  # fmt: skip
-
-
-def _output(row: Row) -> OutputRecord:
-    data = {**dict(row), "summary": json.loads(row["summary"])}
-    del data["step_id"], data["position"]
-    return OutputRecord(**data)
-
-
-def _dump(value: Any) -> str:
-    """Return JSON in which a text can be found as it is written."""
-    text = json.dumps(value, default=str, separators=(",", ":"), ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a character, as names of files can have it
-        return json.dumps(value, default=str, separators=(",", ":"))
-    return text
-
-
-def _marks(columns: str) -> str:
-    return ", ".join("?" * (columns.count(",") + 1))

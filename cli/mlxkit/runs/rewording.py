@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from . import known
-from .history import History, _dump
+from .history import History
 from .records import RunRecord, StepRecord
+from .rows import dump
 from .schema import transaction
 
 
@@ -22,11 +23,11 @@ def reword(history: History, before: RunRecord, after: RunRecord, steps: Sequenc
         with transaction(history.connection) as db:
             db.execute(
                 "UPDATE runs SET name = ?, parameters = ?, metadata = ? WHERE id = ?",
-                (after.name, _dump(after.parameters), _dump(after.metadata), after.id),
+                (after.name, dump(after.parameters), dump(after.metadata), after.id),
             )
             db.executemany(
                 "UPDATE steps SET parameters = ? WHERE id = ?",
-                [(_dump(step.parameters), step.id) for step in steps],
+                [(dump(step.parameters), step.id) for step in steps],
             )
             gone = [tag for tag in before.tags if tag not in after.tags]
             db.executemany(
