@@ -38,7 +38,7 @@ MORE = {
     "run": "train.py", "runs compare": "first second", "runs rerun": "first", "artifact describe": "total",
     "pipeline describe": "counting", "secret get": "s",
 }  # fmt: skip
-NEEDS_A_REGISTRY = ("model", "deployment", "tracker status")
+NEEDS_A_REGISTRY = ("model", "deployment", "tracker status", "run --detach")
 
 
 def cases() -> list[tuple[str, str]]:

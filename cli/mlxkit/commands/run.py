@@ -120,7 +120,7 @@ def run(
     is_data = (
         output is not Format.table
     )  # then stdout carries nothing else: what the file prints goes to stderr
-    with reporting(no_progress=no_progress, is_dry=dry_run or is_data) as reporter:
+    with reporting(no_progress=no_progress, is_dry=dry_run or is_data or is_detached) as reporter:
         target = Target.parse(file)
         extra, passed = list(ctx.args), list(ctx.obj or [])
         flags, loose = parse_flags(extra)

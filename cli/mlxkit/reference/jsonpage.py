@@ -19,6 +19,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "mlxkit.checkup.findings:Checkup": ("doctor",),
     "mlxkit.commands.version:Versions": ("version",),
     "mlxkit.pipelines.dryrun:PlannedStep": ("run --dry-run[]",),
+    "mlxkit.pipelines.detached.submission:Submission": ("run --detach",),
     "mlxkit.runs.search:RunListing": ("runs list[]", "run[]"),
     "mlxkit.runs.team:TeamListing": ("runs list --team[]",),
     "mlxkit.runs.team:TeamDescription": ("runs describe --team",),
