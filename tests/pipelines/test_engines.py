@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import textwrap
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ import pytest
 from mlxkit.errors import StepFailedError, UsageError
 from mlxkit.pipelines.loader import Target, run_file
 from mlxkit.pipelines.session import RunOptions, Session
+from mlxkit.runs.history import History
 from mlxkit.runs.queries import RunQueries
 from mlxkit.runs.records import StepRecord
 
@@ -143,7 +149,10 @@ def test_the_body_uses_values_while_steps_run(run: Run) -> None:
             assert f"{best}" == "5"
         choose()
     """)
-    assert [name for name in steps if name.startswith("score")] == ["score", *(f"score_{i}" for i in range(2, 7))]
+    assert [name for name in steps if name.startswith("score")] == [
+        "score",
+        *(f"score_{i}" for i in range(2, 7)),
+    ]
     assert "keep" in steps and "drop" not in steps
 
 
@@ -179,7 +188,9 @@ def test_a_step_is_tried_again(run: Run, tmp_path: Path) -> None:
         def flow(): flaky()
         flow()
     """)
-    assert steps["flaky"].status == "completed" and steps["flaky"].attempts == 3 and out(steps, "flaky") == "2"
+    assert (
+        steps["flaky"].status == "completed" and steps["flaky"].attempts == 3 and out(steps, "flaky") == "2"
+    )
 
 
 def test_state_counts_as_it_is_when_the_step_is_called(run: Run) -> None:
@@ -309,7 +320,9 @@ def test_hooks_metadata_and_several_outputs(run: Run, tmp_path: Path) -> None:
     assert [item.name for item in steps["two"].outputs] == ["a", "b", "side"]
 
 
-def test_what_steps_print_is_kept_in_their_logs(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_steps_print_is_kept_in_their_logs(
+    run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     run("""
         import sys
         @step
@@ -361,7 +374,12 @@ def test_a_worker_that_dies_costs_its_step(run: Run, engine: str) -> None:
         def flow(): dies(); lives(1); lives(2); lives(3)
         flow()
     """)
-    assert states(steps) == {"dies": "failed", "lives": "completed", "lives_2": "completed", "lives_3": "completed"}
+    assert states(steps) == {
+        "dies": "failed",
+        "lives": "completed",
+        "lives_2": "completed",
+        "lives_3": "completed",
+    }
     assert "signal 9" in steps["dies"].error
 
 
@@ -398,7 +416,7 @@ def test_what_can_never_be_given_is_refused_before_it_is_asked_for(run: Run, eng
     if engine == "here":
         assert states(run(source)) == {"big": "completed"}
     else:
-        with pytest.raises(UsageError, match="step 'big' needs GPU=64; .* has GPU=0"):
+        with pytest.raises(UsageError, match=r"step 'big' needs GPU=64; .* has GPU=0"):
             run(source)
 
 
@@ -406,3 +424,86 @@ def test_nothing_is_left_running(run: Run) -> None:
     run(FAN)
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     assert not children.exists() or not children.read_text().split()
+
+
+def test_what_a_step_changes_of_its_process_is_not_there_for_the_next(run: Run, engine: str) -> None:
+    if engine == "here":
+        pytest.skip("one process, and what steps do to it")
+    steps = run("""
+        import os
+        @step
+        def change() -> int:
+            os.environ["LEFT_BY_A_STEP"] = "1"
+            os.chdir("/")
+            return 1
+        @step
+        def look(x: int) -> list: return [os.environ.get("LEFT_BY_A_STEP"), os.getcwd() == "/"]
+        @pipeline
+        def flow(): look(change())
+        flow()
+    """)
+    assert out(steps, "look") == "[null,false]"
+
+
+def test_ctrl_c_ends_what_runs_and_skips_what_waits(tmp_path: Path) -> None:
+    (tmp_path / "mlx.yaml").write_text("version: 1\n")
+    (tmp_path / "slow.py").write_text(
+        textwrap.dedent("""
+        import os, time
+        from pathlib import Path
+        from mlxkit import pipeline, step
+        @step
+        def nap(i: int) -> int:
+            Path(f"pid{i}").write_text(str(os.getpid()))
+            try:
+                time.sleep(60)
+            finally:
+                Path(f"cleaned{i}").touch()
+            return i
+        @step
+        def after(x: int) -> int: return x
+        @pipeline
+        def flow():
+            for i in range(3): after(nap(i))
+        flow()
+        """)
+    )
+    command = [sys.executable, "-m", "mlxkit", "run", "slow.py", "--workers", "2"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as driver:
+        pids = [tmp_path / "pid0", tmp_path / "pid1"]
+        until(lambda: all(path.exists() and path.read_text() for path in pids))
+        driver.send_signal(signal.SIGINT)
+        driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert (tmp_path / "cleaned0").exists() and (tmp_path / "cleaned1").exists()
+    for path in pids:
+        until(lambda path=path: not Path("/proc", path.read_text()).exists())
+    with closing(History.to_read(tmp_path / ".mlx")) as history:
+        run = RunQueries(history).get("latest")
+        steps = {item.name: item.status for item in RunQueries(history).steps(run.id)}
+    assert run.status == "killed"
+    assert steps == {
+        "nap": "killed", "after": "skipped", "nap_2": "killed", "after_2": "skipped", "nap_3": "skipped", "after_3": "skipped",
+    }  # fmt: skip
+
+
+def test_a_driver_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
+    (tmp_path / "mlx.yaml").write_text("version: 1\n")
+    (tmp_path / "slow.py").write_text(
+        "import os, time\nfrom pathlib import Path\nfrom mlxkit import pipeline, step\n"
+        "@step\ndef nap() -> int:\n    Path('pid').write_text(str(os.getpid()))\n    time.sleep(60)\n    return 1\n"
+        "@pipeline\ndef flow(): nap()\nflow()\n"
+    )
+    command = [sys.executable, "-m", "mlxkit", "run", "slow.py", "--workers", "2"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as driver:
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+        driver.kill()
+        driver.wait(60)
+    until(lambda: not Path("/proc", (tmp_path / "pid").read_text()).exists())
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < limit, "it did not come about"
+        time.sleep(0.02)

@@ -73,6 +73,10 @@ class WorkflowReporter(LineReporter):
                 self._command("::endgroup::")
         super().step_ended(step, status, seconds, note)
 
+    def gathers(self) -> bool:
+        """Have one group after the other: groups do not nest, and lines of several steps in one help nobody."""
+        return True
+
     def step_retried(self, step: str, attempt: int, error: str) -> None:
         """Warn that a step is tried again."""
         self._command(

@@ -67,9 +67,14 @@ class RunOutput:
             self._log = None
         self._step = None
 
-    def relay(self, step: str, position: int, text: str, *, is_shown: bool = True) -> None:
-        """Take what a step printed on a worker: to its log, and line by line, under its name, to the terminal."""
-        self._relays.take(step, position, text, is_shown=is_shown)
+    def relay(
+        self, step: str, position: int, text: str, *, is_shown: bool = True, is_gathered: bool = False
+    ) -> None:
+        """Take what a step printed on a worker: to its log, and line by line, under its name, to the terminal.
+
+        What is gathered is shown when the step is over.
+        """
+        self._relays.take(step, position, text, is_shown=is_shown, is_gathered=is_gathered)
 
     def end_relay(self, position: int) -> None:
         """Write the last line of a step that ended without a line break, and close its log."""

@@ -64,6 +64,18 @@ class Mailbox:
             self._thread.start()
         self._do(job)
 
+    def drain(self) -> None:
+        """Do what is there now, in this thread, whatever failed before; what fails in it is left alone."""
+        with self._changed:
+            self._waits = True
+        while True:
+            with self._changed:
+                if not self._jobs:
+                    return
+                job = self._jobs.popleft()
+            with suppress(Exception):
+                self._do(job)
+
     def close(self) -> None:
         """Do no more jobs; what is left is dropped."""
         with self._changed:

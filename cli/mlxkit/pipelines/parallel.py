@@ -24,6 +24,7 @@ from .relayed import RelayedStep
 from .wire import StepResult
 
 _DONE = ("completed", "cached")
+_NEVER_BEGAN = "the run ended before it began"
 
 
 class WaitingSource(StepSource):
@@ -64,6 +65,7 @@ class ParallelBody(Body):
         self.mailbox = Mailbox()
         self.dispatch = Dispatch(services)
         self._position = 0
+        self._is_ending = False
         self._open: dict[str, WaitingSource] = {}
         self._in_flight: dict[str, WaitingSource] = {}
         self._futures: dict[str, Future[Any]] = {}
@@ -103,16 +105,21 @@ class ParallelBody(Body):
                 return
             except Exception as problem:
                 self.services.reporter.detail(mask_text(str(problem)))
+            except BaseException:  # Ctrl-C while it waited
+                self._abandon()
+                raise
         self._abandon()
 
     def _abandon(self) -> None:
         """End what runs; what did not come to its end is recorded as killed, what never began as skipped."""
-        self.mailbox.close()
+        self._is_ending = True
         try:
             self.services.executor.close(cancel=True)
         finally:
+            self.mailbox.drain()
             for source in list(self._open.values()):
                 self._end(source, self._abandoned(source))
+            self.mailbox.close()
             self.records.sort(key=lambda record: record.position)
 
     def _queue(self, source: WaitingSource, handles: Sequence[Handle]) -> None:
@@ -132,6 +139,9 @@ class ParallelBody(Body):
             source = ready.pop()
             spec = source.spec
             assert spec is not None
+            if self._is_ending:
+                ready += self._settled(source, self._skip_record(spec, _NEVER_BEGAN))
+                continue
             broken = [
                 item for item in self._inputs_of.pop(source.name, ()) if item.ended().status not in _DONE
             ]
@@ -188,6 +198,9 @@ class ParallelBody(Body):
         try:
             result = self.dispatch.opened(done, blank)
         except (WorkerLostError, CancelledWorkError) as error:
+            if isinstance(error, CancelledWorkError) and not relayed.has_started:
+                self._follow(self._settled(source, self._skip_record(spec, _NEVER_BEGAN)))
+                return
             self._follow(self._settled(source, relayed.lost(blank, error)))
         except Exception as error:
             self._follow(self._settled(source, relayed.broken(blank, error)))
@@ -241,7 +254,7 @@ class ParallelBody(Body):
         spec = source.spec
         assert spec is not None
         if source.name not in self._futures:
-            return self._skip_record(spec, "the run ended before it began")
+            return self._skip_record(spec, _NEVER_BEGAN)
         record = self._skip_record(spec, "")
         self.services.reporter.step_ended(spec.name, "killed", 0.0)
         return replace(record, status="killed", error="ended with the run")

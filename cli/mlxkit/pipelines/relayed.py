@@ -26,7 +26,7 @@ class RelayedStep:
         self._services = services
         self._spec = spec
         self.reporter = services.reporter
-        self._has_started = False
+        self.has_started = False
         self._lost = 0
         self._began = time.time()
 
@@ -41,7 +41,9 @@ class RelayedStep:
             if kind == "started":
                 self._start()
             elif kind == "output":
-                self._services.output.relay(self._spec.name, self._spec.position, said[0])
+                self._services.output.relay(
+                    self._spec.name, self._spec.position, said[0], is_gathered=self.reporter.gathers()
+                )
             elif kind == "noted":
                 self._services.output.relay(
                     self._spec.name, self._spec.position, said[0] + "\n", is_shown=False
@@ -62,9 +64,7 @@ class RelayedStep:
     def ended(self, record: StepRecord) -> None:
         """Tell of a step that came to its end."""
         with _lock:
-            self._start()
-            self._services.output.end_relay(self._spec.position)
-            self.reporter.step_ended(self._spec.name, record.status, record.duration)
+            self._end(record)
 
     def lost(self, blank: StepRecord, error: MlxError) -> StepRecord:
         """Return the record of a step whose worker died or was stopped, after telling of it."""
@@ -90,10 +90,8 @@ class RelayedStep:
             attempts=max(self._lost, 1),
         )
         with _lock:
-            self._start()
             self._services.output.relay(self._spec.name, self._spec.position, text + "\n", is_shown=False)
-            self._services.output.end_relay(self._spec.position)
-            self.reporter.step_ended(self._spec.name, status, record.duration)
+            self._end(record)
             if status == "failed":
                 self.reporter.detail(f"{text}\n  in step {self._spec.name!r}")
                 self.reporter.failed_at(f"step {self._spec.name}", text.splitlines()[0] if text else "", "")
@@ -117,7 +115,15 @@ class RelayedStep:
             )
 
     def _start(self) -> None:
-        if not self._has_started:
-            self._has_started = True
+        if not self.has_started:
+            self.has_started = True
             self._began = time.time()
+            if not self.reporter.gathers():
+                self.reporter.step_started(self._spec.name)
+
+    def _end(self, record: StepRecord) -> None:
+        self._start()
+        if self.reporter.gathers():
             self.reporter.step_started(self._spec.name)
+        self._services.output.end_relay(self._spec.position)
+        self.reporter.step_ended(self._spec.name, record.status, record.duration)

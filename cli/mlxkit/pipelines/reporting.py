@@ -28,6 +28,9 @@ class Reporter(Protocol):
 
     def step_retried(self, step: str, attempt: int, error: str) -> None: ...
 
+    def gathers(self) -> bool:
+        """Whether the output of steps that run at once is to be shown step by step, each when it is over."""
+
     def failed_at(self, title: str, message: str, place: str) -> None:
         """Tell in which line of the user's code something failed (`file:line`, or nothing), beside the details."""
 
@@ -81,6 +84,10 @@ class LineReporter:
         """Say how a step ended."""
         self._running.pop(step, None)
         self._line(words_for(step, status, seconds, note))
+
+    def gathers(self) -> bool:
+        """Show each line when it comes, under the name of its step."""
+        return False
 
     def step_retried(self, step: str, attempt: int, error: str) -> None:
         """Say that a step is tried again."""

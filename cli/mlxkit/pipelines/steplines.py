@@ -24,12 +24,18 @@ class StepLines:
         self._folder = folder
         self._stream = stream
         self._begun: dict[int, tuple[str, str]] = {}
+        self._gathered: dict[int, list[str]] = {}
 
-    def take(self, step: str, position: int, text: str, *, is_shown: bool = True) -> None:
+    def take(
+        self, step: str, position: int, text: str, *, is_shown: bool = True, is_gathered: bool = False
+    ) -> None:
         """Append a piece to the step's log, and show the lines that it completes."""
         text = mask_text(text)
         self._append(log_name(step, position), text)
         if not is_shown:
+            return
+        if is_gathered:
+            self._gathered.setdefault(position, []).append(text)
             return
         whole = self._begun.pop(position, (step, ""))[1] + text
         lines = whole.splitlines(keepends=True)
@@ -47,11 +53,15 @@ class StepLines:
         step, rest = self._begun.pop(position, ("", ""))
         if rest:
             self._show(step, [rest])
+        gathered = "".join(self._gathered.pop(position, ()))
+        if gathered:
+            self._write(gathered if gathered.endswith("\n") else f"{gathered}\n")
 
     def _show(self, step: str, lines: list[str]) -> None:
-        if not lines:
-            return
-        shown = "".join(f"[{step}] {line.rstrip(chr(10) + chr(13))}\n" for line in lines)
+        if lines:
+            self._write("".join(f"[{step}] {line.rstrip(chr(10) + chr(13))}\n" for line in lines))
+
+    def _write(self, shown: str) -> None:
         try:
             self._stream().write(mask_text(shown))
             self._stream().flush()

@@ -5,9 +5,11 @@ It is called by every executor that is not here, with bytes; nothing else of a s
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +70,7 @@ def _worked(code: bytes, given: StepTask, session: WorkerSession, notify: Notify
     )  # fmt: skip
     token = current_pipeline.set(context)
     try:
-        with session.entered(), SignalGuard(), output:
+        with session.entered(), _as_it_was(), SignalGuard(), output:
             record = work_on(spec, services, replace(given.blank, attempts=lost + 1))
     except (Terminated, KeyboardInterrupt):
         if log.last is None:
@@ -103,6 +105,20 @@ def _found(given: StepTask, session: WorkerSession) -> StepResult | None:
     if found.source is None or stale(session.session.history, found.source.metadata) is not None:
         return None
     return StepResult(replace(given.blank, reason=found.reason), found.source)
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Put the environment and the working directory back: the next step on this worker may be another one's neighbour."""
+    environment, folder = dict(os.environ), Path.cwd()
+    try:
+        yield
+    finally:
+        if os.environ != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        if not os.path.lexists(".") or Path.cwd() != folder:
+            os.chdir(folder)
 
 
 class _Log:
