@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from .cache import cache
+from .history import history
 from .measure import Row, Sample, clean_environment, median, once, paired
 from .programs import ARRAY, ARRAY_FLOOR, CHAIN, FRAME, FRAME_FLOOR, TEN_STEPS, TRACKED, TRACKED_FLOOR
 from .serving import serving
@@ -129,24 +129,6 @@ def arrays(folder: Path) -> list[Row]:
     return rows
 
 
-def history(folder: Path) -> list[Row]:
-    """Listing 20 runs out of 100,000, against 20 out of 20."""
-    env = clean_environment(folder)
-    many, few = folder / "many", folder / "few"
-    for place in (many, few):
-        place.mkdir()
-        (place / "p.py").write_text(TEN_STEPS)
-        once([MLX, "init"], place, env)
-        once([MLX, "run", "p.py"], place, env)
-    _clone_runs(many / ".mlx" / "history.db", 100_000)
-    _clone_runs(few / ".mlx" / "history.db", 20)
-    a, b = [], []
-    for _ in range(9):
-        a.append(once([MLX, "runs", "list"], many, env))
-        b.append(once([MLX, "runs", "list"], few, env))
-    return [_cpu_row("`mlx runs list`, 20 of 100,000, CPU", median(a), median(b), "20 of 20", "1.2 x")]
-
-
 ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "commands": commands,
     "tab": tab,
@@ -159,21 +141,6 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "store": store,
     "cache": cache,
 }
-
-
-def _clone_runs(database: Path, count: int) -> None:
-    db = sqlite3.connect(database)
-    columns = [row[1] for row in db.execute("PRAGMA table_info(runs)")]
-    chosen = ", ".join(
-        "printf('clone%08d', n)" if name == "id" else "started - n" if name == "started" else name
-        for name in columns
-    )
-    db.execute(
-        f"WITH RECURSIVE counter(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < {count}) "
-        f"INSERT INTO runs ({', '.join(columns)}) SELECT {chosen} FROM runs, counter"
-    )
-    db.commit()
-    db.close()
 
 
 def _paired_env(
