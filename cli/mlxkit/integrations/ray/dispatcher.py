@@ -188,9 +188,12 @@ class Dispatcher:
             waiting, work.waiting = list(work.waiting), type(work.waiting)()
             for piece in waiting:
                 self._finish(piece, None, CancelledWorkError(f"{piece.label} was cancelled"))
-            for task in work.on_way.values():
-                with contextlib.suppress(Exception):
-                    self._ray.cancel(task.ref, force=True)
+        self._cancel_tasks()
+
+    def _cancel_tasks(self) -> None:
+        for task in itertools.chain.from_iterable(work.on_way.values() for work in self._works.values()):
+            with contextlib.suppress(Exception):
+                self._ray.cancel(task.ref, force=True)
 
     # What goes out.
 
@@ -311,6 +314,7 @@ class Dispatcher:
             self.nodes = self._cluster.nodes() or self.nodes
         elif time.monotonic() - self._answered > _HEAD_GONE:
             self._is_gone = True
+            self._cancel_tasks()  # straight to the workers of other nodes, which wait a minute for the head
             self._fail_all(failures.head_gone(self._settings.shown))
 
     def _leave(self) -> None:

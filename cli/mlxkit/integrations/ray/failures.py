@@ -21,6 +21,7 @@ _LOST = {
     "ObjectReconstructionFailedError": "its node lost what the work needs",
     "ReferenceCountingAssertionError": "its node lost what the work needs",
 }
+_NO_CONNECTION = ("closed channel", "Client is not connected", "is disconnected")
 _HEAD = "the head of the cluster does not answer any more"
 
 
@@ -40,6 +41,8 @@ def said(error: BaseException, label: str, where: str) -> MlxError:
         return UsageError(f"no node takes {label}: {first}", hint="@step(resources=ResourceSettings(...))")
     if "No module named 'mlxkit" in str(error):
         return not_installed()
+    if any(mark in str(error) for mark in _NO_CONNECTION):
+        return head_gone(where)
     if names & {"ConnectionError", "RpcError", "RaySystemError"}:
         return UnreachableError(f"{where} was lost: {first}")
     return MlxError(f"{label}: {kind}: {first}")

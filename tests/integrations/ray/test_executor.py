@@ -1,0 +1,129 @@
+"""Work on a real cluster: what comes back, what is heard meanwhile, what happens when a worker dies or the run ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxkit.errors import ConfigError, MlxError
+from mlxkit.integrations.ray import stub
+from mlxkit.integrations.ray.executor import RayExecutor
+from mlxkit.stacks.executors import CancelledWorkError, Resources, WorkerLostError
+from tests.fixtures.ray_cluster import RayCluster
+
+from . import work
+from .conftest import Started
+
+CODE = b"code of the project"
+PATIENCE = 120.0
+
+
+def given(
+    executor: RayExecutor, fn: Any, *args: Any, code: bytes = CODE, retries: int = 2, **more: Any
+) -> Future[Any]:
+    resources = more.pop("resources", Resources())
+    return executor.submit(fn, (code, *args), resources=resources, retries=retries, label=fn.__name__, **more)
+
+
+def test_work_is_done_heard_and_done_again_when_its_worker_dies(start: Started, tmp_path: Path) -> None:
+    executor = start()
+    nodes = executor.cluster_resources()
+    assert [node["CPU"] for node in nodes] == [2.0, 2.0] and all(
+        set(node) == {"CPU", "memory"} for node in nodes
+    )
+
+    many = [given(executor, work.echo, number) for number in range(500)]
+    assert [one.result(PATIENCE) for one in many] == list(range(500))
+    assert given(executor, work.count_code, code=b"x" * 300_000).result(PATIENCE) == 300_000
+
+    heard: list[Any] = []
+    talking = given(executor, work.talk, str(tmp_path), on_event=heard.append)
+    until(lambda: any("from a child" in str(event) for event in heard))
+    assert not talking.done() and heard[:2] == [("started",), ("output", "before\n")]
+    (tmp_path / "heard").touch()
+    assert talking.result(PATIENCE) == "done" and heard[-1] == ("noted", "after")
+
+    def note(event: Any) -> None:
+        (tmp_path / event[1]).touch()
+
+    assert given(executor, work.know, str(tmp_path), on_event=note).result(PATIENCE) is True
+
+    heard.clear()
+    assert given(executor, work.die, 1, on_event=heard.append).result(PATIENCE) == 1
+    assert heard == [("output", "life 0\n"), ("lost", "die: its worker process died"), ("output", "life 1\n")]
+    with pytest.raises(WorkerLostError, match="its worker process died"):
+        given(executor, work.die, 1, retries=0).result(PATIENCE)
+    dying = [given(executor, work.die, 1), *(given(executor, work.echo, number) for number in range(50))]
+    assert [one.result(PATIENCE) for one in dying] == [1, *range(50)]
+
+
+def test_an_error_of_the_work_comes_back_as_data_without_its_secrets(start: Started) -> None:
+    executor = start()
+    with pytest.raises(ValueError, match="refused nothing"):
+        given(executor, work.boom).result(PATIENCE)
+    with pytest.raises(MlxError, match=r"ValueError: refused \*\*\*$"):
+        given(executor, work.boom, secrets={"key": "letmein-94"}).result(PATIENCE)
+    with pytest.raises(SystemExit):
+        given(executor, work.leave).result(PATIENCE)
+    assert given(executor, work.echo, 1).result(PATIENCE) == 1
+
+
+def test_a_cancelled_run_leaves_nothing_running(start: Started, tmp_path: Path) -> None:
+    executor = start()
+    works = [given(executor, work.hang, str(tmp_path)) for _ in range(8)]  # four of them wait for room
+    until(lambda: len(list(tmp_path.iterdir())) == 8)
+    executor.close(cancel=True)
+    for one in works:
+        with pytest.raises(CancelledWorkError):
+            one.result(0)
+    until(lambda: not any(Path("/proc", path.name).exists() for path in tmp_path.iterdir()))
+
+
+def test_workers_with_another_mlxkit_are_named(start: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stub, "__version__", "9.9.9")
+    with pytest.raises(ConfigError, match="is version 0"):
+        given(start(), work.echo, 1).result(PATIENCE)
+
+
+def test_the_handlers_of_signals_and_the_environment_are_as_before(
+    start: Started, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def mine(*_: object) -> None:
+        """Do nothing."""
+
+    monkeypatch.setenv("RAY_DEDUP_LOGS", "1")
+    before = dict(os.environ), signal.signal(signal.SIGTERM, mine), signal.signal(signal.SIGINT, mine)
+    try:
+        executor = start()
+        assert given(executor, work.die, 1).result(PATIENCE) == 1
+        assert signal.getsignal(signal.SIGTERM) is mine and signal.getsignal(signal.SIGINT) is mine
+        assert dict(os.environ) == before[0]
+        executor.close()
+    finally:
+        signal.signal(signal.SIGTERM, before[1])
+        signal.signal(signal.SIGINT, before[2])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ray_client_runs_work_as_well(start: Started, ray_cluster: RayCluster, tmp_path: Path) -> None:
+    executor = start(address=ray_cluster.client)
+    assert given(executor, work.echo, "from outside").result(PATIENCE) == "from outside"
+    heard: list[Any] = []
+    talking = given(executor, work.talk, str(tmp_path), on_event=heard.append)
+    until(lambda: ("started",) in heard)
+    (tmp_path / "heard").touch()
+    assert talking.result(PATIENCE) == "done"
+    assert given(executor, work.die, 1).result(PATIENCE) == 1
+
+
+def until(is_so: Any) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
