@@ -106,3 +106,84 @@ FRAME_FLOOR = (
     + "frame().to_feather('new.feather', compression='uncompressed')\n"
     + "print(pd.read_feather('new.feather')['f0'].sum())\nos.replace('new.feather', 'floor.feather')\n"
 )
+
+SHAPES = (
+    _IMPORT
+    + """
+@step
+def add(x: int) -> int:
+    return x + 1
+
+@pipeline
+def chain(length: int = 1000) -> None:
+    x = 0
+    for _ in range(length):
+        x = add(x)
+
+@pipeline
+def fan(length: int = 1000) -> None:
+    for number in range(length):
+        add(number)
+"""
+)
+
+# An engine's own calls: `bare.py ENGINE SHAPE ADDRESS` prints seconds a call, its workers up before.
+BARE = """
+import sys, time
+
+def add(x):
+    return x + 1
+
+def measure(call, wait, shape, count):
+    started, x = time.perf_counter(), 0
+    if shape == "chain":
+        for _ in range(count):
+            x = wait(call(x))
+    else:
+        for each in [call(number) for number in range(count)]:
+            wait(each)
+    return (time.perf_counter() - started) / count
+
+if __name__ == "__main__":
+    engine, shape, address = sys.argv[1:4]
+    if engine == "call":  # nothing to compare a plain call with: the budget is the yardstick
+        print(0.001)
+    elif engine == "pool":
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+            call, wait = lambda x: pool.submit(add, x), lambda future: future.result()
+            measure(call, wait, shape, 100)
+            print(measure(call, wait, shape, 1000))
+    else:
+        import ray
+
+        ray.init(address, log_to_driver=False)
+        remote = ray.remote(add)
+        measure(remote.remote, ray.get, shape, 100)
+        print(measure(remote.remote, ray.get, shape, 1000))
+"""
+
+_BURN = """
+import time
+
+def burn(number):
+    started = time.process_time()
+    while time.process_time() - started < 0.5:
+        number += sum(range(1000))
+    return number
+"""
+
+BURN = (
+    _IMPORT
+    + _BURN
+    + "@step\ndef work(number: int) -> int:\n    return burn(number)\n"
+    + "@pipeline\ndef eight() -> None:\n    for number in range(8):\n        work(number)\n"
+)
+
+BURN_FLOOR = (
+    _BURN
+    + "if __name__ == '__main__':\n    import multiprocessing\n"
+    + "    with multiprocessing.get_context('fork').Pool(2) as pool:\n        print(len(pool.map(burn, range(8), chunksize=1)))\n"
+)

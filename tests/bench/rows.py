@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .cache import cache
+from .engines import engines, memory
 from .history import history
 from .measure import Row, Sample, clean_environment, median, once, paired
 from .programs import ARRAY, ARRAY_FLOOR, CHAIN, FRAME, FRAME_FLOOR, TEN_STEPS, TRACKED, TRACKED_FLOOR
@@ -138,6 +139,8 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "arrays": arrays,
     "history": history,
     "serving": serving,
+    "engines": engines,
+    "memory": memory,
     "store": store,
     "cache": cache,
 }
