@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # each is imported by the member that needs it
     from .runs.detached.following import Follower
     from .runs.history import History
     from .runs.queries import RunQueries
+    from .runs.team import TeamRuns
     from .runs.views import ArtifactView, PipelineView, RunView
 
 
@@ -126,6 +127,14 @@ class Client:
         from .pipelines.detached.asking import follower_of
 
         return follower_of(self.session, self.history)
+
+    @property
+    def team(self) -> TeamRuns:
+        """Everybody's runs, on the tracker of the active stack."""
+        from .runs.team import TeamRuns
+        from .stacks.trackers import open_tracker
+
+        return TeamRuns(open_tracker(project=self.project), self.history)
 
     @cached_property
     def models(self) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxkit.client import Client
 from mlxkit.errors import ExitCode
 from tests.conftest import Result
 from tests.fixtures.mlflow_server import MlflowServer, free_port
@@ -171,6 +172,8 @@ def test_the_local_store_is_a_team_of_one(mlx: Callable[..., Result]) -> None:
     assert mlx("run", "p.py").code == 0
     [row] = json.loads(mlx("runs", "list", "--team", "-o", "json").stdout)
     assert (row["pipeline"], row["is_here"]) == ("p", True)
+    [found] = Client().team.list(pipeline="p")
+    assert Client().team.get("latest").listing.run.id == found.run.id == row["id"]
     refused = mlx("runs", "list", "--team", "--where", "parameters.lr > 1")
     assert (refused.code, "parameters.lr" in refused.stderr) == (ExitCode.usage, True)
 

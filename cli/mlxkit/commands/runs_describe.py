@@ -104,10 +104,7 @@ def add_description(app: typer.Typer) -> None:
 
 def _describe_of_team(run: str, output: Format) -> None:
     from ..client import Client
-    from ..runs.team import describe_of_team
-    from ..stacks.trackers import open_tracker
 
     terminal.let_person_unlock()
-    client = Client()
-    described = describe_of_team(open_tracker(project=client.project), client.history, run)
+    described = Client().team.get(run)
     terminal.emit_one(described if output is not Format.table else described.summary(), output)

@@ -137,12 +137,9 @@ def add_list(app: typer.Typer) -> None:
 
 def _list_team(wanted: RunFilter, limit: int, output: Format) -> None:
     from ..client import Client
-    from ..runs.team import search_team
-    from ..stacks.trackers import open_tracker
 
     terminal.let_person_unlock()
-    client = Client()
-    found = search_team(open_tracker(project=client.project), client.history, wanted, limit=limit)
+    found = Client().team.search(wanted, limit=limit)
     _emit(found, output, [*_COLUMNS, "user", "host"], "the tracker has no such run")
 
 

@@ -102,6 +102,26 @@ class TeamSummary(Record):
     is_here: bool
 
 
+class TeamRuns:
+    """The runs on one tracker, next to those of this project's history."""
+
+    def __init__(self, tracker: ExperimentTracker, history: History) -> None:
+        self._tracker = tracker
+        self._history = history
+
+    def list(self, *, limit: int = 20, **wanted: Any) -> Sequence[TeamListing]:
+        """Return the newest runs of everybody; filters are those of `RunFilter`. Raises what `search` does."""
+        return cast("Sequence[TeamListing]", self.search(RunFilter(**wanted), limit=limit).runs)
+
+    def search(self, wanted: RunFilter, *, limit: int = 20) -> Found:
+        """Do what `search_team` does."""
+        return search_team(self._tracker, self._history, wanted, limit=limit)
+
+    def get(self, reference: str) -> TeamDescription:
+        """Return one run by id (or its start), name, tracker run id or `latest`; raises NotFoundError."""
+        return describe_of_team(self._tracker, self._history, reference)
+
+
 def search_team(
     tracker: ExperimentTracker, history: History, wanted: RunFilter, *, limit: int, page: int | None = None
 ) -> Found:
