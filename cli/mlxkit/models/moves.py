@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import secrets
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
 from ..errors import UsageError
+from ..pipelines.whereabouts import who
 from ..records import Record, plain
 from ..stacks.registries import ModelVersion, RegisteredModel
 from .tags import MOVE
@@ -62,7 +60,7 @@ def new_move(
     """Return a move that is made now, by this user on this machine."""
     now = datetime.now(timezone.utc).isoformat(timespec="microseconds")
     rows = tuple({k: v for k, v in plain(row).items() if k != "schema_version"} for row in evidence)
-    return Move(now, _who(), alias, previous, version, why, kind, rows)
+    return Move(now, who(), alias, previous, version, why, kind, rows)
 
 
 def tag_of(move: Move) -> tuple[str, str]:
@@ -151,11 +149,3 @@ def _read(text: str) -> Move | None:
 
 def _number(told: Any) -> int | None:
     return None if told is None else int(told)
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container whose user has no name
-        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-    return f"{user}@{socket.gethostname()}"

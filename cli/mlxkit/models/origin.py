@@ -133,7 +133,11 @@ def _why_none(registry: ModelRegistry, queries: RunQueries, runs: Sequence[str])
             f"--tracker {elsewhere[0]}",
         )
     if not registry.runs(runs):
-        return f"tracker {registry.tracker!r}, which it was logged to, does not know it any more", None
+        return (
+            f"tracker {registry.tracker!r}, which it was logged to, does not know it any more, or it came from the cache "
+            "of another machine with a tracker of its own",
+            "mlx run FILE --no-cache",
+        )
     return "it logged none", None
 
 
