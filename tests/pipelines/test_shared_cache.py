@@ -661,3 +661,13 @@ def test_the_example_of_the_readme_comes_from_the_cache_in_another_checkout(
     assert (
         made[1]["train"]["metadata"]["mlflow_source_run_id"] == made[0]["train"]["metadata"]["mlflow_run_id"]
     )
+
+
+def test_workers_publish_and_are_served_under_the_same_keys(checkout: Callable[..., Checkout]) -> None:
+    ada, bob = checkout("ada", FILE), checkout("bob", FILE)
+    mine = ada.steps("--workers", "2")
+    assert statuses(mine) == ["completed", "completed"]
+    theirs = bob.steps()
+    assert statuses(theirs) == ["cached", "cached"]
+    assert [step["cache_key"] for step in theirs.values()] == [step["cache_key"] for step in mine.values()]
+    assert statuses(checkout("cleo", FILE).steps("--workers", "2")) == ["cached", "cached"]
