@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import secrets
 import time
@@ -72,6 +73,7 @@ class Cluster:
                     node.kill_all_processes(check_alive=False, allow_graceful=False)
         if self.folder is not None:
             remove_folder(self.folder)
+        _end_without_ray()
 
 
 def connect(settings: RaySettings, root: Path, run_id: str) -> Cluster:
@@ -165,6 +167,13 @@ def _said(settings: RaySettings, error: Exception) -> MlxError:
     if settings.address is None:
         return MlxError(f"a Ray cluster cannot be started here: {first}", hint=hint)
     return UnreachableError(f"no connection to {settings.shown}: {first}", hint=hint)
+
+
+def _end_without_ray() -> None:
+    """Have this process end, whenever it does, without what Ray would do at the very end: it crashes without a head."""
+    with contextlib.suppress(AttributeError, OSError):  # as glibc has it
+        libc = ctypes.CDLL(None)
+        libc.on_exit(libc._exit, None)  # it is called with the exit status
 
 
 def _refuse_second(ray: Any) -> None:
