@@ -108,7 +108,7 @@ class RelayedStep:
             return
         try:
             tracking: Any = self._services.tracking(self._spec.tracker)
-            tracking.abandon(self._spec.id, [max(self._lost, 1)])
+            tracking.abandon(self._spec.id, ())  # nobody knows which attempt the worker had come to
         except Exception as problem:
             self.reporter.detail(
                 mask_text(f"what the lost attempt left on the tracker stays open: {problem}")

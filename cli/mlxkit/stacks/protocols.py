@@ -108,7 +108,7 @@ class RunTracking(Protocol):
         """Take note of a tracker run that another process opened for a step of this run."""
 
     def abandon(self, step_run_id: str, attempts: Sequence[int]) -> None:
-        """End, as killed, what attempts at a step left open on the tracker when their process died."""
+        """End, as killed, what attempts at a step left open on the tracker when their process died; no numbers mean all."""
 
     def attach(self, name: str, content: bytes) -> None:
         """Put a small file among the run's artifacts on the tracker; raises what keeps it from being there."""

@@ -237,6 +237,23 @@ with run.step(StepFacts("fit", "s1", settings={"nested": True})):
     assert [item["info"]["status"] for item in setting.reader.runs(pipeline_name)] == ["KILLED", "KILLED"]
 
 
+def test_whichever_attempt_a_worker_had_come_to_is_ended(setting: Setting, pipeline_name: str) -> None:
+    run = setting.open(pipeline_name)
+
+    def dies() -> None:
+        say("begun")
+        time.sleep(600)
+
+    step = step_of("fit", dies, attempt=3, settings={"nested": True})
+    [worker] = start(run, setting, step)
+    worker.wait_for("begun")
+    worker.kill()
+    run.abandon("id-fit", ())
+    parent, child = setting.reader.runs(pipeline_name)
+    assert (parent["info"]["status"], child["info"]["status"]) == ("RUNNING", "KILLED")
+    run.finish("completed")
+
+
 def test_an_attempt_after_one_whose_process_died_logs_other_values_too(
     local: Setting, pipeline_name: str
 ) -> None:

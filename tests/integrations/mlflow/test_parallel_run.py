@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,8 +107,9 @@ def test_four_tracked_steps_at_once_are_one_run_with_all_that_they_logged(
 
 
 def test_a_step_that_is_killed_leaves_nothing_open(
-    mlx: Callable[..., Result], local_reader: Reader, pipeline_name: str
+    mlx: Callable[..., Result], local_reader: Reader, ready_store: Path, pipeline_name: str
 ) -> None:
+    shutil.copytree(ready_store, Path(".mlx") / "mlflow")
     result = _run(mlx, pipeline_name, "first(); dies()")
     assert result.code == 6, result.stderr
     found = local_reader.runs(pipeline_name)
