@@ -16,6 +16,7 @@ from .programs import ARRAY, ARRAY_FLOOR, BARE, BURN, BURN_FLOOR, SHAPES
 
 MLX = str(Path(sys.executable).with_name("mlx"))
 _LONG, _SHORT, _ROUNDS = 1000, 10, 3
+_PATIENCE = 300  # seconds
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ def _marginal(folder: Path, engine: Engine, env: Mapping[str, str]) -> list[Row]
             )
             ours.append((long.wall - short.wall) / (_LONG - _SHORT) * 1000)
             argv = [sys.executable, "bare.py", engine.bare, shape, engine.address]
-            told = subprocess.run(argv, cwd=folder, env=dict(env), check=True, capture_output=True, text=True)
+            told = subprocess.run(
+                argv, cwd=folder, env=dict(env), check=True, capture_output=True, text=True, timeout=_PATIENCE
+            )
             bare.append(float(told.stdout.split()[-1]) * 1000)
         cost, floor = statistics.median(ours), statistics.median(bare)
         rows.append(

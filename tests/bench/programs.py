@@ -129,7 +129,7 @@ def fan(length: int = 1000) -> None:
 
 # An engine's own calls: `bare.py ENGINE SHAPE ADDRESS` prints seconds a call, its workers up before.
 BARE = """
-import sys, time
+import os, sys, time
 
 def add(x):
     return x + 1
@@ -157,6 +157,7 @@ if __name__ == "__main__":
             measure(call, wait, shape, 100)
             print(measure(call, wait, shape, 1000))
     else:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # the cluster is on the loopback, so this has to be, too
         import ray
 
         ray.init(address, log_to_driver=False)
