@@ -37,7 +37,11 @@ class RelayedStep:
     def take(self, event: Event) -> None:
         """Act on what the worker says."""
         kind, said = event[0], event[1:]
-        with _lock:
+        if kind == "tracker_run" and self._spec.tracker is not None:
+            self._services.tracking(self._spec.tracker).learned(said[0])
+        elif kind == LOST:
+            self._was_lost(said[0])
+        with _lock:  # not while a server is asked: other steps go on
             if kind == "started":
                 self._start()
             elif kind == "output":
@@ -56,10 +60,6 @@ class RelayedStep:
                 self.reporter.warned(mask_text(said[0]))
             elif kind == "failed_at":
                 self.reporter.failed_at(mask_text(said[0]), mask_text(said[1]), said[2])
-            elif kind == "tracker_run" and self._spec.tracker is not None:
-                self._services.tracking(self._spec.tracker).learned(said[0])
-            elif kind == LOST:
-                self._was_lost(said[0])
 
     def ended(self, record: StepRecord) -> None:
         """Tell of a step that came to its end."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TextIO
 
 from ..config.files import make_private_dir
-from ..secrets.masking import mask_text
+from ..secrets.masker import Masker
+from ..secrets.masking import known_values, mask_text
 
 _LONGEST = 16_384  # characters of a line that is still waiting for its end
 
@@ -25,14 +26,22 @@ class StepLines:
         self._stream = stream
         self._begun: dict[int, tuple[str, str]] = {}
         self._gathered: dict[int, list[str]] = {}
+        self._maskers: dict[int, Masker] = {}  # a secret may come in two pieces
+        self._steps: dict[int, str] = {}
 
     def take(
         self, step: str, position: int, text: str, *, is_shown: bool = True, is_gathered: bool = False
     ) -> None:
         """Append a piece to the step's log, and show the lines that it completes."""
-        text = mask_text(text)
+        masker = self._maskers.setdefault(position, Masker(()))
+        masker.use(known_values())
+        self._steps[position] = step
+        self._took(position, masker.feed(text), is_shown=is_shown, is_gathered=is_gathered)
+
+    def _took(self, position: int, text: str, *, is_shown: bool = True, is_gathered: bool = False) -> None:
+        step = self._steps[position]
         self._append(log_name(step, position), text)
-        if not is_shown:
+        if not (is_shown and text):
             return
         if is_gathered:
             self._gathered.setdefault(position, []).append(text)
@@ -50,6 +59,10 @@ class StepLines:
 
     def end(self, position: int) -> None:
         """Show the line that a step left without an end."""
+        masker = self._maskers.pop(position, None)
+        if masker is not None:
+            self._took(position, masker.finish(), is_gathered=position in self._gathered)
+            del self._steps[position]
         step, rest = self._begun.pop(position, ("", ""))
         if rest:
             self._show(step, [rest])

@@ -48,8 +48,10 @@ def perform(code: bytes, task: bytes, *, secrets: Mapping[str, str], notify: Not
 
 def forget_driver(root: str) -> None:
     """Make a process that was forked from the driver one that knows nothing of its run, nor of the code below `root`."""
+    from ..runs.history import close_inherited
     from .session import forget_session
 
+    close_inherited()
     arrival.forget(own_modules(Places(Path(root))))
     forget_session()
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

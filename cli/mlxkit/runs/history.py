@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,19 @@ def history_path(state_dir: Path) -> Path:
     return state_dir / "history.db"
 
 
+_open: weakref.WeakSet[History] = weakref.WeakSet()
+
+
+def close_inherited() -> None:
+    """Close, in a process that was forked, the connections of the one that it comes from.
+
+    SQLite takes the locks of a file that is open already for this process' own, which they are not after a fork: what
+    the child wrote would be lost when the other one closes the file.
+    """
+    for history in list(_open):
+        history.close()
+
+
 class History:
     """The run history of one project; safe for several processes at once, one short transaction a write."""
 
@@ -48,6 +62,7 @@ class History:
         self.alive_dir = state_dir / "running"
         self.connection = connection or (connect_to_read if is_read else connect)(history_path(state_dir))
         self._lock = threading.RLock()
+        _open.add(self)
 
     @classmethod
     def to_read(cls, state_dir: Path) -> History:
