@@ -1,0 +1,93 @@
+"""The attributes of a Ray orchestrator: what they may be, and what is said where they may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxkit.errors import ConfigError, ExitCode
+from mlxkit.integrations.ray.cluster import connect
+from mlxkit.integrations.ray.flavor import ORCHESTRATOR, validate
+from mlxkit.integrations.ray.probe import our_versions, refuse_other_versions
+from mlxkit.integrations.ray.settings import RaySettings, requirements, settings_of
+from mlxkit.stacks.attributes import InvalidAttributeError, check_attributes
+from mlxkit.stacks.resolve import ResolvedComponent
+
+
+@pytest.mark.parametrize(
+    "address", ["auto", "10.0.0.4:6379", "ray://head.example.com:10001", "[::1]:6379", "<<ray.address>>"]
+)
+def test_an_address_can_be(address: str) -> None:
+    assert check_attributes(ORCHESTRATOR, "cluster", {"address": address}) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"address": "head.example.com"}, "none of auto, HOST:PORT"),
+        ({"address": "local"}, "leave it out"),
+        ({"address": "http://head:8265"}, "none of auto"),
+        ({"ship": "everything"}, "not one of code, project"),
+        ({"env_vars": {"API_TOKEN": "x"}}, "looks like a secret"),
+        ({"env_vars": {"HOST": "<<ray.host>>"}}, "looks like a secret"),
+        ({"env_vars": {"A B": "x"}}, "no name of a variable"),
+        ({"auth_token": "<<ray.token>>"}, "a token of its own"),
+        ({"address": "auto", "cpus": 2}, "leave address out"),
+        ({"cpus": 0}, "too few"),
+        ({"losses": -1}, "less than 0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_when_it_is_registered(attributes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidAttributeError, match=words):
+        validate("cluster", attributes, anonymous=False)
+
+
+def test_a_component_is_read(tmp_path: Path) -> None:
+    component = ResolvedComponent(
+        "orchestrator", "c", "ray", {"address": "ray://h.example:7", "ship": "project"}
+    )
+    settings = settings_of(component)
+    assert (settings.endpoint, settings.is_client, settings.is_near, settings.ships_project) == (
+        "h.example:7", True, False, True,
+    )  # fmt: skip
+    assert RaySettings("c", "ray://127.0.0.1").endpoint == "127.0.0.1:10001"
+    assert RaySettings("c", "[::1]:6379").is_near and RaySettings("c").is_near
+
+
+def test_requirements_are_names_or_a_file_and_hold_no_credentials(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("# for steps\npolars>=1\n\nscikit-learn\n")
+    assert requirements("requirements.txt", tmp_path) == ["polars>=1", "scikit-learn"]
+    assert requirements("polars>=1, rich", tmp_path) == ["polars>=1", "rich"]
+    with pytest.raises(ConfigError, match="cannot be read"):
+        requirements("other.txt", tmp_path)
+    (tmp_path / "requirements.txt").write_text("--index-url https://me:pw@index.example/simple\n")
+    with pytest.raises(ConfigError, match="holds credentials"):
+        requirements("requirements.txt", tmp_path)
+
+
+def test_another_version_is_named_before_anything_runs() -> None:
+    ray_version, python = our_versions()
+    refuse_other_versions(ray_version, python.rpartition(".")[0] + ".99")  # a patch apart is all right
+    with pytest.raises(ConfigError, match="Ray must be the same") as refused:
+        refuse_other_versions("2.9.1", python)
+    assert "ray[default,client]==2.9.1" in str(refused.value.hint)
+    with pytest.raises(ConfigError, match=r"Python 3\.8\.1"):
+        refuse_other_versions(ray_version, "3.8.1")
+
+
+def test_nothing_that_answers_is_said_within_seconds(mlx: Any, tmp_path: Path) -> None:
+    assert mlx("orchestrator", "register", "far", "--flavor=ray", "--address=127.0.0.1:1").code == ExitCode.ok
+    result = mlx("orchestrator", "test", "far")
+    assert result.code == ExitCode.failed
+    assert "the Ray cluster at 127.0.0.1:1 does not answer" in result.stderr
+    assert mlx("orchestrator", "test").code == ExitCode.usage  # the default one is this machine
+
+
+def test_a_connection_of_the_users_own_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    with pytest.raises(ConfigError, match=r"leave ray.init\(\) out"):
+        connect(RaySettings("c"), tmp_path, "run")
