@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...errors import UsageError
 from ...stacks.executors import Executor, ExecutorFacts
 from ...stacks.resolve import ResolvedComponent
-from .settings import settings_of
+from .settings import RaySettings, settings_of
 
 if TYPE_CHECKING:
     from ...stacks.jobs import Jobs
@@ -25,7 +27,7 @@ class RayOrchestrator:
         """Return the executor of one run."""
         from .executor import RayExecutor
 
-        return RayExecutor(self.settings, facts)
+        return RayExecutor(self._with_workers(facts.workers), facts)
 
     def check(self) -> RayCheck:
         """Connect to the cluster and tell what it is; raises what keeps steps from running there."""
@@ -38,3 +40,17 @@ class RayOrchestrator:
         from .jobs import RayJobs
 
         return RayJobs.of(self.settings, self._state_dir.parent, address)
+
+    def _with_workers(self, asked: str | None) -> RaySettings:
+        """Return the settings with as many workers as a run asks for, which a cluster that stands does not let it."""
+        if asked in (None, "", "auto"):
+            return self.settings
+        if self.settings.address is not None:
+            raise UsageError(
+                f"{self.settings.shown} has the workers that its nodes have room for: leave --workers out",
+                hint=f"mlx orchestrator test {self.settings.name}",
+            )
+        try:
+            return replace(self.settings, cpus=max(1, int(str(asked))))
+        except ValueError:
+            raise UsageError(f"--workers is {asked!r}; it can be a number from 1, or auto") from None
