@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxkit.artifacts.trust import mark
 from mlxkit.errors import MlxError
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 from mlxkit.runs.deletion import somebody_runs
@@ -53,6 +54,11 @@ def store(home: Path) -> LocalArtifactStore:
     return LocalArtifactStore(component, home / "laptop")
 
 
+def _marked(step: StepRecord) -> StepRecord:
+    outputs = tuple(replace(item, summary=mark(item.summary, "job mlx-r1", "r1")) for item in step.outputs)
+    return replace(step, outputs=outputs)
+
+
 def _document(history: History) -> bytes:
     document = document_of(history, "r1")
     assert document is not None
@@ -74,7 +80,7 @@ def test_a_document_carries_all_of_a_run_and_taking_it_twice_changes_nothing(
         )
         assert Place.of(run) == PLACE
         assert queries.environment(run) == {"python": "3.11"}
-        assert queries.steps("r1") == RunQueries(job).steps("r1")
+        assert queries.steps("r1") == [_marked(step) for step in RunQueries(job).steps("r1")]
         assert queries.tracker_runs("r1") == ["m1"]
     job.finish_run("r1", "completed", measured=({"rmse": 0.5, "odd": float("nan")}, {"lr": "1"}))
     take_document(laptop, _document(job), PLACE)
@@ -139,6 +145,43 @@ def test_a_log_goes_nowhere_but_among_the_logs(laptop: History, store: LocalArti
     store.put_entry("runs/r1/log/r1/00000/000000000000-000000000001", told)
     take_entries(laptop, store, PLACE)
     assert not (laptop.state_dir / "logs" / "r1").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("runs/r1/log/odd", {"file": "00000-load.log", "from": 0, "text": "x"}),
+        ("runs/r1/log/r1/00000/x-y", {"file": "00000-load.log", "from": 0, "text": "x"}),
+        ("runs/r1/log/r1/00000/000000000000-000000000001", {"file": "00000-load.log", "from": "x", "text": 1}),
+        ("runs/r1/log/r1/00000/000000000000-000000000001", {"file": "00000-a\0.log", "from": 0, "text": "x"}),
+        ("runs/r1/log/r1/00000/000000000000-000000000001", ["x"]),
+        ("runs/r1/log/r1/00000/000000000000-000000000001", {"file": "00000-load.log", "from": 1 << 40, "text": "xy"}),
+        ("runs/r1/log/r1/00000/900000000000-900000000001", {"file": "00000-load.log", "from": 9 * 10**11, "text": "x"}),
+        ("runs/r1/log/mine/00000/000000000000-000000000001", {"file": "00000-load.log", "from": 0, "text": "x"}),
+        ("runs/r1/doc/odd", {}),
+        ("runs/r1/doc/mine/00000001", {"version": 1, "run": "mine", "error": "ended by a stranger"}),
+    ],
+)  # fmt: skip
+def test_what_a_stranger_put_beside_a_run_keeps_nobody_from_an_answer(
+    laptop: History, job: History, store: LocalArtifactStore, name: str, told: object
+) -> None:
+    laptop.begin_run(replace(RUN, id="mine", name="mine"), {}, "")
+    store.put_entry(name, json.dumps(told).encode())
+    Teller(store, "r1").tell("r1", _document(job))
+    assert take_entries(laptop, store, PLACE) == ["r1"]
+    assert RunQueries(laptop).get("mine").status == "running"
+    assert not list((laptop.state_dir / "logs").rglob("*.log"))
+
+
+def test_a_damaged_document_is_said_after_the_others_were_taken(
+    laptop: History, job: History, store: LocalArtifactStore
+) -> None:
+    store.put_entry("runs/r1/doc/other/00000001", b'{"version": 1, "run": "r1", "error": "of another name"}')
+    Teller(store, "r1").tell("r1", _document(job))
+    with pytest.raises(MlxError, match="not its own"):
+        take_entries(laptop, store, PLACE)
+    assert RunQueries(laptop).get("r1").name == "train-1"
+    assert RunQueries(laptop).get("r1").error == ""
 
 
 def test_no_sweep_ends_a_run_that_goes_on_elsewhere(laptop: History) -> None:

@@ -1,12 +1,14 @@
 """What a run left in one history, as a document that another history can take: rows as they are, nothing derived.
 
-Taking it again, or an older one and then a newer one, ends with what the last one says.
+Taking it again, or an older one and then a newer one, ends with what the last one says. Whoever can write to the store
+can write one: it is believed about the runs of its job and about nothing else (`reading`).
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
@@ -14,19 +16,10 @@ from typing import Any
 from ...errors import MlxError
 from ..history import History
 from ..schema import transaction
-from .place import Place
+from ..tagging import settled
+from .place import KEY, Place
+from .reading import TABLES, VERSION, UnreadableError, is_id, read_document, rows_of
 
-VERSION = 1
-# Each table, and how its rows are found by the run.
-_TABLES = {
-    "runs": "id = ?1",
-    "environments": "digest IN (SELECT environment FROM runs WHERE id = ?1)",
-    "steps": "run_id = ?1",
-    "outputs": "step_id IN (SELECT id FROM steps WHERE run_id = ?1)",
-    "tracker_runs": "run_id = ?1",
-    "run_tags": "run_id = ?1",
-    "run_measures": "run_id = ?1",
-}
 _KEPT = ("environments",)  # rows that other runs share: added, never replaced
 
 
@@ -35,7 +28,7 @@ def document_of(history: History, run_id: str) -> bytes | None:
     db = history.connection
     db.execute("BEGIN")  # one state of it, not several
     try:
-        tables = {name: _rows(db, name, run_id) for name in _TABLES}
+        tables = {name: _rows(db, name, run_id) for name in TABLES}
     finally:
         db.execute("ROLLBACK")
     if not tables["runs"]:
@@ -48,37 +41,52 @@ def error_document(run_id: str, error: str) -> bytes:
     return json.dumps({"version": VERSION, "run": run_id, "error": error}).encode()
 
 
-def take_document(history: History, content: bytes, place: Place) -> str:
-    """Write what a document says of a run over what was known of it, and return the run's id.
+def is_of_job(history: History, run_id: str, place: Place) -> bool:
+    """Say whether a run may be one of a job's: the one that was submitted, one that it made, or one unknown here."""
+    if not is_id(run_id):
+        return False
+    known = _job_of(history.connection, run_id)
+    return run_id == place.run or known is None or known == place.job
 
-    Raises MlxError for one that cannot be read.
+
+def take_document(history: History, content: bytes, place: Place, run: str | None = None) -> str:
+    """Write what a document says of a run, of `run` where that is given, over what was known of it; returns the run's id.
+
+    Raises MlxError for one that cannot be read, or that is about a run which is not the job's.
     """
     try:
-        told = json.loads(content)
-        run_id, version = str(told["run"]), int(told["version"])
-        tables = told.get("tables")
-    except (ValueError, KeyError, TypeError) as error:
+        told = read_document(content)
+        run_id: str = told["run"]
+        if told["version"] > VERSION:
+            raise MlxError(
+                f"job {place.job} wrote of its run as a newer mlx does", hint="pip install -U mlxkit"
+            )
+        if run_id != (run or run_id) or not is_of_job(history, run_id, place):
+            raise MlxError(f"job {place.job} wrote of run {run_id}, which is not its own")
+        if "tables" not in told:
+            _fail(history, run_id, told.get("error", ""))
+        else:
+            _take(history, told, place)
+    except (UnreadableError, sqlite3.Error) as error:
         raise MlxError(f"what job {place.job} wrote of its run cannot be read: {error}") from error
-    if version > VERSION:
-        raise MlxError(f"job {place.job} wrote of its run as a newer mlx does", hint="pip install -U mlxkit")
-    if tables is None:
-        _fail(history, run_id, str(told.get("error", "")))
-        return run_id
+    return run_id
+
+
+def _take(history: History, told: Mapping[str, Any], place: Place) -> None:
+    run_id = told["run"]
     with transaction(history.connection) as db:
         before = db.execute("SELECT status FROM runs WHERE id = ?", (run_id,)).fetchone()
         if before is None and run_id == place.run:
             raise MlxError(f"run {run_id} is not in the history any more")
         if before is not None and before["status"] != "running":
-            return run_id  # somebody else has taken all of it, or settled it
+            return  # somebody else has taken all of it, or settled it
+        rows = rows_of(db, told, place)
+        here = _rows(db, "run_tags", run_id)  # also what was tagged here since it was submitted
+        tags = settled([row["tag"] for row in (*rows["run_tags"], *here)])
+        rows["run_tags"] = [{"run_id": run_id, "tag": tag} for tag in tags]
         db.execute("DELETE FROM runs WHERE id = ?", (run_id,))  # and all that hangs on it
-        for name in _TABLES:
-            _write(db, name, tables.get(name) or ())
-        row = db.execute("SELECT metadata FROM runs WHERE id = ?", (run_id,)).fetchone()
-        if row is None:
-            raise MlxError(f"what job {place.job} wrote of run {run_id} has no run in it")
-        metadata = {**json.loads(row["metadata"]), **place.noted()}
-        db.execute("UPDATE runs SET metadata = ? WHERE id = ?", (json.dumps(metadata), run_id))
-    return run_id
+        for name in TABLES:
+            _write(db, name, rows[name])
 
 
 def _fail(history: History, run_id: str, error: str) -> None:
@@ -88,26 +96,27 @@ def _fail(history: History, run_id: str, error: str) -> None:
         history.finish_run(run_id, "failed", error=error)
 
 
+def _job_of(db: Connection, run_id: str) -> str | None:
+    """Return the job of a run that is known here, which is nothing for one of this machine."""
+    row = db.execute(
+        f"SELECT COALESCE(json_extract(metadata, '$.{KEY}.job'), '') AS job FROM runs WHERE id = ?", (run_id,)
+    ).fetchone()
+    return None if row is None else str(row["job"])
+
+
 def _rows(db: Connection, table: str, run_id: str) -> list[dict[str, Any]]:
-    found = db.execute(f"SELECT * FROM {table} WHERE {_TABLES[table]}", (run_id,))
+    found = db.execute(f"SELECT * FROM {table} WHERE {TABLES[table]}", (run_id,))
     return [{key: _told(row[key]) for key in row.keys()} for row in found]  # noqa: SIM118  a Row is no mapping
 
 
 def _write(db: Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows; what a column is called is taken from our own table, never from the document."""
-    columns = [row["name"] for row in db.execute(f"PRAGMA table_info({table})")]
-    verb = "IGNORE" if table in _KEPT else "REPLACE"
+    """Insert rows; one under the id of another run's is an error of the database."""
+    verb = "INSERT OR IGNORE" if table in _KEPT else "INSERT"
     for row in rows:
-        names = [name for name in columns if name in row]
         db.execute(
-            f"INSERT OR {verb} INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-            [_value(row[name]) for name in names],
+            f"{verb} INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
         )
 
 
 def _told(value: Any) -> Any:
     return {"base64": base64.b64encode(value).decode("ascii")} if isinstance(value, bytes) else value
-
-
-def _value(told: Any) -> Any:
-    return base64.b64decode(told["base64"]) if isinstance(told, dict) else told

@@ -7,17 +7,24 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ...artifacts.store import EntryStore
 from ...config.files import make_private_dir
+from ...errors import MlxError
 from ..history import History
-from .documents import take_document
+from .documents import is_of_job, take_document
 from .place import Place
 
 PIECE = 1 << 20  # bytes of a log in one document
+_LARGEST_LOG = 1 << 30  # bytes that are kept of the log of a step
+_LARGEST_PIECE = 8 * PIECE  # as JSON
+_LONGEST_NAME = 255  # bytes
+_PIECE_NAME = re.compile(r"runs/[^/]+/log/([^/]+)/(\d{5})/(\d{12})-(\d{12})", re.ASCII)
+_LOG_NAME = re.compile(r"(\d{5})-[^/\\\0]+\.log", re.ASCII)
 
 
 def submitted_name(run_id: str) -> str:
@@ -61,18 +68,30 @@ class Teller:
 
 
 def take_entries(history: History, store: EntryStore, place: Place) -> list[str]:
-    """Take over what a job has told by now; returns the ids of its runs. What was taken is not asked for again."""
+    """Take over what a job has told by now; returns the ids of its runs. What was taken is not asked for again.
+
+    What is not named as a job names it is left alone. Raises MlxError for a document that cannot be believed, after the
+    others were taken.
+    """
     start = f"runs/{place.run}"
     newest: dict[str, str] = {}
     for name in store.entries(f"{start}/doc/"):
-        newest[name.split("/")[3]] = name
+        run_id, slash, number = name.removeprefix(f"{start}/doc/").partition("/")
+        if slash and number.isdecimal() and is_of_job(history, run_id, place):
+            newest[run_id] = name
     for name in store.entries(f"{start}/log/"):
-        _take_log(history, store, name)
-    taken = []
-    for name in newest.values():
+        _take_log(history, store, name, {place.run, *newest})
+    taken, wrong = [], None
+    for run_id, name in newest.items():
         content = store.get_entry(name)
-        if content is not None:  # else a newer one came meanwhile
-            taken.append(take_document(history, content, place))
+        if content is None:  # a newer one came meanwhile
+            continue
+        try:
+            taken.append(take_document(history, content, place, run_id))
+        except MlxError as error:
+            wrong = wrong or error
+    if wrong is not None:
+        raise wrong
     return taken
 
 
@@ -82,20 +101,37 @@ def forget_entries(store: EntryStore, run_id: str) -> None:
         store.delete_entry(name)
 
 
-def _take_log(history: History, store: EntryStore, name: str) -> None:
-    """Write a piece of a log where it belongs: it may have been taken before."""
-    _, _, _, run_id, step, span = name.split("/")
-    folder = history.state_dir / "logs" / run_id
-    end = int(span.partition("-")[2])
+def _take_log(history: History, store: EntryStore, name: str, run_ids: Container[str]) -> None:
+    """Write a piece of a log where it belongs: it may have been taken before, and follows what was taken."""
+    found = _PIECE_NAME.fullmatch(name)
+    if found is None or found[1] not in run_ids:
+        return
+    step, start, end = found[2], int(found[3]), int(found[4])
+    folder = history.state_dir / "logs" / found[1]
+    if not start < end <= min(start + PIECE, _LARGEST_LOG):
+        return
     if any(path.stat().st_size >= end for path in folder.glob(f"{step}-*.log")):
         return
-    content = store.get_entry(name)
-    told: dict[str, Any] = json.loads(content) if content else {}
-    file = str(told.get("file", ""))
-    if not file.endswith(".log") or Path(file).name != file or not file.startswith(step):
+    told = _piece(store.get_entry(name) or b"")
+    if told is None or told[0].partition("-")[0] != step or len(told[1]) != end - start:
         return
-    path = make_private_dir(folder) / file
+    path = folder / told[0]
+    if (path.stat().st_size if path.exists() else 0) < start:  # the one before it is not there
+        return
+    make_private_dir(folder)
     with path.open("r+b" if path.exists() else "w+b") as out:
         path.chmod(0o600)
-        out.seek(int(told["from"]))
-        out.write(str(told["text"]).encode("utf-8", "surrogateescape"))
+        out.seek(start)
+        out.write(told[1])
+
+
+def _piece(content: bytes) -> tuple[str, bytes] | None:
+    """Return the file and the bytes that a piece of a log is of; None for what is none."""
+    if len(content) > _LARGEST_PIECE:
+        return None
+    try:
+        told = json.loads(content)
+        file, text = told["file"], told["text"].encode("utf-8", "surrogateescape")
+        return (file, text) if _LOG_NAME.fullmatch(file) and len(file.encode()) < _LONGEST_NAME else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None

@@ -21,6 +21,7 @@ from .place import Place, detached_running
 JOB_LOG = "99999-job.log"  # after those of the steps
 _TAIL = 20  # lines of a job's output in the error of a run
 _LOG_LIMIT = 1 << 20
+_PUZZLING = 5.0  # seconds that it may be unknown how a job is that was stopped
 _SETTLING = 20.0  # seconds that a job's last words may take to be seen in the store
 
 
@@ -56,6 +57,10 @@ class Follower:
                     self._settle(place, run, state)
         except MlxError as error:
             return News(self._now(run), error.message)
+        except OSError as error:  # of a store that is a folder
+            return News(
+                self._now(run), f"{error.filename or 'the artifact store'}: {error.strerror or error}"
+            )
         return News(self._now(run))
 
     def refresh_all(self) -> list[News]:
@@ -63,19 +68,21 @@ class Follower:
         return [self.refresh(run) for run in detached_running(self.history)]
 
     def cancel(self, run: RunRecord, *, patience: float) -> News:
-        """Stop a run's job and wait for its end, which is `killed`; raises UnreachableError when nobody answers."""
+        """Stop a run's job and wait for its end, which is `killed`; raises MlxError when the cluster cannot be asked to."""
         place = _place(run)
         jobs = self.jobs_of(place)
         jobs.stop(place.job)
         deadline = time.monotonic() + patience
         while True:
             news = self.refresh(run)
+            if news.unknown:
+                deadline = min(deadline, time.monotonic() + _PUZZLING)
             if news.run.status != "running" or time.monotonic() > deadline:
                 return news
             time.sleep(0.3)
 
     def give_up(self, run: RunRecord, why: str) -> RunRecord:
-        """Note that nobody will ever know how a run ended, because its cluster does not answer any more."""
+        """Note that nobody will ever know how a run ended, because its cluster cannot be asked any more."""
         self._finish(_place(run), run, "interrupted", f"given up: {why}")
         return self._now(run)
 

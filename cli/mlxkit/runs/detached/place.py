@@ -38,7 +38,9 @@ class Place(Record):
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Place | None:
         """Read what `noted` wrote."""
         told = metadata.get(KEY)
-        if not isinstance(told, Mapping) or any(name not in told for name in _FIELDS):
+        if not isinstance(told, Mapping) or any(
+            not isinstance(told.get(name), bool if name == "is_here" else str) for name in _FIELDS
+        ):
             return None
         return cls(**{name: told[name] for name in _FIELDS})
 
@@ -49,13 +51,10 @@ class Place(Record):
 
 def detached_running(history: History) -> list[RunRecord]:
     """Return the detached runs that have no end yet, as far as is known here."""
-    rows = history.connection.execute(
-        f"SELECT id FROM runs WHERE status = 'running' AND json_extract(metadata, '$.{KEY}.job') IS NOT NULL"
-    ).fetchall()
     from ..queries import RunQueries
 
     queries = RunQueries(history)
-    return [queries.get(row["id"]) for row in rows]
+    return [queries.get(run_id) for run_id in sorted(detached_ids(history))]
 
 
 def detached_ids(history: History) -> set[str]:
