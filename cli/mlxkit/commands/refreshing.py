@@ -8,6 +8,7 @@ from . import terminal
 
 if TYPE_CHECKING:
     from ..client import Client
+    from ..runs.detached.following import News
     from ..runs.records import RunRecord
 
 
@@ -18,7 +19,7 @@ def refreshed(client: Client, run: RunRecord) -> RunRecord:
     terminal.let_person_unlock()
     news = client.detached.refresh(run)
     if news.unknown:
-        terminal.warn(f"unknown how run {run.name} is: {news.unknown}")
+        terminal.warn(unknown(news))
     return news.run
 
 
@@ -27,4 +28,9 @@ def refresh_all(client: Client) -> None:
     terminal.let_person_unlock()
     for news in client.detached.refresh_all():
         if news.unknown:
-            terminal.warn(f"unknown how run {news.run.name} is: {news.unknown}")
+            terminal.warn(unknown(news))
+
+
+def unknown(news: News) -> str:
+    """Return what is said of a run about which nobody can be asked, and how it is got rid of."""
+    return f"unknown how run {news.run.name} is: {news.unknown}; `mlx runs cancel {news.run.id} --yes` gives it up"

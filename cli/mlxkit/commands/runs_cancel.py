@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ..errors import MlxError, UnreachableError
+from ..errors import MlxError
 from . import terminal
 from .options import Output, Yes
 from .runs_describe import RunName
@@ -14,6 +14,7 @@ from .terminal import Format
 
 if TYPE_CHECKING:
     from ..client import Client
+    from ..runs.detached.place import Place
     from ..runs.records import RunRecord
 
 _CLUSTER_SECONDS = 60.0
@@ -32,8 +33,9 @@ def add_cancel(app: typer.Typer) -> None:
         """End a run that goes on, and wait until it has ended.
 
         A run of this machine is told as Ctrl-C tells it, a detached one by stopping its job: its step ends, its tracker's
-        run is closed, and it is `killed`. Where the cluster of a detached run does not answer any more, the run is given up
-        (with --yes, or when you say so): it is `interrupted` then. One that is over already stays as it is.
+        run is closed, and it is `killed`. Where nobody can be asked about a detached run any more (its cluster is gone, or
+        its orchestrator, or takes our token no more), the run is given up (with --yes, or when you say so): it is
+        `interrupted` then. One that is over already stays as it is.
 
         Examples:
 
@@ -68,10 +70,14 @@ def _cancelled(client: Client, run: RunRecord, *, yes: bool) -> RunRecord:
     terminal.let_person_unlock()
     try:
         news = client.detached.cancel(run, patience=_CLUSTER_SECONDS)
-    except UnreachableError as error:
-        terminal.warn(f"unknown how run {run.name} is: {error.message}")
-        terminal.confirm(f"give the run up, although job {place.job} may still go on?", yes=yes)
-        return client.detached.give_up(run, error.message)
-    if news.unknown:
-        terminal.warn(news.unknown)
+    except MlxError as error:
+        return _given_up(client, run, place, error.message, yes=yes)
+    if news.unknown and news.run.status == "running":
+        return _given_up(client, run, place, news.unknown, yes=yes)
     return news.run
+
+
+def _given_up(client: Client, run: RunRecord, place: Place, why: str, *, yes: bool) -> RunRecord:
+    terminal.warn(f"unknown how run {run.name} is: {why}")
+    terminal.confirm(f"give the run up, although job {place.job} may still go on?", yes=yes)
+    return client.detached.give_up(run, why)

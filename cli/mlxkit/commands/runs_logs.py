@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ExitCode
 from . import terminal
-from .refreshing import refreshed
+from .refreshing import refreshed, unknown
 from .runs_describe import RunName
 from .steering import Tamed
 from .streams import put
@@ -51,7 +51,7 @@ def add_logs(app: typer.Typer) -> None:
         from ..runs.logs import Piece, follow, logs_of
 
         client = Client()
-        shown = refreshed(client, client.runs.get(run))
+        shown = client.runs.get(run)
         queries, state_dir = client.runs, client.project.state_dir
         if is_followed:
             try:
@@ -60,15 +60,29 @@ def add_logs(app: typer.Typer) -> None:
             except KeyboardInterrupt:  # how following is meant to end: without a word
                 raise typer.Exit(int(ExitCode.interrupted)) from None
             return
+        shown = refreshed(client, shown)
         found = logs_of(queries, state_dir, shown.id, step, tail=tail)
         _print((Piece(name, text, True) for name, text in found), with_steps=step is None)
 
 
 def _asking(client: Client, run: RunRecord) -> Callable[[], object] | None:
-    """Return what brings a run up to date that goes on elsewhere; it has its own pace."""
-    if "detached" not in run.metadata:
+    """Return what brings a run up to date that goes on elsewhere, and says when it becomes unknown how that is, or known."""
+    if run.status != "running" or "detached" not in run.metadata:
         return None
-    return lambda: client.detached.refresh(client.runs.get(run.id))
+    terminal.let_person_unlock()
+    said = ""
+
+    def ask() -> None:
+        nonlocal said
+        news = client.detached.refresh(client.runs.get(run.id))
+        if news.unknown and not said:
+            terminal.warn(f"{unknown(news)}; Ctrl-C ends this")
+        elif said and not news.unknown:
+            terminal.say(f"run {news.run.name} is {news.run.status}")
+        said = news.unknown
+
+    ask()
+    return ask
 
 
 def _print(pieces: Iterable[Piece], *, with_steps: bool) -> None:

@@ -45,7 +45,18 @@ class RayJobs:
 
     @classmethod
     def of(cls, settings: RaySettings, root: Path, address: str | None = None) -> RayJobs:
-        """Return the jobs of an orchestrator's cluster, or of the one whose dashboard is at an address."""
+        """Return the jobs of an orchestrator's cluster, or of the one whose dashboard is at an address.
+
+        A token is for the cluster that it was given for: raises MlxError where the orchestrator is at another address now.
+        """
+        if address is not None and settings.auth_token:
+            now = bare_address(dashboard_of(settings).rstrip("/"))
+            if now != bare_address(address.rstrip("/")):
+                raise MlxError(
+                    f"orchestrator {settings.name!r} is at {now} now, and its token is not sent to {bare_address(address)}",
+                    hint=f"mlx orchestrator update {settings.name} --dashboard={bare_address(address)}, "
+                    "if that is still the cluster",
+                )
         environment: dict[str, Any] = {"env_vars": dict(settings.env_vars)}
         if settings.pip:
             environment["pip"] = requirements(settings.pip, root)
@@ -103,11 +114,10 @@ class RayJobs:
     def state(self, job: str) -> JobState:
         """Return how a job is; one that is not known has vanished."""
         try:
-            info = self._ask(lambda client: client.get_job_info(job))
+            status, message = self._ask(lambda client: _said(client.get_job_info(job)))
         except _NoJobError:
             return JobState("vanished", "the cluster does not know the job (any more)")
-        name = str(getattr(info.status, "value", info.status))
-        return JobState(_STATUS.get(name, "running"), str(info.message or ""))
+        return JobState(_STATUS.get(status, "running"), message)
 
     def log(self, job: str) -> str:
         """Return the output of the job's own process."""
@@ -146,7 +156,11 @@ class RayJobs:
                 ) from error
             if isinstance(error, (RuntimeError, ValueError)):
                 raise MlxError(f"the Ray dashboard at {self.address}: {_first_line(error)}") from error
-            raise
+            raise MlxError(  # what is no dashboard answers anything
+                f"what answers at {self.address} does not speak as a Ray dashboard: "
+                f"{type(error).__name__}: {_first_line(error)}",
+                hint=f"mlx orchestrator describe {self._settings.name}",
+            ) from error
 
 
 class _NoJobError(MlxError):
@@ -167,6 +181,10 @@ def _client(url: str, settings: RaySettings) -> Any:
             logging.getLogger(name).setLevel(logging.ERROR)
         token = settings.auth_token.reveal() if settings.auth_token else None
         return Client(url, headers={"Authorization": f"Bearer {token}"} if token else None)
+
+
+def _said(info: Any) -> tuple[str, str]:
+    return str(getattr(info.status, "value", info.status)), str(info.message or "")
 
 
 def _first_line(error: BaseException) -> str:
