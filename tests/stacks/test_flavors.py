@@ -71,7 +71,7 @@ def test_a_distribution_adds_flavors_and_cannot_replace_ours(installed: Callable
         for flavor in flavors()
         if flavor.name == "mlflow" and flavor.kind == "experiment_tracker"
     ] == ["MLflow tracking: a local SQLite store, a server, or Databricks."]
-    assert {flavor.name for flavor in flavors("orchestrator")} == {"local", "abacus"}
+    assert {flavor.name for flavor in flavors("orchestrator")} == {"local", "ray", "abacus"}
 
 
 def test_a_broken_distribution_is_left_out_with_a_reason(installed: Callable[[str], None]) -> None:
