@@ -36,7 +36,7 @@ class Odd(BaseHTTPRequestHandler):
     code = 200
     asked: list[tuple[str, str | None]]
 
-    def do_GET(self) -> None:  # noqa: N802  http.server calls it so
+    def do_GET(self) -> None:
         self.asked.append((self.path, self.headers.get("Authorization")))
         self.send_response(self.code)
         self.send_header("Content-Type", "application/json")
@@ -44,7 +44,7 @@ class Odd(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.answer)
 
-    do_POST = do_PUT = do_GET  # noqa: N815
+    do_POST = do_PUT = do_GET
 
     def log_message(self, *_: object) -> None:
         """Be quiet."""

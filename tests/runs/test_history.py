@@ -74,7 +74,9 @@ def test_what_a_step_was_made_from_last_is_found_among_many_of_that_name(history
         history.record_step(
             step(f"s{number}", f"r{number}", started=2.0 + number, status="cached", parts={"n": str(number)})
         )
-    assert history.last_parts("train", "fit") == {"n": str(2 * _LOOKED_AT - 1)}  # served from the cache or not
+    assert history.last_parts("train", "fit") == {
+        "n": str(2 * _LOOKED_AT - 1)
+    }  # served from the cache or not
     assert history.last_parts("rare", "fit") == {"step": "old"}
     assert history.last_parts("new", "fit") is None
     assert history.last_parts("train", "other") is None
@@ -147,3 +149,14 @@ def test_a_history_to_read_makes_nothing_takes_no_writes_and_sees_what_others_wr
     history_path(tmp_path).write_bytes(b"not a database, but long enough to look at" * 50)
     with pytest.raises(MlxError, match="the run history cannot be read"):
         History.to_read(tmp_path)
+
+
+def test_a_run_that_is_over_does_not_begin_again(history: History) -> None:
+    history.begin_run(run("r1", name="submitted"), {}, "e")
+    history.begin_run(run("r1", name="begun"), {}, "e")  # as the job of a detached run does
+    assert RunQueries(history).get("r1").name == "begun"
+    history.finish_run("r1", "completed")
+    with pytest.raises(MlxError, match="is over"):
+        history.begin_run(run("r1", name="again"), {}, "e")
+    found = RunQueries(history).get("r1")
+    assert (found.name, found.status) == ("begun", "completed")

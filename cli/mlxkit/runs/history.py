@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any
 
+from ..errors import MlxError
 from ..stacks.protocols import FinalStatus, Measured, TrackerRun
 from . import known
 from .records import RunRecord, StepRecord
@@ -23,8 +24,10 @@ _RUN = "id, name, pipeline, stack, status, started, ended, kind, file, parameter
 # What a run is read with: its columns, and its tags as a JSON list.
 _RUN_READ = f"{_RUN}, (SELECT json_group_array(tag) FROM run_tags WHERE run_id = runs.id) AS tags"
 # A detached run is there already when it begins: what was known when it was submitted is replaced.
-_SUBMITTED = "ON CONFLICT (id) DO UPDATE SET " + ", ".join(
-    f"{column} = excluded.{column}" for column in _RUN.split(", ") if column != "id"
+_SUBMITTED = (
+    "ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{column} = excluded.{column}" for column in _RUN.split(", ") if column != "id")
+    + " WHERE runs.status = 'running'"
 )
 _STEP = (
     "id, run_id, name, position, status, started, ended, attempts, cache_key, cached_from, reason, "
@@ -90,11 +93,18 @@ class History:
     # -- runs
 
     def begin_run(self, run: RunRecord, environment: Mapping[str, Any], digest: str) -> None:
-        """Record a run that starts now, together with its environment (kept once for many runs)."""
+        """Record a run that starts now, together with its environment (kept once for many runs).
+
+        Raises MlxError for one that is over: its job was started again.
+        """
         run = replace(run, environment=digest)
         with self._lock, transaction(self.connection) as db:
             db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (digest, dump(environment)))
-            db.execute(f"INSERT INTO runs ({_RUN}) VALUES ({marks(_RUN)}) {_SUBMITTED}", run_row(run))
+            done = db.execute(f"INSERT INTO runs ({_RUN}) VALUES ({marks(_RUN)}) {_SUBMITTED}", run_row(run))
+            if not done.rowcount:
+                raise MlxError(
+                    f"run {run.id} is over: it cannot begin again", hint=f"mlx runs rerun {run.id}"
+                )
             db.executemany(
                 "INSERT OR IGNORE INTO run_tags VALUES (?, ?)", [(run.id, tag) for tag in run.tags]
             )

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from ...runs.detached.documents import document_of, error_document
 from ...runs.detached.entries import Teller, submitted_name
 from ...runs.detached.place import Place
 from ...runs.history import History, history_path
+from ...runs.liveness import is_alive
 from ...runs.queries import RunQueries
 from ...secrets.masking import mask_text
 from ..session import Session
@@ -32,6 +33,7 @@ from ..session import Session
 RUN, STATE = "MLX_JOB", "MLX_STATE"  # what the command line of a job sets
 _PAUSE = 2.0  # seconds between two tellings
 _SHARE = 20  # telling takes at most this part of the time
+_AGAIN = (0.5, 1.0, 2.0, 4.0)  # seconds between tries to tell what is told last
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def told_of(session: Session, claim: Claim) -> Iterator[None]:
     """Have the first run that is made inside be the one that was submitted, and tell of all of them."""
     run_id = claim.run_id
     if claim.is_here:
-        session.job = _from_history(session, run_id)
+        session.job = _from_history(session, run_id)  # refuses one that is over, or that another process has
         with _failing(lambda error: session.history.finish_run(run_id, "failed", error=error), session):
             yield
         return
@@ -82,8 +84,11 @@ def told_of(session: Session, claim: Claim) -> Iterator[None]:
     try:
         with _failing(telling.failed, session):
             yield
-    finally:
-        telling.finish()
+    except BaseException:
+        with suppress(Exception):  # the run's own error is what counts
+            telling.finish()
+        raise
+    telling.finish()
 
 
 def claimed() -> Claim:
@@ -113,6 +118,13 @@ def _has(state_dir: Path, run_id: str) -> bool:
 
 def _from_history(session: Session, run_id: str) -> Job:
     run = RunQueries(session.history).get(run_id)
+    if run.status != "running":
+        raise MlxError(
+            f"run {run.name!r} is over ({run.status}): its job cannot be started again",
+            hint=f"mlx runs rerun {run_id}",
+        )
+    if is_alive(session.history.alive_dir, run_id):
+        raise MlxError(f"run {run.name!r} goes on in another process", hint=f"mlx runs logs {run_id} -f")
     return Job.read({**run.metadata, "code": run.code, "name": run.name})
 
 
@@ -147,6 +159,16 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def _insistently(tell: Callable[[], None]) -> None:
+    """Tell what nobody tells after us, also to a store that does not answer at once."""
+    for pause in _AGAIN:
+        try:
+            return tell()
+        except Exception:
+            time.sleep(pause)
+    tell()
+
+
 class _Telling(threading.Thread):
     """Tells of the runs of a session over a store, again and again, and once more at the end.
 
@@ -171,13 +193,13 @@ class _Telling(threading.Thread):
 
     def failed(self, error: str) -> None:
         """Tell that there will be no run."""
-        self._teller.tell(self._run_id, error_document(self._run_id, error))
+        _insistently(lambda: self._teller.tell(self._run_id, error_document(self._run_id, error)))
 
     def finish(self) -> None:
         """Tell of how it all ended."""
         self._is_over.set()
         self.join()
-        self._tell(is_end=True)
+        _insistently(lambda: self._tell(is_end=True))
 
     def _tell(self, *, is_end: bool) -> None:
         runs = list(self._session.made)
