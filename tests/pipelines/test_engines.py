@@ -352,19 +352,18 @@ def test_what_steps_print_is_kept_in_their_logs(
 
 def test_a_step_that_nothing_can_be_sent_of_says_what(run: Run, engine: str) -> None:
     source = """
-        import threading
-        LOCK = threading.Lock()
+        import socket
+        OPEN = socket.socket()
         @step
-        def locked() -> int:
-            with LOCK: return 1
+        def asks() -> bool: return OPEN.fileno() > 0
         @pipeline
-        def flow(): locked()
+        def flow(): asks()
         flow()
     """
     if engine == "here":
-        assert states(run(source)) == {"locked": "completed"}
+        assert states(run(source)) == {"asks": "completed"}
     else:
-        with pytest.raises(UsageError, match="its global 'LOCK'"):
+        with pytest.raises(UsageError, match="its global 'OPEN'"):
             run(source)
 
 
@@ -453,6 +452,171 @@ def test_what_a_step_changes_of_its_process_is_not_there_for_the_next(run: Run, 
         flow()
     """)
     assert out(steps, "look") == "[null,false]"
+
+
+def test_what_the_body_changes_after_a_call_is_not_what_the_step_gets_nor_what_it_is_cached_by(
+    run: Run,
+) -> None:
+    source = """
+        import time
+        CFG = {"x": 0}
+        @step
+        def slow() -> int:
+            time.sleep(0.3)
+            return 10
+        @step
+        def add(start: int, values: list) -> list: return [start + CFG["x"], *values]
+        @pipeline
+        def flow():
+            values = []
+            start = slow()
+            for x in 1, 2, 3:
+                CFG["x"] = x
+                values.append(x)
+                add(start, values)
+            CFG["x"] = 99
+        flow()
+    """
+    steps = run(source)
+    assert [out(steps, name) for name in ("add", "add_2", "add_3")] == ["[11,1]", "[12,1,2]", "[13,1,2,3]"]
+    assert states(run(source, workers=None)) == dict.fromkeys(steps, "cached")
+
+
+@pytest.mark.parametrize("stop", ["raise asyncio.CancelledError()", "raise GeneratorExit()"])
+def test_whatever_a_step_raises_it_fails_and_the_others_go_on(run: Run, stop: str) -> None:
+    steps = run(f"""
+        import asyncio
+        @step
+        def stops() -> int: {stop}
+        @step
+        def good() -> int: return 1
+        @pipeline
+        def flow(): stops(); good()
+        flow()
+    """)
+    assert states(steps) == {"stops": "failed", "good": "completed"}
+
+
+def test_a_step_that_a_signal_ends_is_no_success(run: Run, engine: str) -> None:
+    if engine == "here":
+        pytest.skip("the signal would end the run")
+    steps = run("""
+        import os, signal, time
+        @step
+        def stops() -> int:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(30)
+        @step
+        def good() -> int: return 1
+        @pipeline
+        def flow(): stops(); good()
+        flow()
+    """)
+    assert states(steps) == {"stops": "failed", "good": "completed"}
+
+
+def test_random_numbers_differ_by_step_and_repeat_with_the_seed_of_the_file(run: Run, engine: str) -> None:
+    if engine == "here":
+        pytest.skip("one process draws from one sequence")
+    source = """
+        import random
+        import numpy
+        random.seed(1); numpy.random.seed(1)
+        @step(enable_cache=False)
+        def draw(i: int) -> list: return [random.random(), float(numpy.random.rand())]
+        @pipeline
+        def flow(): draw(1); draw(2); draw(3)
+        flow()
+    """
+    drawn = [
+        out(steps, name) for steps in (run(source), run(source)) for name in ("draw", "draw_2", "draw_3")
+    ]
+    assert len(set(drawn)) == 3 and drawn[:3] == drawn[3:]
+
+
+def test_a_module_of_the_project_is_one_thing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "settings.py").write_text(
+        "VALUE = 1\nCOUNT = 0\ndef use(): return VALUE\ndef bump():\n    global COUNT\n    COUNT += 1\n"
+    )
+    steps = run("""
+        import settings
+        @step
+        def change() -> list:
+            settings.VALUE = 5
+            settings.bump(); settings.bump()
+            return [settings.use(), settings.COUNT]
+        @pipeline
+        def flow(): change()
+        flow()
+    """)
+    assert out(steps, "change") == "[5,2]"
+
+
+def test_the_environment_and_the_folder_of_the_body_are_those_of_the_step(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    steps = run("""
+        import os
+        @step
+        def first() -> int: return 1
+        @step
+        def look(x: int) -> list: return [os.environ.get("FROM_THE_BODY"), os.path.basename(os.getcwd())]
+        @pipeline
+        def flow():
+            x = first()
+            x.load()
+            os.environ["FROM_THE_BODY"] = "yes"
+            os.chdir("sub")
+            look(x)
+            os.environ.pop("FROM_THE_BODY")
+            os.chdir("..")
+        flow()
+    """)
+    assert out(steps, "look") == '["yes","sub"]'
+
+
+def test_the_standard_streams_of_a_step_are_streams(run: Run, tmp_path: Path, engine: str) -> None:
+    if engine == "here":
+        pytest.skip("bytes and children write past the log there")
+    run("""
+        import faulthandler, io, subprocess, sys
+        @step
+        def talk() -> int:
+            subprocess.run(["echo", "from a child"], stdout=sys.stdout, check=True)
+            sys.stdout.buffer.write("grüße\\n".encode())
+            sys.stdout.reconfigure(line_buffering=True)
+            print("closed" if sys.stdout.closed else "open")
+            return 1
+        @pipeline
+        def flow(): talk()
+        flow()
+    """)
+    (log,) = next((tmp_path / ".mlx" / "logs").iterdir()).iterdir()
+    assert "grüße\nopen\n" in log.read_text()
+
+
+def test_a_secret_that_a_step_reads_is_written_down_nowhere(run: Run, tmp_path: Path, engine: str) -> None:
+    os.environ["MLX_SECRET_CANARY__KEY"] = "Canary-4711-value"
+    try:
+        run("""
+            import os, subprocess
+            from mlxkit import Client, log_metadata
+            @step
+            def read() -> int:
+                value = Client().secrets.value("canary", "key").reveal()
+                print("whole", value)
+                log_metadata({"address": f"db://{value}@host"})
+                if os.environ.get("NO_CHILD") != "1":
+                    subprocess.run(["echo", value], check=True)
+                raise ValueError(f"cannot reach db://{value}@host")
+            @pipeline
+            def flow(): read()
+            flow()
+        """)
+    finally:
+        del os.environ["MLX_SECRET_CANARY__KEY"]
+    state = tmp_path / ".mlx"
+    found = [path for path in state.rglob("*") if path.is_file() and b"Canary-4711" in path.read_bytes()]
+    assert found == []
 
 
 def test_ctrl_c_ends_what_runs_and_skips_what_waits(tmp_path: Path) -> None:

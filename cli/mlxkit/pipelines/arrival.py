@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import pickle
 import sys
@@ -30,6 +31,13 @@ def module(name: str) -> ModuleType:
         parent, _, own = name.rpartition(".")
         if parent in sys.modules:
             setattr(sys.modules[parent], own, found)
+    return found
+
+
+def globals_of(name: str) -> dict[str, Any]:
+    """Return the globals of a module that functions by value belong to."""
+    found = vars(module(name))
+    found.setdefault("__builtins__", builtins)
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..runs.ancestry import ancestors
 from ..runs.records import StepRecord
@@ -17,11 +18,21 @@ from .session import Session
 from .sharing import is_shared
 from .shipping import Shipper
 from .stub import perform
+from .surroundings import Surroundings, Surveyor
 from .wire import RunSetting, StepCode, StepResult, StepTask, sealed
 from .worker import host_of_this_process
 
+_KEPT = 16  # pieces of code that are remembered as sent
 _FARTHEST = 200  # how many of a step's ancestors travel: the document that is made of them is short
 _NOTHING = Arguments({}, {})
+
+
+class Packed(NamedTuple):
+    """What of a step call is fixed when it is made: its code, its surroundings, and the variables beside them."""
+
+    code: bytes
+    surroundings: Surroundings
+    beside: Mapping[str, str]
 
 
 class Dispatch:
@@ -35,20 +46,39 @@ class Dispatch:
         self._setting: RunSetting | None = None
         self._is_shared = is_shared(services.store)
         self.ended: dict[str, StepRecord] = {}  # what steps go back to, by name
-        self._packed: dict[Any, tuple[Any, bytes]] = {}
+        self._packed: dict[Any, bytes] = {}
+        self._surveyor = Surveyor()
 
-    def code_of(self, spec: StepSpec) -> bytes:
-        """Return the code of a step as it is now."""
+    def packed(self, spec: StepSpec) -> Packed:
+        """Return the code of a step, and what is around it, as they are now."""
+        surroundings, beside = self._surveyor.now(spec.name)
+        return Packed(self._code_of(spec), surroundings, beside)
+
+    def _code_of(self, spec: StepSpec) -> bytes:
+        """Return the code of a step; the same object for the same code, because it is sent once."""
+        who: Any = None
+        if spec.code is not None and spec.on_success is None and spec.on_failure is None:
+            who = id(spec.function), frozenset(spec.code.items()), repr(spec.materializers), spec.model
+            if who in self._packed:
+                return self._packed[who]
         code = StepCode(
             spec.function, spec.outputs, spec.materializers, spec.on_success, spec.on_failure, spec.model,
             self._services.run.parameters, self._services.run.model,
         )  # fmt: skip
         content = self._shipper.pack(code, f"step {spec.name!r}")
-        kept = self._packed.setdefault(hash(content), (None, content))[1]
-        return kept if kept == content else content  # the same object for the same code: it is sent once
+        content = next((kept for kept in self._packed.values() if kept == content), content)
+        self._packed[who or content] = content
+        while len(self._packed) > _KEPT:
+            del self._packed[next(iter(self._packed))]
+        return content
 
     def submit(
-        self, spec: StepSpec, blank: StepRecord, cached: StepRecord | None, code: bytes, relayed: RelayedStep
+        self,
+        spec: StepSpec,
+        blank: StepRecord,
+        cached: StepRecord | None,
+        packed: Packed,
+        relayed: RelayedStep,
     ) -> Future[Any]:
         """Give a step to the executor; its future holds what `opened` takes."""
         services = self._services
@@ -63,16 +93,16 @@ class Dispatch:
             spec, function=_NOTHING.code, outputs=(), materializers=None, on_success=None, on_failure=None, model=None
         )  # fmt: skip
         task = StepTask(
-            self.setting, plain, blank if self._is_shared else replace(blank, parts={}), cached, handed, earlier,
+            self.setting, plain, blank if self._is_shared else replace(blank, parts={}), cached, handed, earlier, packed.surroundings,
             asks_others=self._is_shared and bool(getattr(services.store, "is_remote", False)),
         )  # fmt: skip
         return services.executor.submit(
             perform,
-            (code, pickle.dumps(task, protocol=5)),
+            (packed.code, pickle.dumps(task, protocol=5)),
             resources=spec.resources or Resources(),
             retries=max(spec.retries.max_retries, services.executor.losses),
             label=spec.name,
-            secrets=self._secrets,
+            secrets={**self._secrets, **packed.beside},
             on_event=relayed.take,
         )
 

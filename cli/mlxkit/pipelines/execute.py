@@ -23,13 +23,14 @@ from .hooks import call_hook
 from .inputs import Arguments
 from .linked import NOTES
 from .lookup import ask_cache, materializer_for
-from .masked import masked
+from .masked import HOLDS_SECRET, holds_secret, masked
 from .models import NOTES_KEY, Model
 from .outputs import Output, notes_of_outputs, split
 from .parameters import annotations_of
 from .reporting import Reporter
 from .settings import StepRetryConfig
-from .sharing import publish_shared
+from .sharing import publish_served, publish_shared
+from .signals import Terminated
 from .tracebacks import cause_of, summary_of, user_traceback, where
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepSpec:
-    """Everything about one step call, free of handles: it can be pickled and executed elsewhere."""
+    """Everything about one step call, free of handles: it can be pickled and executed elsewhere.
+
+    `code` are the parts of its cache key that are code, where they were taken before: at the call.
+    """
 
     id: str
     name: str
@@ -61,6 +65,7 @@ class StepSpec:
     on_failure: Callable[..., Any] | None = None
     model: Model | None = None
     resources: Resources | None = None
+    code: Mapping[str, str] | None = None
 
 
 class StepLog(Protocol):
@@ -133,11 +138,20 @@ def begun(
     return replace(blank, cache_key=answer.key, parts=answer.parts, reason=answer.reason), answer.source
 
 
-def serve(spec: StepSpec, services: RunServices, blank: StepRecord, source: StepRecord) -> StepRecord:
-    """Commit and return the record of a step whose outputs are there already."""
+def serve(
+    spec: StepSpec,
+    services: RunServices,
+    blank: StepRecord,
+    source: StepRecord,
+    *,
+    is_published: bool = False,
+) -> StepRecord:
+    """Commit and return the record of a step whose outputs are there already; others are told of its source."""
     record = _served(spec, services, blank, source)
     services.log.keep(record)
     services.reporter.step_ended(spec.name, record.status, record.duration, record.reason)
+    if not is_published:
+        publish_served(services.store, source, services.run, record.reason, say=services.reporter.detail)
     return record
 
 
@@ -176,7 +190,7 @@ def _served(spec: StepSpec, services: StepServices, blank: StepRecord, source: S
 
 def _run(
     spec: StepSpec, services: StepServices, blank: StepRecord
-) -> tuple[StepRecord, Exception | None, StepContext]:
+) -> tuple[StepRecord, BaseException | None, StepContext]:
     """Try a step as often as it may be tried; returns its record, what it raised in the end, and its last context."""
     delay = spec.retries.delay
     context = StepContext(
@@ -187,12 +201,16 @@ def _run(
         while True:
             try:
                 outputs = _attempt(spec, services, blank, context)
-            except Exception as error:
+            except (KeyboardInterrupt, Terminated):
+                raise
+            except BaseException as error:  # `asyncio.CancelledError` and the like: the step's own matter
                 if context.attempt > spec.retries.max_retries:
                     return _failed(spec, services, blank, context, error), error, context
                 told = mask_text(f"{type(error).__name__}: {error}")
                 services.reporter.step_retried(spec.name, context.attempt, told)
             else:
+                if holds_secret(outputs):  # a later process, which may not know it, is not to tell others
+                    context.metadata[HOLDS_SECRET] = True
                 return _ended(blank, "completed", context, outputs=outputs), None, context
             time.sleep(delay)
             delay *= spec.retries.backoff
@@ -211,7 +229,7 @@ def _notes(spec: StepSpec) -> dict[str, Any]:
 
 
 def _ended(blank: StepRecord, status: str, context: StepContext, **fields: Any) -> StepRecord:
-    metadata = dict(context.metadata)
+    metadata = masked(dict(context.metadata))
     return replace(
         blank, status=status, ended=time.time(), metadata=metadata, attempts=context.attempt, **fields
     )
@@ -265,7 +283,7 @@ def _store(spec: StepSpec, services: StepServices, returned: Any) -> tuple[Outpu
 
 
 def _failed(
-    spec: StepSpec, services: StepServices, blank: StepRecord, context: StepContext, error: Exception
+    spec: StepSpec, services: StepServices, blank: StepRecord, context: StepContext, error: BaseException
 ) -> StepRecord:
     text = mask_text(
         error.message

@@ -72,6 +72,10 @@ class Arguments:
         found.update({f"input {name}": _digest(tree) for name, tree in self.inputs.items()})
         return found
 
+    def kept(self) -> Arguments:
+        """Return the same with parameters of its own: the body may change a list after the call."""
+        return Arguments({name: _own(value) for name, value in self.parameters.items()}, self.inputs)
+
     def settled(self) -> Arguments:
         """Return the same once every step that they come from has ended."""
         return Arguments(self.parameters, {name: _settled(tree) for name, tree in self.inputs.items()})
@@ -82,18 +86,22 @@ class Arguments:
 
     def load(self, store: ArtifactStore, declared: Mapping[str, Any]) -> dict[str, Any]:
         """Return fresh values for every argument; `declared` are the annotations that help to find their classes."""
-        import copy
-
-        values = {
-            name: value if isinstance(value, _PLAIN) else copy.deepcopy(value)
-            for name, value in self.parameters.items()
-        }
+        values = {name: _own(value) for name, value in self.parameters.items()}
         values.update({name: _load(tree, store, declared.get(name)) for name, tree in self.inputs.items()})
         return values
 
     def described(self) -> dict[str, Any]:
         """Return inputs as data: for each argument its source, digest and summary."""
         return {name: _describe(tree) for name, tree in self.inputs.items()}
+
+
+def _own(value: Any) -> Any:
+    """Return a value that nobody else can change."""
+    if isinstance(value, _PLAIN):
+        return value
+    import copy
+
+    return copy.deepcopy(value)
 
 
 def load_output(output: OutputRecord, store: ArtifactStore, declared: Any = None) -> Any:

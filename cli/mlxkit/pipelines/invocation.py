@@ -54,6 +54,7 @@ def invocation_of(
         "stack": options.stack,
         "tracker": options.tracker,
         "use_cache": options.use_cache,
+        "workers": options.workers,
         "config": options.config.text,
     }
     return masked_words(told)
@@ -74,7 +75,7 @@ def invocation_of_program() -> dict[str, Any] | None:
         return None
     told: dict[str, Any] = {
         "file": str(file.resolve()), "given": str(file), "pipeline": None, "cwd": str(Path.cwd()), "words": [],
-        "arguments": sys.argv[1:], "parameters": {}, "stack": None, "tracker": None, "use_cache": True, "config": "",
+        "arguments": sys.argv[1:], "parameters": {}, "stack": None, "tracker": None, "use_cache": True, "workers": None, "config": "",
     }  # fmt: skip
     return masked_words(told)
 

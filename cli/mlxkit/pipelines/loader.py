@@ -23,6 +23,7 @@ from .guests import serve_children, serve_guests
 from .invocation import invocation_of
 from .parameters import parse_flags
 from .session import Session, use_session
+from .signals import Terminated
 from .tracebacks import is_internal, user_traceback
 
 _TARGET = re.compile(r"^(?P<file>.+?)(?::(?P<name>[A-Za-z_]\w*))?$", re.DOTALL)
@@ -165,9 +166,9 @@ def _call(pipeline: Pipeline[Any, Any]) -> None:
     """Call a pipeline for the user; what its body raises is the user's own."""
     try:
         pipeline()
-    except (MlxError, KeyboardInterrupt):
+    except (MlxError, KeyboardInterrupt, SystemExit, Terminated):
         raise
-    except Exception as error:
+    except BaseException as error:
         if is_internal(error):
             raise
         raise UserCodeError(
@@ -207,9 +208,9 @@ def _execute(source: Source, name: str) -> dict[str, Any]:
     sys.modules[name] = module
     try:
         exec(source.code, module.__dict__)  # noqa: S102 - running the user's file is the job
-    except (MlxError, KeyboardInterrupt, SystemExit):
+    except (MlxError, KeyboardInterrupt, SystemExit, Terminated):
         raise
-    except Exception as error:
+    except BaseException as error:
         if is_internal(error):
             raise
         raise UserCodeError(

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.classes import reference
-from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord, artifact_of
+from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord
 from .fingerprint import cache_key, code_parts, explain
 from .named import stale
+from .presence import first_gone
 from .sharing import find_shared, is_shared
 
 if TYPE_CHECKING:
@@ -28,12 +29,8 @@ class CacheAnswer:
 
 def ask_cache(spec: StepSpec, services: RunServices, *, trusts_store: bool = False) -> CacheAnswer:
     """Compute the cache key and look it up; with `trusts_store` the store is asked nothing: a worker does that."""
-    materializers = {
-        output.name: materializer_for(spec.materializers, output.name) for output in spec.outputs
-    }
-    known = [reference(item) for item in materializers.values() if item]
-    carried = {*spec.arguments.code(), *(name for name in known if name)}
-    parts = dict(code_parts(spec.function, services.root, tuple(sorted(carried))))
+    materializers = _materializers(spec)
+    parts = code_of(spec, services)
     parts.update(spec.arguments.digests())
     for name, materializer in materializers.items():
         parts[f"output {name}"] = (
@@ -51,6 +48,23 @@ def ask_cache(spec: StepSpec, services: RunServices, *, trusts_store: bool = Fal
     return answer if answer.source is not None or trusts_store else _ask_others(spec, services, answer)
 
 
+def code_of(spec: StepSpec, services: RunServices, *, is_at_call: bool = False) -> dict[str, str]:
+    """Return the parts of a step's cache key that are code, as things are now, or as they were at its call.
+
+    At the call nobody knows the classes yet that come in the inputs; what they reach is added later.
+    """
+    carried = () if is_at_call else spec.arguments.code()
+    if spec.code is not None and not carried:
+        return dict(spec.code)
+    known = [reference(item) for item in _materializers(spec).values() if item]
+    uses = {*carried, *(name for name in known if name)}
+    return {**code_parts(spec.function, services.root, tuple(sorted(uses))), **(spec.code or {})}
+
+
+def _materializers(spec: StepSpec) -> dict[str, Any]:
+    return {output.name: materializer_for(spec.materializers, output.name) for output in spec.outputs}
+
+
 def _ask_history(
     spec: StepSpec, services: RunServices, key: str, parts: Mapping[str, str], trusts_store: bool
 ) -> CacheAnswer:
@@ -65,9 +79,9 @@ def _ask_history(
     on = source.metadata.get(TRACKER_NAME) if source.metadata.get(TRACKER_LINK) else None
     if spec.tracker is not None and on is not None and on != spec.tracker:
         return CacheAnswer(key, parts, None, f"it was tracked on {on!r} when it ran")
-    for kept in () if trusts_store else source.outputs:
-        if not services.store.exists(artifact_of(kept)):
-            return CacheAnswer(key, parts, None, f"its output {kept.name!r} is gone from the artifact store")
+    gone = None if trusts_store else first_gone(services.store, source.outputs)
+    if gone is not None:
+        return CacheAnswer(key, parts, None, f"its output {gone.name!r} is gone from the artifact store")
     changed = stale(services.history, source.metadata)
     if changed is not None:
         return CacheAnswer(key, parts, None, f"artifact {changed!r}, which it loaded, is another one now")

@@ -73,7 +73,7 @@ class Mailbox:
                 if not self._jobs:
                     return
                 job = self._jobs.popleft()
-            with suppress(Exception):
+            with suppress(BaseException):
                 self._do(job)
 
     def close(self) -> None:

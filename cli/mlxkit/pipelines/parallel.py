@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -15,9 +16,10 @@ from ..stacks.executors import CancelledWorkError, WorkerLostError
 from ..stacks.resources import Resources, refuse_impossible
 from .body import Body, StepSource, handles_of
 from .decorators import Step
-from .dispatch import Dispatch
+from .dispatch import Dispatch, Packed
 from .execute import RunServices, StepSpec, begun, serve
 from .handles import Handle
+from .lookup import code_of
 from .mailbox import Mailbox
 from .plan import StepPlan
 from .relayed import RelayedStep
@@ -36,7 +38,7 @@ class WaitingSource(StepSource):
         self._declared = declared
         self._ended: StepRecord | None = None
         self.spec: StepSpec | None = None
-        self.code: bytes = b""
+        self.packed: Packed | None = None
         self.waits_for: dict[int, WaitingSource] = {}
         self.followers: list[WaitingSource] = []
 
@@ -54,7 +56,7 @@ class WaitingSource(StepSource):
     def settle(self, record: StepRecord) -> None:
         """Say how the step ended."""
         self._ended = record
-        self.spec, self.code = None, b""  # ten thousand steps of a run are not kept twice
+        self.spec = self.packed = None  # ten thousand steps of a run are not kept twice
 
 
 class ParallelBody(Body):
@@ -78,10 +80,11 @@ class ParallelBody(Body):
         source = WaitingSource(name, self, {output.name: output.type for output in step.outputs})
         spec = self._spec(step, name, args, given, after)
         self._position += 1
-        source.spec = spec
-        source.code = self.dispatch.code_of(
-            spec
-        )  # as things are now: the body may change them after the call
+        self._refuse_impossible(spec)
+        # As things are now: the body may change them after the call.
+        spec = replace(spec, arguments=spec.arguments.kept())
+        spec = source.spec = replace(spec, code=code_of(spec, self.services, is_at_call=True))
+        source.packed = self.dispatch.packed(spec)
         self.sources[name] = source
         self._open[name] = source
         self.mailbox.at_once(lambda: self._queue(source, handles))
@@ -133,10 +136,19 @@ class ParallelBody(Body):
         if not source.waits_for:
             self._begin([source])
 
-    def _begin(self, ready: list[WaitingSource]) -> None:
+    def _refuse_impossible(self, spec: StepSpec) -> None:
+        """Raise UsageError when the engine can never give a step what it asks for."""
+        if spec.resources == Resources():
+            return
+        if self._nodes is None:
+            self._nodes = self.services.executor.cluster_resources()
+        refuse_impossible(spec.resources or Resources(), self._nodes, f"step {spec.name!r}")
+
+    def _begin(self, first: list[WaitingSource]) -> None:
         """Start steps whose inputs are there; one that needs no worker makes others ready."""
+        ready = deque(first)
         while ready:
-            source = ready.pop()
+            source = ready.popleft()
             spec = source.spec
             assert spec is not None
             if self._is_ending:
@@ -167,13 +179,10 @@ class ParallelBody(Body):
     def _submit(
         self, source: WaitingSource, spec: StepSpec, blank: StepRecord, cached: StepRecord | None
     ) -> None:
-        if spec.resources != Resources():
-            if self._nodes is None:
-                self._nodes = self.services.executor.cluster_resources()
-            refuse_impossible(spec.resources or Resources(), self._nodes, f"step {spec.name!r}")
+        assert source.packed is not None
         relayed = RelayedStep(self.services, spec)
         try:
-            future = self.dispatch.submit(spec, blank, cached, source.code, relayed)
+            future = self.dispatch.submit(spec, blank, cached, source.packed, relayed)
         except MlxError as error:
             relayed.reporter.detail(f"step {spec.name!r} could not be given to a worker: {error.message}")
             failed = _failed(blank, error)
@@ -202,7 +211,7 @@ class ParallelBody(Body):
                 self._follow(self._settled(source, self._skip_record(spec, _NEVER_BEGAN)))
                 return
             self._follow(self._settled(source, relayed.lost(blank, error)))
-        except Exception as error:
+        except BaseException as error:  # whatever the step raised: it is not ours to stop for
             self._follow(self._settled(source, relayed.broken(blank, error)))
         else:
             self._take(source, spec, result, relayed)
@@ -213,11 +222,14 @@ class ParallelBody(Body):
 
             self.services.run.metadata.setdefault(NOTES_KEY, {}).update(result.notes)
         if result.source is not None:
-            served = serve(spec, self.services, result.record, result.source)
+            served = serve(spec, self.services, result.record, result.source, is_published=True)
             self._follow(self._settled(source, served, is_kept=True))
         else:
-            relayed.ended(result.record)
-            self._follow(self._settled(source, result.record))
+            record = result.record
+            if record.status == "killed" and not self._is_ending:  # by nobody that we know of
+                record = relayed.stopped(record)
+            relayed.ended(record)
+            self._follow(self._settled(source, record))
 
     def _follow(self, ready: list[WaitingSource]) -> None:
         self._begin(ready)

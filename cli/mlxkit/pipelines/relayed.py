@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import MlxError
 from ..runs.records import StepRecord
-from ..secrets.masking import mask_text
+from ..secrets.masking import mask_text, register
 from ..stacks.executors import LOST, CancelledWorkError, Event
 from ..stacks.protocols import StepFacts
 from .execute import RunServices, StepSpec
@@ -52,6 +52,8 @@ class RelayedStep:
                 self._services.output.relay(
                     self._spec.name, self._spec.position, said[0] + "\n", is_shown=False
                 )
+            elif kind == "secret":
+                register(said[0])
             elif kind == "retried":
                 self.reporter.step_retried(self._spec.name, said[0], mask_text(said[1]))
             elif kind == "detail":
@@ -66,6 +68,12 @@ class RelayedStep:
         with _lock:
             self._end(record)
 
+    def stopped(self, record: StepRecord) -> StepRecord:
+        """Return the record of a step that a signal ended, and not the end of the run: it failed."""
+        text = "a signal ended it on its worker"
+        self.reporter.detail(f"{text}\n  in step {self._spec.name!r}")
+        return replace(record, status="failed", error=text)
+
     def lost(self, blank: StepRecord, error: MlxError) -> StepRecord:
         """Return the record of a step whose worker died or was stopped, after telling of it."""
         is_killed = isinstance(error, CancelledWorkError)
@@ -74,7 +82,7 @@ class RelayedStep:
         self._abandon()
         return self._over(blank, "killed" if is_killed else "failed", error.message)
 
-    def broken(self, blank: StepRecord, error: Exception) -> StepRecord:
+    def broken(self, blank: StepRecord, error: BaseException) -> StepRecord:
         """Return the record of a step that the worker could not execute at all."""
         text = error.message if isinstance(error, MlxError) else user_traceback(error)
         return self._over(blank, "failed", text)
@@ -91,10 +99,10 @@ class RelayedStep:
         )
         with _lock:
             self._services.output.relay(self._spec.name, self._spec.position, text + "\n", is_shown=False)
-            self._end(record)
             if status == "failed":
                 self.reporter.detail(f"{text}\n  in step {self._spec.name!r}")
                 self.reporter.failed_at(f"step {self._spec.name}", text.splitlines()[0] if text else "", "")
+            self._end(record)
         return record
 
     def _was_lost(self, reason: str) -> None:

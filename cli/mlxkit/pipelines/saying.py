@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,14 +83,15 @@ class SaidOutput:
         self._notify(("noted", mask_text(text)))
 
 
-class _Said:
-    """A text stream whose other end is the driver."""
+class _Said(io.TextIOBase):
+    """A text stream whose other end is the driver; its descriptor is the one that C code and children write to."""
 
     encoding = "utf-8"
     errors = "replace"
 
     def __init__(self, notify: Notify, name: str) -> None:
         self._notify = notify
+        self._descriptor = 1 if name == "out" else 2
         self.name = f"<std{name}>"
         self.buffer = _SaidBytes(self)
 
@@ -97,35 +100,35 @@ class _Said:
             self._notify(("output", text))
         return len(text)
 
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Nothing waits here."""
-
-    def isatty(self) -> bool:
-        return False
+    def fileno(self) -> int:
+        return self._descriptor
 
     def writable(self) -> bool:
         return True
 
-    def readable(self) -> bool:
-        return False
+    def reconfigure(self, **_: Any) -> None:
+        """Take any wish: what is written here becomes text of the driver's."""
 
     def close(self) -> None:
         """Stay open: the process has no other stream."""
 
 
-class _SaidBytes:
-    """The binary side of it."""
+class _SaidBytes(io.BufferedIOBase):
+    """The binary side of it; a character may come in two pieces."""
 
     def __init__(self, text: _Said) -> None:
         self._text = text
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def write(self, data: bytes) -> int:
-        self._text.write(bytes(data).decode("utf-8", "replace"))
+    def write(self, data: Any) -> int:
+        self._text.write(self._decoder.decode(bytes(data)))
         return len(data)
 
-    def flush(self) -> None:
-        """Nothing waits here."""
+    def fileno(self) -> int:
+        return self._text.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Stay open, too."""

@@ -23,7 +23,7 @@ from .capture import RunOutput
 from .context import PipelineContext, current_pipeline
 from .execute import RunServices
 from .executing import HistoryLog, executor_of
-from .masked import masked_run, masked_step
+from .masked import masked, masked_run, masked_step
 from .models import RUN_KEY as MODEL
 from .models import Model
 from .session import Session
@@ -126,7 +126,7 @@ class RunScope:
         self.metrics.update(ended.metrics)
         if is_masked:
             self._reword(before)
-        metadata = plain({**self.record.metadata, **self.context.metadata})
+        metadata = {**self.record.metadata, **masked(plain(self.context.metadata))}
         late = self._sources.keep() if self._sources else {}
         if late:
             self.record = replace(self.record, code={**self.record.code, **late})

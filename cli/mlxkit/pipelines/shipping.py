@@ -8,8 +8,8 @@ engine: then every engine gives a worker the same, and takes nothing but bytes.
 from __future__ import annotations
 
 import io
-import pickle
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..errors import MlxError, UsageError
 from . import arrival
 from .fingerprint.places import Places
 
+_LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
 _NEVER = ("__builtins__", "__cached__", "__loader__", "__spec__")
 _HINT = "make it inside the step, pass it as an input, or run without workers"
 
@@ -45,15 +46,6 @@ class Shipper:
                 left_out = self._left_out()
                 try:
                     return self._packed(what, left_out)
-                except (
-                    MlxError,
-                    RecursionError,
-                    TypeError,
-                    ValueError,
-                    AttributeError,
-                    pickle.PicklingError,
-                ):
-                    raise _refused(name, what, problem) from problem
                 except Exception:
                     raise _refused(name, what, problem) from problem
 
@@ -121,6 +113,14 @@ class Shipper:
                     cloudpickle.unregister_pickle_by_value(module)
 
 
+class _Globals(dict[str, Any]):
+    """Stands for the globals of a module that travels; not empty, so that cloudpickle takes them for filled."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(__name__=name)
+        self.name = name
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Notes which modules of the project it reaches."""
 
@@ -129,8 +129,18 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._shipper = shipper
         self.reached: dict[str, None] = {}
         self.objects: dict[tuple[str, str], Any] = {}
+        for name, module in {**shipper._own, "__main__": sys.modules["__main__"]}.items():
+            # A function finds on the other side what its module has there, and what it sets is seen by the others.
+            self.globals_ref[id(vars(module))] = _Globals(name)
 
     def reducer_override(self, obj: Any) -> Any:
+        if type(obj) is _Globals:
+            self.reached[obj.name] = None
+            return arrival.globals_of, (obj.name,)
+        if type(obj) is _LOCK:  # nobody holds it over there
+            return threading.Lock, ()
+        if type(obj) is _RLOCK:
+            return threading.RLock, ()
         if isinstance(obj, ModuleType):
             if obj.__name__ in self._shipper._own:
                 self.reached[obj.__name__] = None

@@ -5,15 +5,16 @@ It is called by every executor that is not here, with bytes; nothing else of a s
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from ..runs.records import StepRecord, artifact_of
+from ..runs.records import StepRecord
+from ..secrets import masking
 from ..stacks.executors import Event
 from ..stacks.protocols import RunTracking, TrackerRun
 from . import arrival
@@ -24,10 +25,12 @@ from .guests import serve_guests
 from .masked import masked_step
 from .models import NOTES_KEY
 from .named import stale
+from .presence import first_gone
 from .saying import SaidOutput, SaidReporter
-from .sharing import find_shared
+from .sharing import find_shared, publish_served
 from .shipping import own_modules
 from .signals import SignalGuard, Terminated
+from .surroundings import within
 from .wire import StepCode, StepResult, StepTask
 from .worker import WorkerSession
 
@@ -42,7 +45,7 @@ def perform(code: bytes, task: bytes, *, secrets: Mapping[str, str], notify: Not
     serve_guests()
     given: StepTask = pickle.loads(task)  # noqa: S301  what our own driver sent
     session = WorkerSession.of(given, secrets)
-    result = _found(given, session) or _worked(code, given, session, notify, lost)
+    result = _found(given, session, notify) or _worked(code, given, session, secrets, notify, lost)
     return pickle.dumps(result, protocol=5)
 
 
@@ -57,7 +60,14 @@ def forget_driver(root: str) -> None:
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 
-def _worked(code: bytes, given: StepTask, session: WorkerSession, notify: Notify, lost: int) -> StepResult:
+def _worked(
+    code: bytes,
+    given: StepTask,
+    session: WorkerSession,
+    secrets: Mapping[str, str],
+    notify: Notify,
+    lost: int,
+) -> StepResult:
     came: StepCode = arrival.unpacked(code)
     context = session.context(given, came.parameters, came.run_model)
     spec = replace(
@@ -72,8 +82,8 @@ def _worked(code: bytes, given: StepTask, session: WorkerSession, notify: Notify
     )  # fmt: skip
     token = current_pipeline.set(context)
     try:
-        with session.entered(), _as_it_was(), SignalGuard(), output:
-            record = work_on(spec, services, replace(given.blank, attempts=lost + 1))
+        with session.entered(), _around(given, secrets), SignalGuard(), _telling_secrets(notify), output:
+            record = work_on(spec, services, replace(given.blank, started=time.time(), attempts=lost + 1))
     except (Terminated, KeyboardInterrupt):
         if log.last is None:
             raise
@@ -90,10 +100,14 @@ def _tracking(session: WorkerSession, given: StepTask, name: str, notify: Notify
     return session.session.tracker(name).join(given.handed, opened)
 
 
-def _found(given: StepTask, session: WorkerSession) -> StepResult | None:
+def _found(given: StepTask, session: WorkerSession, notify: Notify) -> StepResult | None:
     """Ask the store, where asking is a journey, for what the driver found in its history, then for what others gave."""
     spec, source = given.spec, given.source
-    if source is not None and all(session.store.exists(artifact_of(output)) for output in source.outputs):
+    if source is not None and first_gone(session.store, source.outputs) is None:
+        run = session.context(given)
+        publish_served(
+            session.store, source, run, given.blank.reason, say=lambda text: notify(("detail", text))
+        )
         return StepResult(given.blank, source)
     if not (spec.use_cache and given.asks_others):
         return None
@@ -109,18 +123,19 @@ def _found(given: StepTask, session: WorkerSession) -> StepResult | None:
     return StepResult(replace(given.blank, reason=found.reason), found.source)
 
 
+def _around(given: StepTask, secrets: Mapping[str, str]) -> AbstractContextManager[None]:
+    return within(given.surroundings, secrets) if given.surroundings is not None else nullcontext()
+
+
 @contextmanager
-def _as_it_was() -> Iterator[None]:
-    """Put the environment and the working directory back: the next step on this worker may be another one's neighbour."""
-    environment, folder = dict(os.environ), Path.cwd()
+def _telling_secrets(notify: Notify) -> Iterator[None]:
+    """Tell the driver of what becomes a secret here: it writes down and shows what this worker sends."""
+    known = set(masking.known_values())
+    masking.listen(lambda value: None if value in known else notify(("secret", value)))
     try:
         yield
     finally:
-        if os.environ != environment:
-            os.environ.clear()
-            os.environ.update(environment)
-        if not os.path.lexists(".") or Path.cwd() != folder:
-            os.chdir(folder)
+        masking.listen(None)
 
 
 class _Log:

@@ -11,6 +11,7 @@ from ..secrets.value import SecretValue
 from ..stacks.resolve import ResolvedComponent
 from .execute import StepSpec
 from .models import Model
+from .surroundings import Surroundings
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class StepTask:
     source: StepRecord | None = None
     handed: Any = None
     earlier: tuple[StepRecord, ...] = ()
+    surroundings: Surroundings | None = None
     asks_others: bool = False
 
 

@@ -120,7 +120,7 @@ class Rerun:
                 with self._in(tree) as file:
                     repeat = Repeat(self.run.id, self.run.pipeline, int(told.get("call", 1)), tree.at(Path(told["root"])), self.run.code)  # fmt: skip
                     options = RunOptions(
-                        stack=stack or self.run.stack, tracker=told["tracker"], file=file, use_cache=use_cache, repeat=repeat,
+                        stack=stack or self.run.stack, tracker=told["tracker"], file=file, use_cache=use_cache, repeat=repeat, workers=told.get("workers"),
                         parameters={name: Text(value) for name, value in told["parameters"].items()},
                         config=parse_run_config(told["config"], "the recorded run.yaml") if told["config"] else RunConfig(),
                     )  # fmt: skip

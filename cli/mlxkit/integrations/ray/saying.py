@@ -14,7 +14,7 @@ from .captured import captured
 
 _PACE = 0.1  # seconds between two calls to the channel
 _SOON = 64 * 1024  # characters of output that do not wait for that
-_URGENT = "tracker_run"  # the driver has to know it before work goes on
+_URGENT = ("tracker_run", "secret")  # the driver has to know them before work goes on
 _CHANNEL_TAKES = 15.0  # seconds for the channel to be there, and to take something
 _Said = tuple[int, int, Event]  # number of the work, how many it said before, the event
 
@@ -34,7 +34,7 @@ class Saying:
         """Return the `notify` of one piece of work."""
 
         def notify(event: Event) -> None:
-            urgent = event[0] == _URGENT
+            urgent = event[0] in _URGENT
             with self._lock:
                 self._add(number, event)
                 soon = self._size >= _SOON

@@ -16,6 +16,7 @@ from .channel import framed
 
 _PAUSE = 0.05  # seconds that the first of a batch waits for others
 _ENOUGH = 64 * 1024  # characters of output that do not wait
+_URGENT = ("tracker_run", "secret")  # the driver has to know them before work goes on
 _TOO_MUCH = 4 * 1024 * 1024  # characters of output that work may be ahead of the driver
 
 Tagged = tuple[int, Event, int | None]
@@ -43,12 +44,12 @@ class Voice:
         threading.Thread(target=self._send_batches, name="mlx-voice", daemon=True).start()
 
     def say(self, number: int, event: Event) -> None:
-        """Say one thing about a piece of work; returns after the driver heard it when it is about a tracker's run."""
+        """Say one thing about a piece of work; returns after the driver heard it when it is urgent."""
         if os.getpid() != self._pid:  # a child that the work forked: its output goes where that of C goes
             if event[0] == "output":
                 os.write(1, event[1].encode(errors="replace"))
             return
-        if event[0] == "tracker_run":
+        if event[0] in _URGENT:
             heard = allocate_lock()
             heard.acquire()
             self._asks = ask = self._asks + 1
