@@ -24,7 +24,11 @@ def test_an_entry_is_one_line_of_ascii() -> None:
         ('{"not a key": "x"}', {"value": '{"not a key": "x"}'}),
         ('{"port": 5432, "ratio": 1.10}', {"port": "5432", "ratio": "1.10"}),
         ('{"on": true, "off": null}', {"on": "true", "off": "null"}),
-        ('{"nested": {"a": [1]}}', {"nested": '{"a": ["1"]}'}),
+        ('{"nested": {"a": [1]}}', {"nested": '{"a": [1]}'}),
+        (
+            '{"nested": {"port": 5432, "rate": 1.50, "s": "1", "n": [null, true, 1e3]}, "u": 1}',
+            {"nested": '{"port": 5432, "rate": 1.50, "s": "1", "n": [null, true, 1e3]}', "u": "1"},
+        ),
     ],
 )
 def test_what_others_wrote_is_read_as_well_as_possible(text: str, values: dict[str, str]) -> None:

@@ -108,6 +108,7 @@ def get(
         terminal.out(secrets.value(name, key))
     else:
         terminal.emit_one(secrets.get_key(name, key), output)
+    _unasked(secrets)
 
 
 @app.command("update", cls=WordsCommand, context_settings=_ANY_OPTION)
@@ -250,9 +251,11 @@ def _said(verb: str, listing: SecretListing, secrets: SecretService) -> None:
 
 
 def _unasked(secrets: SecretService) -> None:
-    """Say which providers could not be asked, and what would change that."""
+    """Say which providers could not be asked, what would change that, and what others left out."""
     for problem in secrets.team.problems:
         terminal.say(f"note: {problem.message}" + (f"; {problem.hint}" if problem.hint else ""))
+    for note in secrets.team.notes:
+        terminal.say(f"note: {note}")
 
 
 def _passed_over(secrets: SecretService) -> None:

@@ -20,6 +20,7 @@ class ProviderFlavor:
     attributes: Mapping[str, str]
     references: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 AUTH: Mapping[str, tuple[tuple[str, ...], ...]] = {  # by method: of each group one attribute is needed
@@ -48,6 +49,7 @@ _VAULT = ProviderFlavor(
     },
     references=("token", "secret_id", "jwt"),
     addresses=("address",),
+    paths=("mount", "path", "login_path"),
 )
 _AWS = ProviderFlavor(
     "AWS Secrets Manager",
@@ -59,6 +61,7 @@ _AWS = ProviderFlavor(
     },
     addresses=("endpoint_url",),
 )
+_BEGINNING = "has to begin with https:// (or http://) and the name of a server"
 PROVIDERS: Mapping[str, ProviderFlavor] = {"vault": _VAULT, "openbao": _VAULT, "aws": _AWS}
 
 
@@ -76,28 +79,37 @@ def problems(flavor: str, attributes: Mapping[str, Any]) -> Iterator[tuple[str, 
             yield key, f"unknown attribute{did_you_mean(key, known.attributes)}"
         elif not isinstance(value, str) or not value.strip():
             yield key, "has to be text: put quotes round it" if value is not None else "is empty"
+        elif not value.isprintable():  # it would steer the terminal that asks whether to trust the place
+            yield key, "holds a character that cannot be shown"
         elif key in known.references and "<<" not in value and "{{" not in value:
             yield key, "a credential does not stand in this file: write a reference, as <<name.key>>"
         elif key in known.addresses:
-            yield from _address(key, value)
+            yield from ((key, text) for text in address_problems(value))
+        elif key in known.paths and not {"", ".", ".."}.isdisjoint(value.strip("/").split("/")):
+            yield key, "has an empty part, or one that leads elsewhere ('.', '..')"
+        elif key == "namespace" and not value.isascii():
+            yield key, "has to be of ASCII characters"
     if known is _VAULT:
         yield from _login(attributes)
 
 
-def _address(key: str, value: str) -> Iterator[tuple[str, str]]:
+def address_problems(value: str) -> Iterator[str]:
     """Refuse what is not `http(s)://host[:port]`; a message never repeats an address that may hold a password."""
     try:
         address = urlsplit(value)
         port = address.port
+        (address.hostname or "").encode("idna")
     except ValueError:
-        yield key, "is not an address"
+        yield "is not an address" if "://" in value else _BEGINNING
         return
     if address.username is not None or address.password is not None:
-        yield key, "a credential does not stand in an address"
+        yield "a credential does not stand in an address"
     elif address.scheme not in ("http", "https") or not address.hostname or port == 0:
-        yield key, "has to begin with https:// (or http://) and the name of a server"
+        yield _BEGINNING
     elif address.query or address.fragment:
-        yield key, "has to end with the port, or a path"
+        yield "has to end with the port, or a path"
+    elif not value.isprintable() or " " in value:
+        yield "has a blank in it, or a character that cannot be shown"
 
 
 def _login(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from .records import PlaceRecord, SecretListing, StoreRecord
 if TYPE_CHECKING:
     from .providers.chain import ProviderChain
     from .providers.protocol import Provider
+    from .references import Reference
 
 _SECTION = b"secret_providers"
 
@@ -47,6 +48,22 @@ class TeamSecrets:
         from .providers.chain import ProviderChain
 
         return ProviderChain(project, data, self._local)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the providers left out of what was read and listed so far; nobody is asked for it."""
+        return self.chain.notes() if "chain" in self.__dict__ and self.chain else []
+
+    def logins(self, provider: str) -> list[Reference]:
+        """Return the references that this provider and those that are asked before it log in with."""
+        from .references import find
+
+        found: list[Reference] = []
+        for entry in self.chain.entries.values() if self.chain else ():
+            found += [reference for text in entry.attributes.values() for reference in find(text)]
+            if self.chain and self.chain.provider(entry).name == provider:
+                return found
+        return []
 
     def find(self, name: str) -> Found | None:
         """Return a secret of the first provider that has it; one that cannot be asked ends the search with an error."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,3 +42,37 @@ def project(home: Path) -> Write:
         return secrets
 
     return write
+
+
+class Recorder(BaseHTTPRequestHandler):
+    """Answers as its server is told to, and keeps what it is sent."""
+
+    server: Any
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, dict(self.headers)))
+        status, headers, content = self.server.answer
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def stranger() -> Iterator[Any]:
+    """A server of our own on loopback: `.address`, `.answer`, `.seen`."""
+    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    server.seen, server.answer = [], (200, {}, b"<html>")
+    server.address = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -81,6 +81,20 @@ def test_only_names_below_the_prefix_that_can_be_referred_to_are_listed(
     for name in (f"{prefix}sub/inner", f"{prefix}with space", f"other-{prefix}x"):
         manager.create_secret(Name=name.replace(" ", "+"), SecretString="x")
     assert [item.name for item in team.list()] == ["db"]
+    (note,) = team.team.notes
+    assert "no reference can name it: sub/inner, with+space; one with the prefix of a folder" in note
+
+
+def test_keys_are_read_by_the_same_rule_as_those_of_other_providers(
+    team: SecretService, manager: Any, prefix: str
+) -> None:
+    manager.create_secret(
+        Name=f"{prefix}odd", SecretString='{"nested": {"port": 5432, "f": 1.50}, "a b": "x"}'
+    )
+    manager.create_secret(Name=f"{prefix}empty", SecretString="{}")
+    assert team.reveal("odd") == {"nested": '{"port": 5432, "f": 1.50}'}
+    assert "1 of the keys" in team.team.notes[0]
+    assert "has no keys" in _error(team, "empty").message
 
 
 def test_more_names_than_one_page_holds_are_listed(team: SecretService, manager: Any, prefix: str) -> None:

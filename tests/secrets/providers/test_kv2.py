@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from mlxkit.secrets.service import SecretService
 from mlxkit.secrets.stores.protocol import StoreUnusableError
 from tests.fixtures.openbao import OpenBao
 
-from .conftest import Write
+from .conftest import Recorder, Write
 
 CANARY = "S3CR3T-of-the-team"
 
@@ -79,6 +78,23 @@ def test_values_that_are_no_text_become_text_and_keys_that_cannot_be_referred_to
     values = team.reveal("odd")
     assert {key: values[key] for key in ("port", "on")} == {"port": "5432", "on": "true"}
     assert set(values) == {"port", "rate", "on", "map"}
+    assert values["map"] == '{"a": 1}'
+    (note,) = team.team.notes
+    assert note == f"vault team: 2 of the keys of {mount}/mlx/odd cannot be referred to: they are left out"
+    again = SecretService()  # which finds it in the memory of this process
+    assert set(again.reveal("odd")) == set(values) and again.team.notes == [note]
+
+
+def test_an_entry_without_one_usable_key_is_a_value_as_a_whole_and_one_without_keys_is_named(
+    team: SecretService, openbao: OpenBao, mount: str
+) -> None:
+    openbao.put(mount, "mlx/urls", {"https://a": "x"})
+    openbao.put(mount, "mlx/empty", {})
+    assert team.reveal("urls") == {"value": '{"https://a": "x"}'}
+    assert "the whole is its key value" in team.team.notes[0]
+    error = error_of(team, "empty")
+    assert f"{mount}/mlx/empty has no keys" in error.message
+    assert f"bao kv patch -mount={mount} mlx/empty KEY=VALUE" in str(error.hint)
 
 
 def test_folders_and_names_that_cannot_be_referred_to_are_not_listed(
@@ -87,6 +103,8 @@ def test_folders_and_names_that_cannot_be_referred_to_are_not_listed(
     for path in ("mlx/sub/inner", "mlx/has.dot", "mlx/two__parts", "elsewhere"):
         openbao.put(mount, path, {"k": "v"})
     assert [listing.name for listing in team.list()] == ["db"]
+    (note,) = team.team.notes
+    assert "no reference can name it: has.dot, sub/, two__parts; one with the path of a folder" in note
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "sub/inner", "db?version=1", "db#", "%2e%2e"])
@@ -346,40 +364,6 @@ def test_http_where_tls_is_spoken_and_the_other_way_round(
 
 
 # A server that is none, or a hostile one.
-
-
-class Recorder(BaseHTTPRequestHandler):
-    """Answers as its server is told to, and keeps what it is sent."""
-
-    server: Any
-
-    def do_GET(self) -> None:
-        self.server.seen.append((self.path, dict(self.headers)))
-        status, headers, content = self.server.answer
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-@pytest.fixture
-def stranger() -> Iterator[Any]:
-    """A server of our own on loopback: `.address`, `.answer`, `.seen`."""
-    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
-    server.seen, server.answer = [], (200, {}, b"<html>")
-    server.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_redirect_to_another_server_is_not_followed(

@@ -138,6 +138,22 @@ def test_vault_addr_names_the_place_and_only_exactly_that(
             project(trusted=False, team={**body, **more}).lookup("none")
 
 
+def test_vault_addr_trusts_no_login_but_that_of_the_tools(
+    trap: socket.socket, home: Path, project: Write, mlx: Mlx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "private").write_text(CANARY)
+    monkeypatch.setenv("VAULT_ADDR", _address(trap))
+    for login in (
+        {"auth": "jwt", "role": "r", "jwt_file": "~/private"}, {"auth": "jwt", "role": "r", "jwt": "<<mine.key>>"},
+        {"auth": "approle", "role_id": "r", "secret_id": "<<mine.key>>"}, {"auth": "kubernetes", "role": "r"},
+        {"token": "<<mine.key>>"}, {"auth": "token", "token": "<<mine.key>>"}, {"login_path": "sys"},
+    ):  # fmt: skip
+        for place in ({}, {"address": _address(trap)}):
+            with pytest.raises(NotTrustedError):
+                project(trusted=False, team={"flavor": "vault", **place, **login}).reveal("db")
+            assert "mlx secret trust team" in mlx("secret", "list").stderr
+
+
 def test_the_token_of_another_server_is_not_sent_to_a_trusted_one(
     trap: socket.socket, project: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 
 from ...config.model import ProviderEntry
 from ...errors import MissingDependencyError
-from ..names import is_name
-from ..payload import decode
+from ..payload import LONE_KEY, parse
 from ..stores.protocol import StoreUnusableError
 from .protocol import ANSWER_PATIENCE, CONNECT_PATIENCE, Provider
 
@@ -29,6 +28,8 @@ _TALKATIVE = ("botocore", "boto3", "urllib3")
 
 class AwsProvider(Provider):
     """Read the current version of the secrets whose names begin with a prefix."""
+
+    folder = "prefix"
 
     def __init__(self, entry: ProviderEntry) -> None:
         super().__init__(entry.flavor, entry.name)
@@ -66,7 +67,8 @@ class AwsProvider(Provider):
         text = found.get("SecretString")
         if text is None:
             raise self.unusable(f"{name} holds bytes, not text", "store it base64-encoded, as text")
-        return decode(text)
+        data = parse(text)
+        return self.values(secret, name, data) if isinstance(data, dict) else {LONE_KEY: text}
 
     def names(self) -> list[str]:
         found: set[str] = set()
@@ -75,8 +77,7 @@ class AwsProvider(Provider):
             filters = [{"Key": "name", "Values": [self._prefix]}] if self._prefix else []
             for page in pages.paginate(Filters=filters, PaginationConfig={"PageSize": 100}):
                 found |= {str(item["Name"]) for item in page.get("SecretList", ())}
-        own = (name[len(self._prefix) :] for name in found if name.startswith(self._prefix))
-        return sorted(name for name in own if is_name(name))
+        return self.named(name[len(self._prefix) :] for name in found if name.startswith(self._prefix))
 
     def how_to_write(self, secret: str) -> str:
         return f"aws secretsmanager put-secret-value --secret-id {self._prefix}{secret} --secret-string file://FILE"

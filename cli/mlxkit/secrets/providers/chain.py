@@ -27,7 +27,7 @@ Local = Callable[[str], "Mapping[str, str] | None"]
 Result = TypeVar("Result")
 
 _KEPT = 60.0  # seconds for which a value that was read is taken for the present one, in memory
-_read: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
+_read: dict[tuple[str, str], tuple[float, dict[str, str], str]] = {}  # with the note on what is left out
 
 
 class NotTrustedError(CredentialsError):
@@ -94,10 +94,12 @@ class ProviderChain:
         kept = _read.get(place)
         if kept and time.monotonic() - kept[0] < _KEPT:
             values: dict[str, str] | None = kept[1]
+            if kept[2]:
+                provider.notes[secret] = kept[2]
         else:
             values = _in_time(provider, READ_PATIENCE, lambda: provider.read(secret))
             if values is not None:
-                _read[place] = time.monotonic(), values
+                _read[place] = time.monotonic(), values, provider.notes.get(secret, "")
         for key, value in (values or {}).items():
             masking.register(value, key)
         return values
@@ -112,9 +114,19 @@ class ProviderChain:
                 names = _in_time(asked, LIST_PATIENCE, asked.names)
             except MlxError as problem:
                 found.append(Held(provider, (), problem))
+            except Exception as crash:  # what goes wrong in one of them is not the others' trouble
+                told = provider.unusable(f"asking it fails unexpectedly ({type(crash).__name__})")
+                told.__cause__ = crash
+                found.append(Held(provider, (), told))
             else:
                 found.append(Held(provider, tuple(names)))
         return found
+
+    def notes(self) -> list[str]:
+        """Return what the providers left out of what was read and listed so far."""
+        return [
+            f"{provider.name}: {note}" for provider in self._made.values() for note in provider.notes.values()
+        ]
 
     def probe(self, provider: Provider) -> None:
         """Make sure that a provider answers and takes our login."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from ...config.model import ProviderEntry
 from ...config.paths import Project
-from ..names import is_key, is_name
 from ..stores.protocol import StoreUnusableError
 from ..value import SecretValue
 from .kv2_http import Answer, Server
 from .kv2_login import Login
-from .places import ca_path, environment_address, environment_namespace
+from .places import ca_path, environment_address, environment_namespace, environment_problem
 from .protocol import Provider
 
 
@@ -28,10 +27,10 @@ class VaultProvider(Provider):
         said = entry.attributes
         self._mount = said.get("mount", "secret").strip("/")
         self._folder = said.get("path", "").strip("/")
-        self._address = (said.get("address") or environment_address()).rstrip("/")
+        self._is_by_environment = "address" not in said
         self._server = Server(
             self,
-            self._address,
+            said.get("address") or environment_address(),
             namespace=said.get("namespace") or environment_namespace(),
             ca=ca_path(entry, project),
         )
@@ -41,11 +40,11 @@ class VaultProvider(Provider):
     @property
     def location(self) -> str:
         place = "/".join(part for part in (self._mount, self._folder) if part)
-        return f"{self._address or 'no address'} {place}"
+        return f"{self._server.shown} {place}"
 
     @property
     def identity(self) -> str:
-        return f"{self._server.namespace}: {self.location}"
+        return f"{self._server.namespace}: {self._server.address} {self.location}"
 
     def prepare(self) -> None:
         self._login.prepare()
@@ -64,14 +63,10 @@ class VaultProvider(Provider):
         if answer.status == 404:
             self._check_absence(answer, secret)
             return None
-        data = answer.part("data", "data")
-        if answer.status != 200 or not data:
+        data = answer.part("data").get("data")
+        if answer.status != 200 or not isinstance(data, dict):
             raise self._strange(answer, path)
-        return {
-            key: value if isinstance(value, str) else json.dumps(value)
-            for key, value in data.items()
-            if is_key(key)  # another one could not be referred to
-        }
+        return self.values(secret, f"{self._mount}/{self._place(secret)}", data)
 
     def names(self) -> list[str]:
         path = self._path("metadata", "")
@@ -88,10 +83,11 @@ class VaultProvider(Provider):
         keys = answer.part("data").get("keys")
         if answer.status != 200 or not isinstance(keys, list):
             raise self._strange(answer, path)
-        return sorted(name for name in keys if isinstance(name, str) and is_name(name))
+        return self.named(str(name) for name in keys)
 
     def how_to_write(self, secret: str) -> str:
-        return f"bao kv patch -mount={self._mount} {self._place(secret)} KEY=VALUE (or vault kv patch)"
+        mount, place = shlex.quote(self._mount), shlex.quote(self._place(secret))
+        return f"bao kv patch -mount={mount} {place} KEY=VALUE (or vault kv patch)"
 
     def _place(self, secret: str) -> str:
         return "/".join(part for part in (self._folder, secret) if part)
@@ -102,16 +98,29 @@ class VaultProvider(Provider):
 
     def _ask(self, method: str, path: str) -> Answer:
         """Ask with the token; one from a login that the server has forgotten is replaced once."""
-        if not self._address:
-            raise self.unusable(
-                "it names no address, and neither BAO_ADDR nor VAULT_ADDR is set",
-                "export VAULT_ADDR=https://...",
-            )
+        self._check_settings()
         token = self._login.token()
         answer = self._server.ask(method, path, token=token)
         if answer.status == 403 and not self._is_known(token) and self._login.again(token):
             return self._server.ask(method, path, token=self._login.token())
         return answer
+
+    def _check_settings(self) -> None:
+        """Raise for an address or a namespace in the environment that cannot be used; those of mlx.yaml are checked."""
+        if not self._server.address:
+            raise self.unusable(
+                "it names no address, and neither BAO_ADDR nor VAULT_ADDR is set",
+                "export VAULT_ADDR=https://...",
+            )
+        problem = environment_problem() if self._is_by_environment else ""
+        if problem:
+            raise self.unusable(problem, "export VAULT_ADDR=https://vault.example.com:8200")
+        namespace = self._server.namespace
+        if not namespace.isascii() or not namespace.isprintable():
+            raise self.unusable(
+                "BAO_NAMESPACE or VAULT_NAMESPACE holds a character that no request can carry",
+                "bao namespace list",
+            )
 
     def _is_known(self, token: SecretValue) -> bool:
         """Say whether the server knows a token: 403 is its answer to a wrong one and to a missing policy alike."""
@@ -125,7 +134,7 @@ class VaultProvider(Provider):
 
     def _refused_token(self) -> StoreUnusableError:
         return self.unusable(
-            f"{self._address} does not know the token from {self._login.source}: it has expired, was revoked, or is another server's",
+            f"{self._server.shown} does not know the token from {self._login.source}: it has expired, was revoked, or is another server's",
             self._login.remedy(),
         )
 
@@ -169,17 +178,17 @@ class VaultProvider(Provider):
                 else f"of the kind {kind}"
             )
             raise self.unusable(
-                f"{self._mount}/ on {self._address} is {what}; mlx reads version 2",
+                f"{self._mount}/ on {self._server.shown} is {what}; mlx reads version 2",
                 f"bao kv enable-versioning {self._mount}, or another mount in mlx.yaml",
             )
         self._is_version_2 = True
 
     def _no_mount(self) -> StoreUnusableError:
         return self.unusable(
-            f"{self._address} has no mount {self._mount}/, or none that the token from {self._login.source} may see",
+            f"{self._server.shown} has no mount {self._mount}/, or none that the token from {self._login.source} may see",
             "bao secrets list; mount in mlx.yaml names another one",
         )
 
     def _strange(self, answer: Answer, path: str) -> StoreUnusableError:
         said: Any = answer.words or "nothing that can be used"
-        return self.unusable(f"{self._address} answers {path} with status {answer.status}: {said}")
+        return self.unusable(f"{self._server.shown} answers {path} with status {answer.status}: {said}")

@@ -31,7 +31,7 @@ from ...stacks.addresses import is_loopback
 from ..masking import mask_text
 from ..payload import parse
 from ..value import SecretValue
-from .places import first_set, server_of
+from .places import asked_address, first_set, server_of, shown_server
 from .protocol import ANSWER_PATIENCE, CONNECT_PATIENCE, Provider
 
 _LIMIT = 8 << 20  # bytes; an entry of Vault's KV is 1 MiB at most
@@ -69,7 +69,8 @@ class Server:
     def __init__(
         self, provider: Provider, address: str, *, namespace: str = "", ca: Path | None = None
     ) -> None:
-        self.address = address.rstrip("/")
+        self.address = asked_address(address.rstrip("/"))
+        self.shown = shown_server(self.address)
         self._provider = provider
         self.namespace = namespace.strip("/")
         self._ca = ca
@@ -81,18 +82,16 @@ class Server:
         for _ in range(_REDIRECTS + 1):
             try:
                 status, data, moved = self._send(method, address, token, body)
-            except (OSError, http.client.HTTPException) as error:
+            except (
+                OSError,
+                http.client.HTTPException,
+                ValueError,
+            ) as error:  # ValueError: a place to go on to
                 raise self._unreachable(error) from None  # its traceback would hold the request
             if status not in _MOVED or not moved:
                 return self._answer(status, data)
-            target = urljoin(address, moved)
-            if not self._is_here(target):
-                raise self._provider.unusable(
-                    f"{self.address} sends requests on to another server, where the token is not sent",
-                    "bao status; if that is the place, write the address of the active server into mlx.yaml",
-                )
-            address = target
-        raise self._provider.unusable(f"{self.address} sends requests round in a circle")
+            address = self._followed(address, moved)
+        raise self._provider.unusable(f"{self.shown} sends requests round in a circle")
 
     def _send(
         self, method: str, address: str, token: SecretValue | None, body: Any
@@ -107,10 +106,10 @@ class Server:
         self._opener = self._opener or self._made_opener()
         try:
             with self._opener.open(request, timeout=CONNECT_PATIENCE) as answer:
-                return answer.status, answer.read(_LIMIT), None
+                return answer.status, answer.read(_LIMIT + 1), None
         except HTTPError as refusal:
             with refusal:
-                return refusal.code, refusal.read(_LIMIT), refusal.headers.get("Location")
+                return refusal.code, refusal.read(_LIMIT + 1), refusal.headers.get("Location")
 
     def _made_opener(self) -> OpenerDirector:
         host = server_of(self.address)[1]
@@ -130,31 +129,49 @@ class Server:
                 hint="name a PEM file: ca_file in mlx.yaml, or VAULT_CACERT",
             ) from error
 
-    def _is_here(self, address: str) -> bool:
+    def _followed(self, address: str, moved: str) -> str:
+        """Return where a redirect leads; raises StoreUnusableError when that is not the same server."""
         try:
-            return server_of(address)[:3] == server_of(self.address)[:3]
+            target = urljoin(address, moved)
+            there, here = server_of(target), server_of(self.address)
         except ValueError:
-            return False
+            there, here, target = ("", "", 0, ""), ("", "", 1, ""), ""
+        if there[:3] == here[:3]:
+            return target
+        if (here[0], there[0]) == ("http", "https") and there[1] == here[1]:
+            raise self._provider.unusable(
+                f"{self.shown} sends requests on to https://, and without it the token is sent unencrypted",
+                "write https:// into mlx.yaml, or into the variable that names the server",
+            )
+        raise self._provider.unusable(
+            f"{self.shown} sends requests on to another server, where the token is not sent",
+            "bao status; if that is the place, write the address of the active server into mlx.yaml",
+        )
 
     def _answer(self, status: int, data: bytes) -> Answer:
+        if len(data) > _LIMIT:
+            raise self._provider.unusable(
+                f"{self.shown} answers with more than {_LIMIT >> 20} MiB, which is not read (status {status})",
+                f"is it a Vault? curl {self.shown}/v1/sys/health",
+            )
         body = parse(data.decode("utf-8", "replace")) if data else {}
         if not isinstance(body, dict):
             raise self._provider.unusable(
-                f"{self.address} answers with something else than JSON (status {status}): is it a Vault?",
-                f"curl {self.address}/v1/sys/health",
+                f"{self.shown} answers with something else than JSON (status {status}): is it a Vault?",
+                f"curl {self.shown}/v1/sys/health",
             )
         answer = Answer(status, body)
         if status == 503:
             what = "is sealed" if "sealed" in answer.words.lower() else f"is not ready: {answer.words}"
             raise self._provider.unusable(
-                f"{self.address} {what}", "ask who runs it; bao status shows when it is unsealed"
+                f"{self.shown} {what}", "ask who runs it; bao status shows when it is unsealed"
             )
         if status == 429 or status >= 500:
             said = answer.words or "nothing more"
-            raise self._provider.unusable(f"{self.address} answers with status {status}: {said}", "try again")
+            raise self._provider.unusable(f"{self.shown} answers with status {status}: {said}", "try again")
         if status == 404 and "namespace" in answer.words:
             raise self._provider.unusable(
-                f"{self.address} has no namespace {self.namespace!r}", "bao namespace list"
+                f"{self.shown} has no namespace {self.namespace!r}", "bao namespace list"
             )
         return answer
 
@@ -163,20 +180,20 @@ class Server:
         if isinstance(reason, ssl.SSLCertVerificationError):
             why = reason.verify_message or "it is not trusted"
             return self._provider.unusable(
-                f"the certificate of {self.address} is refused: {why}",
+                f"the certificate of {self.shown} is refused: {why}",
                 "VAULT_CACERT=FILE, or ca_file in mlx.yaml, names the authority that signed it",
             )
         if isinstance(reason, ssl.SSLError):
             return self._provider.unusable(
-                f"{self.address} does not speak TLS ({reason.reason or 'handshake failed'})",
+                f"{self.shown} does not speak TLS ({reason.reason or 'handshake failed'})",
                 "is it http:// there, or another port?",
             )
         if isinstance(reason, TimeoutError):
             why = f"no answer within {CONNECT_PATIENCE:g} s"
         else:
             why = str(getattr(reason, "strerror", None) or type(reason).__name__)
-        hint = f"curl {self.address}/v1/sys/health; is the network (VPN) there, and the address right?"
-        return self._provider.unusable(f"{self.address} does not answer: {why}", hint)
+        hint = f"curl {self.shown}/v1/sys/health; is the network (VPN) there, and the address right?"
+        return self._provider.unusable(f"{self.shown} does not answer: {why}", hint)
 
 
 class _Link(http.client.HTTPConnection):

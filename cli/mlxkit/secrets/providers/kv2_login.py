@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from ...config.model import ProviderEntry
 from ...config.regular import read_regular_file
@@ -15,7 +17,7 @@ from ..references import resolve
 from ..stores.protocol import StoreUnusableError
 from ..value import SecretValue
 from .kv2_http import Server
-from .places import environment_address, same_server
+from .places import environment_address, file_from, same_server, shown_server
 from .protocol import Provider
 
 Local = Callable[[str], "Mapping[str, str] | None"]
@@ -90,9 +92,9 @@ class Login:
         theirs = environment_address()
         if theirs and not same_server(theirs, self._server.address):
             raise self._provider.unusable(
-                f"no token for {self._server.address}: BAO_ADDR or VAULT_ADDR names another server, {theirs}, "
+                f"no token for {self._server.shown}: BAO_ADDR or VAULT_ADDR names another server, {shown_server(theirs)}, "
                 "and the token in the environment or in ~/.vault-token is that one's",
-                f"VAULT_ADDR={self._server.address} vault login, or a reference as token in mlx.yaml",
+                f"VAULT_ADDR={self._server.shown} vault login, or a reference as token in mlx.yaml",
             )
         for variable in _TOKEN_VARIABLES:
             given = os.environ.get(variable, "").strip()
@@ -100,25 +102,25 @@ class Login:
                 self.source = variable
                 return self._fitting(given)
         self.source = f"~/{_TOKEN_FILE}"
-        given = self._content(Path.home() / _TOKEN_FILE)
+        given = self._content(file_from(self._base, f"~/{_TOKEN_FILE}"))
         if not given:
-            raise self._provider.unusable(f"there is no token for {self._server.address}", self.remedy())
+            raise self._provider.unusable(f"there is no token for {self._server.shown}", self.remedy())
         return self._fitting(given)
 
     def _logged_in(self) -> tuple[SecretValue, float]:
         """Log in, and return the token with the time until which it can be relied on."""
         body = self._credentials()
         started = time.monotonic()
-        answer = self._server.ask("POST", f"auth/{self._mount}/login", body=body)
+        answer = self._server.ask("POST", f"auth/{quote(self._mount)}/login", body=body)
         auth = answer.part("auth")
         if answer.status != 200 or not isinstance(auth.get("client_token"), str):
             raise self._provider.unusable(
-                f"{self._server.address} refuses the login by {self._method} at auth/{self._mount}: "
+                f"{self._server.shown} refuses the login by {self._method} at auth/{self._mount}: "
                 f"{answer.words or f'status {answer.status}'}",
                 self._login_remedy(),
             )
         self.source = f"the login by {self._method}"
-        seconds = float(auth.get("lease_duration") or 0)
+        seconds = _seconds(auth.get("lease_duration"))
         until = started + seconds * _SPENT if seconds > 0 else float("inf")
         return self._fitting(auth["client_token"]), until
 
@@ -129,7 +131,7 @@ class Login:
         if "jwt" in self._entry.attributes:
             return {"role": role, "jwt": self._value("jwt")}
         named = self._entry.attributes.get("jwt_file", SERVICE_ACCOUNT)
-        token = self._content(self._base / Path(named).expanduser())
+        token = self._content(file_from(self._base, named))
         if not token:
             raise self._provider.unusable(
                 f"there is no token in {named} to log in with", "jwt_file in mlx.yaml names the file"
@@ -159,3 +161,11 @@ class Login:
                 f"{self.source} holds no token: it has blanks or strange characters in it", self.remedy()
             )
         return SecretValue(token)
+
+
+def _seconds(said: Any) -> float:
+    """Return a time to live in seconds; one that is no number is not known, and a refusal tells when it is over."""
+    try:
+        return float(said or 0)
+    except (TypeError, ValueError):
+        return 0.0

@@ -9,10 +9,11 @@ four ways to say so:
 1. the provider stands in the user's own mlx.yaml, which nobody else writes;
 2. `mlx secret trust NAME` once: kept with this user's data, for exactly what the entry says. Any change of it (the
    address, the path, the way to log in, the bytes of its certificate authority) has to be trusted again;
-3. MLX_TRUSTED_PROVIDERS with the fingerprint that `mlx secret trust NAME --print` shows, for CI: it is kept in the
+3. MLX_TRUSTED_PROVIDERS with the fingerprint that `mlx secret trust NAME --fingerprint` shows, for CI: it is kept in the
    settings of the CI system, so that a pull request that changes mlx.yaml is not trusted by itself;
-4. BAO_ADDR or VAULT_ADDR names the same server, and the entry brings neither a namespace of its own nor a certificate
-   authority. The user's tools send the token there already.
+4. BAO_ADDR or VAULT_ADDR names the same server, and the entry logs in with the token of the user's tools, which they
+   send there already. One that says anything else of the login (a reference, a file, a role, where to send it), that
+   brings a certificate authority or another namespace, is not trusted by that: it would send there what nobody does.
 
 A token in the environment or in ~/.vault-token belongs to the server of BAO_ADDR or VAULT_ADDR where that is set: it is
 not sent to another one, a trusted one neither (kv2_login.py). Redirects are followed on the same server only
@@ -44,6 +45,9 @@ from .places import ca_path, environment_address, environment_namespace, same_se
 VARIABLE = "MLX_TRUSTED_PROVIDERS"
 FILE = "trusted-providers.json"
 VERSION = 1
+_OF_THE_TOOLS = frozenset(
+    ("address", "mount", "path", "namespace", "auth")
+)  # what an entry may say that (4) trusts
 
 
 def why_trusted(entry: ProviderEntry, project: Project) -> str:
@@ -110,10 +114,11 @@ def distrust(entry: ProviderEntry, project: Project) -> bool:
 
 
 def _is_where_the_tools_go(entry: ProviderEntry) -> bool:
-    if entry.flavor == "aws" or "ca_file" in entry.attributes:
+    said = entry.attributes
+    if entry.flavor == "aws" or not said.keys() <= _OF_THE_TOOLS or said.get("auth", "token") != "token":
         return False
-    named, address = environment_address(), entry.attributes.get("address")
-    namespace = entry.attributes.get("namespace", "")
+    named, address = environment_address(), said.get("address")
+    namespace = said.get("namespace", "")
     is_same_namespace = not namespace or namespace.strip("/") == environment_namespace().strip("/")
     return bool(named) and is_same_namespace and (address is None or same_server(address, named))
 
