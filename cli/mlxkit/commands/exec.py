@@ -66,9 +66,9 @@ def exec_(
     that MLflow in whatever language logs into the run that is opened around it. Its exit status is that of mlx, 128
     and the number for a signal, and decides how the run ended. Signals are passed on; what it prints is masked and kept.
 
-    Its environment holds the tracker's credentials and no other secret. With --credentials plugin mlxkit inside of it
-    looks them up, and its environment holds what unlocks their store: the program can then read every secret that is
-    there. `auto` does so only for this Python, and where the stores need nothing from the environment. Masking is a
+    Its environment holds the tracker's credentials and no other secret of mlx; what is set for other tools stays.
+    With --credentials plugin mlxkit inside of it looks them up, and its environment holds what unlocks their store:
+    the program can then read every secret that is there. `auto` does so only for this Python, and where the stores need nothing from the environment. Masking is a
     seat belt: what a program encodes, wraps or cuts differently is not recognised. When mlx itself is killed, the program is told by SIGHUP, and the next command closes the run.
 
     Examples:

@@ -185,7 +185,7 @@ def _outcome(code: int) -> tuple[FinalStatus, str]:
 
 
 def _environment(session: Session, program: Program, path: str, tracker: str | None) -> Mapping[str, str]:
-    """Return what the program gets: our environment, with the tracker in it, and no secret but the tracker's own."""
+    """Return what the program gets: our environment, with the tracker in it, and no secret of mlx but the tracker's own."""
     mine = dict(os.environ)
     clean = without_secrets(mine)
     if program.credentials == "plugin" and tracker:
