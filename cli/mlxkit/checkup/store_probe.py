@@ -44,7 +44,7 @@ def open_store(
     if name is None:
         chosen, _ = StackService(project).active(stack)
         name = chosen.components[_KIND]
-    component = ComponentService(project).resolved(_KIND, name, SecretService())
+    component = ComponentService(project).resolved(_KIND, name, SecretService(project))
     store = load(get_flavor(_KIND, component.flavor))(component, ensure_state_dir(project))
     return component.flavor, cast("ArtifactStore", store)
 

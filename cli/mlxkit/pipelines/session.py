@@ -77,7 +77,7 @@ class Session:
         """The secrets of this user."""
         from ..secrets.service import SecretService
 
-        return SecretService()
+        return SecretService(self.project)
 
     @cached_property
     def stack(self) -> ResolvedStack:

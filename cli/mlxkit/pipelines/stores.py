@@ -55,6 +55,6 @@ def _store(project: Project, stack: str) -> ArtifactStore:
     from ..stacks.components import ComponentService
 
     name = stack_components(read_config(project), stack)[KIND]
-    component = ComponentService(project).resolved(KIND, name, SecretService())
+    component = ComponentService(project).resolved(KIND, name, SecretService(project))
     store: ArtifactStore = load(get_flavor(KIND, component.flavor))(component, project.state_dir)
     return store

@@ -90,6 +90,6 @@ def open_deployer(project: Project, stack: str | None = None) -> ModelDeployer:
     """Return the deployer of a stack, or of the active one; a stack that names none uses the built-in one."""
     record, _ = StackService(project).active(stack)
     name = record.components.get(_DEPLOYER, _DEFAULT)
-    component = ComponentService(project).resolved(_DEPLOYER, name, SecretService())
+    component = ComponentService(project).resolved(_DEPLOYER, name, SecretService(project))
     made: ModelDeployer = load(get_flavor(_DEPLOYER, component.flavor))(component, project.state_dir)
     return made

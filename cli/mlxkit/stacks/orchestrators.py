@@ -20,7 +20,7 @@ def open_orchestrator(name: str | None = None, project: Project | None = None) -
     project = project or find_project()
     if name is None:
         name = StackService(project).active()[0].components[_KIND]
-    component = ComponentService(project).resolved(_KIND, name, SecretService())
+    component = ComponentService(project).resolved(_KIND, name, SecretService(project))
     made: Orchestrator = load(get_flavor(_KIND, component.flavor))(component, ensure_state_dir(project))
     return component.name, made
 

@@ -203,7 +203,7 @@ def open_registry(
             "an MLflow tracker, and the stack has none",
             hint=f"mlx stack update {record.name} -e TRACKER",
         )
-    components, secrets = ComponentService(project), SecretService()
+    components, secrets = ComponentService(project), SecretService(project)
     through = components.resolved(_TRACKER, tracker_name, secrets)
     registry = components.resolved(_REGISTRY, name or _DEFAULT, secrets)
     if registry.flavor == "mlflow" and through.flavor != "mlflow":

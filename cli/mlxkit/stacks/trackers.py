@@ -24,7 +24,7 @@ def resolved_tracker(name: str | None, project: Project) -> ResolvedComponent:
                 f"stack {stack.name!r} has no experiment tracker",
                 hint=f"mlx stack update {stack.name} -e NAME",
             )
-    return ComponentService(project).resolved(_KIND, name, SecretService())
+    return ComponentService(project).resolved(_KIND, name, SecretService(project))
 
 
 def open_tracker(name: str | None = None, project: Project | None = None) -> ExperimentTracker:
