@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ def test_a_script_is_not_executed_to_find_a_class(
     assert capsys.readouterr().out == "" and "train" not in sys.modules
 
 
+@dataclass
 class Config:
     """Stands for the same class in another program."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import builtins
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from types import FunctionType
 from typing import Any, get_args
 
 from .errors import ArtifactUnreadableError
+
+BeforeCode = Callable[[str], None]
+"""Asked before code runs that stored content names, with what that is; raises what forbids it."""
 
 _PYTHON = os.__file__.replace("\\", "/").rpartition("/")[0] + "/"
 
@@ -71,12 +74,13 @@ def is_found(item: Any) -> bool:
     return _walk(sys.modules.get(item.__module__), item.__qualname__) is item
 
 
-def find(text: str, known: Mapping[str, type] | None = None) -> type:
+def find(text: str, known: Mapping[str, type] | None = None, before_code: BeforeCode | None = None) -> type:
     """Return the class behind `module:qualname`.
 
     The file that was run is `__main__` in one process and a module in the next, so a class of a script is looked
     for among `known` (classes by qualified name that the caller declares), in the running script, and in a module
-    of its name. It is not imported for that: a script may do anything when it is.
+    of its name. It is not imported for that: a script may do anything when it is. `before_code` is asked before
+    any other module is.
     """
     module_name, _, qualname = text.partition(":")
     main, _, script = module_name.partition("/")
@@ -93,6 +97,8 @@ def find(text: str, known: Mapping[str, type] | None = None) -> type:
         found = _walk(sys.modules["__main__"], qualname)
         if isinstance(found, type):
             return found
+    if before_code is not None and not isinstance(_defined(module_name, qualname), type):
+        before_code(f"class {text!r}, whose module this program has not imported")
     try:
         module = import_module(module_name)
     except ImportError as error:
@@ -143,6 +149,14 @@ def _classes(declared: Any) -> Iterable[type]:
         yield declared
     for argument in get_args(declared):
         yield from _classes(argument)
+
+
+def _defined(module: str, qualname: str) -> Any:
+    """Return what a module that is loaded holds under a name, without asking it: a module may answer by importing more."""
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = vars(found).get(part) if hasattr(found, "__dict__") else None
+    return found
 
 
 def _walk(module: Any, qualname: str) -> Any:

@@ -6,11 +6,12 @@ no format is in one pickle, so that objects that share others still do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from . import classes, custom, plain
+from .errors import ArtifactUnreadableError
 from .folders import FILES, Entries, check_file
 from .hashing import HashingWriter, hashing_file
 from .materializers.base import registered_for
@@ -79,18 +80,26 @@ def write(encoded: Any, leaves: Leaves, folder: Path) -> tuple[dict[str, str], s
     return digests, code
 
 
-def read(folder: Path, entries: Entries, known: Mapping[str, type], before_code: Callable[[], None]) -> Any:
+def read(folder: Path, entries: Entries, known: Mapping[str, type], before_code: classes.BeforeCode) -> Any:
     """Return a container with its parts; a part that it holds twice is one value.
 
-    `before_code` is asked before any part is read that runs code, and raises what forbids it.
+    `before_code` is asked before any part is read that runs code, with the empty text, and as `plain.loads` asks it.
     """
     reader = _Reader(folder, entries, known, before_code)
-    return plain.loads(check_file(folder, entries, VALUE).read_bytes(), known=known, leaf=reader.leaf)
+    content = check_file(folder, entries, VALUE).read_bytes()
+    return plain.loads(content, known=known, leaf=reader.leaf, before_code=before_code)
+
+
+def path_of(folder: Path, entries: Entries, name: Any) -> Path:
+    """Return the path of a file that a container names; raises ArtifactUnreadableError for one that is none of its own."""
+    if name not in entries:
+        raise ArtifactUnreadableError(f"the value names a part {name!r}, and has none of that name")
+    return folder / FILES / str(name)
 
 
 class _Reader:
     def __init__(
-        self, folder: Path, entries: Entries, known: Mapping[str, type], before_code: Callable[[], None]
+        self, folder: Path, entries: Entries, known: Mapping[str, type], before_code: classes.BeforeCode
     ) -> None:
         self._folder, self._entries, self._known = folder, entries, known
         self._before_code = before_code
@@ -109,24 +118,34 @@ class _Reader:
             if self._arrays is None:
                 from .materializers.arrays import Arrays
 
-                self._arrays = Arrays(self._folder / FILES / ARRAYS)
+                self._arrays = Arrays(path_of(self._folder, self._entries, ARRAYS))
             return self._arrays.at(place["array"])
         if "object" in place:
             if self._objects is None:
-                self._before_code()
+                self._before_code("")
                 self._objects = PICKLE.read(check_file(self._folder, self._entries, OBJECTS))
             return self._objects[place["object"]]
         if "custom" in place:
-            self._before_code()
-            for name in self._entries:
-                if name.startswith(f"{place['at']}/"):
-                    check_file(self._folder, self._entries, name)
-            return custom.read(
-                place["custom"], place["type"], self._folder / FILES / place["at"], self._known
-            )
-        if FORMATS[place["format"]].is_code:  # no container of ours says so
-            self._before_code()
-        return FORMATS[place["format"]].read(self._folder / FILES / place["at"])
+            return self._custom(place["custom"], place["type"], place["at"])
+        row, name = FORMATS[place["format"]], place["at"]
+        path = path_of(self._folder, self._entries, name)
+
+        def before_code(what: str) -> None:
+            self._before_code(what)
+            check_file(self._folder, self._entries, name)
+
+        if row.is_code:  # no container of ours says so
+            before_code("")
+        return row.read(path, before_code)
+
+    def _custom(self, kind: str, type_name: str, at: str) -> Any:
+        self._before_code("")
+        if not (at.isascii() and at.isdecimal()):  # the position of the part, as `write` names its folder
+            raise ArtifactUnreadableError(f"the value names a part {at!r}, and has none of that name")
+        for name in self._entries:
+            if name.startswith(f"{at}/"):
+                check_file(self._folder, self._entries, name)
+        return custom.read(kind, type_name, self._folder / FILES / at, self._known)
 
 
 def _write_one(value: Any, name: str, place: dict[str, Any], path: Path, digests: dict[str, str]) -> bool:

@@ -6,8 +6,10 @@ The digest of the folder is the digest of its manifest, so that reading little p
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .errors import ArtifactMissingError, UnstorableOutputError
 from .hashing import file_digest, hashing_file
@@ -37,16 +39,41 @@ def read_manifest(folder: Path, tag: str, digest: str) -> Entries:
     try:
         if file_digest(folder / MANIFEST, tag) != digest:
             raise ArtifactMissingError(f"artifact {digest[:12]} is damaged: its manifest was changed")
-        entries = {
-            name: (size, found) for name, size, found in json.loads((folder / MANIFEST).read_bytes())["files"]
-        }
+        entries = entries_of(folder / MANIFEST, digest)
         for name, (size, _) in entries.items():
-            if (folder / FILES / name).stat().st_size != size:
+            found = (folder / FILES / name).lstat()
+            if not stat.S_ISREG(found.st_mode) or found.st_size != size:
                 raise ArtifactMissingError(f"artifact {digest[:12]} is damaged: {name} has another size")
+        for inner in _folders_of(folder, entries):
+            if not stat.S_ISDIR(inner.lstat().st_mode):
+                raise ArtifactMissingError(f"artifact {digest[:12]} is damaged: {inner.name} is a link")
     except OSError as error:
         raise ArtifactMissingError(
             f"artifact {digest[:12]} is not complete: {error.strerror or error}"
         ) from error
+    return entries
+
+
+def entries_of(manifest: Path, digest: str) -> Entries:
+    """Return the files that a manifest names; raises ArtifactMissingError where one leads out of its folder."""
+    entries: Entries = {}
+    try:
+        for name, size, found in json.loads(manifest.read_bytes())["files"]:
+            if type(name) is not str or type(size) is not int or size < 0 or type(found) is not str:
+                raise TypeError
+            os.fsencode(name)
+            entries[name] = (size, found)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ArtifactMissingError(
+            f"artifact {digest[:12]} is damaged: its manifest cannot be read"
+        ) from error
+    for name in entries:
+        path = PurePosixPath(name)
+        if (
+            path.is_absolute() or os.path.splitdrive(name)[0] or ".." in path.parts
+            or "\\" in name or "\0" in name or str(path) != name
+        ):  # fmt: skip
+            raise ArtifactMissingError(f"artifact {digest[:12]} is damaged: its manifest names {name!r}")
     return entries
 
 
@@ -56,6 +83,11 @@ def check_file(folder: Path, entries: Entries, name: str) -> Path:
     if name not in entries or file_digest(path) != entries[name][1]:
         raise ArtifactMissingError(f"stored file {name} is damaged: its content was changed")
     return path
+
+
+def _folders_of(folder: Path, entries: Entries) -> set[Path]:
+    top = PurePosixPath(FILES)
+    return {folder / above for name in entries for above in (top / name).parents if above.parts}
 
 
 def _regular_files(folder: Path) -> Iterator[Path]:

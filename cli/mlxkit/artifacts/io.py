@@ -15,7 +15,6 @@ from .errors import (
     ArtifactStoreError,
     ArtifactUnreadableError,
     UnstorableOutputError,
-    UntrustedCodeError,
 )
 from .hashing import ContentHash, file_digest, hashing_file, tag_of
 from .materializers.base import BaseMaterializer, registered_for
@@ -23,6 +22,7 @@ from .materializers.formats import FORMATS, PICKLE, Format, NotRepresentableErro
 from .records import INLINE_LIMIT, ArtifactRecord
 from .store import ArtifactStore, uri_of
 from .trust import check_code
+from .unreadable import reading
 
 __all__ = ["digest_of", "load", "save"]
 
@@ -82,16 +82,28 @@ def load(record: ArtifactRecord, store: ArtifactStore, *, declared: Any = None, 
     UntrustedCodeError for what would run code that somebody else stored.
     """
     known = classes.classes_in(declared)
+
+    def before_code(what: str) -> None:
+        check_code(record, store, what)
+
     if record.inline is not None:
-        return _decoded(record.inline, record.materializer, known)
+        with reading(record):
+            return _decoded(record.inline, record.materializer, known, before_code)
     if record.uri.endswith("/"):
         return _load_folder(record, store, known, verify)
     row = FORMATS.get(record.materializer)
     if row is not None and row.is_code:
         check_code(record, store)
     path = checked_file(record, store, verify=verify)
+
+    def before_named_code(what: str) -> None:
+        check_code(record, store, what)
+        _check_digest(path, record)
+
     with reading(record):
-        return _decoded(path.read_bytes(), record.materializer, known) if row is None else row.read(path)
+        if row is None:
+            return _decoded(path.read_bytes(), record.materializer, known, before_code)
+        return row.read(path, before_named_code)
 
 
 def checked_file(record: ArtifactRecord, store: ArtifactStore, *, verify: bool = False) -> Path:
@@ -229,16 +241,16 @@ def _load_folder(
             record.materializer.removeprefix(custom.PREFIX), record.type, folder / folders.FILES, known
         )
     with reading(record):
-        return containers.read(folder, entries, known, lambda: check_code(record, store))
+        return containers.read(folder, entries, known, lambda what: check_code(record, store, what))
 
 
-def _decoded(content: bytes, name: str, known: Mapping[str, type]) -> Any:
+def _decoded(content: bytes, name: str, known: Mapping[str, type], before_code: classes.BeforeCode) -> Any:
     if name == "text":
         return content.decode("utf-8", "surrogatepass")
     if name == "bytes":
         return content
     if name == "json":
-        return plain.loads(content, known=known)
+        return plain.loads(content, known=known, before_code=before_code)
     raise ArtifactUnreadableError(f"the value was stored as {name!r}, which this version does not know")
 
 
@@ -274,21 +286,4 @@ def _writing(store: ArtifactStore) -> Iterator[Path]:
         raise ArtifactStoreError(
             f"cannot write to artifact store {store.location}: {error.strerror or error}",
             hint="mlx artifact-store list",
-        ) from error
-
-
-@contextmanager
-def reading(record: ArtifactRecord) -> Iterator[None]:
-    """Say which artifact it was when stored content cannot be turned back into a value."""
-    try:
-        yield
-    except (ArtifactMissingError, ArtifactUnreadableError, UntrustedCodeError):
-        raise
-    except ImportError as error:
-        raise ArtifactUnreadableError(
-            f"artifact {record.digest[:12]} ({record.type}) needs a library: {error}"
-        ) from error
-    except Exception as error:
-        raise ArtifactUnreadableError(
-            f"artifact {record.digest[:12]} ({record.type}) cannot be read: {type(error).__name__}: {error}"
         ) from error

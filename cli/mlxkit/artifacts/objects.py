@@ -79,9 +79,20 @@ def _dataclass(encoder: Encoder, value: Any) -> dict[str, Any]:
 
 
 def _undataclass(item: dict[str, Any], kind: Any) -> Any:
-    value = kind.__new__(kind)
+    value = object.__new__(kind)
+    names = classes.fields_of(kind) or ()
     for name, part in item["v"].items():
-        object.__setattr__(value, name, part)  # frozen ones, too; __post_init__ has had its turn
+        if name in names:
+            object.__setattr__(value, name, part)  # frozen ones, too; __post_init__ has had its turn
+        else:  # a field that the class had; a property of its name is not asked
+            value.__dict__[name] = part
+    return value
+
+
+def _unnamedtuple(item: dict[str, Any], kind: Any) -> Any:
+    value = tuple.__new__(kind, item["v"])
+    if len(value) != len(kind._fields):
+        raise ArtifactUnreadableError(f"{classes.type_name(kind)!r} has other fields than it had")
     return value
 
 
@@ -218,27 +229,42 @@ READERS: dict[str, Reader] = {
 }
 
 
-def _of(
-    is_one: Callable[[type], bool], read: Callable[[dict[str, Any], Any], Any]
-) -> Callable[[dict[str, Any], Any], Any]:
-    """Make values of classes of one kind only: content names its class, and calling any class there is would run anything."""
+def instance(item: dict[str, Any], kind: Any, before_code: classes.BeforeCode | None) -> Any:
+    """Return an object of a class that stored content names.
 
-    def checked(item: dict[str, Any], kind: Any) -> Any:
-        if not is_one(kind):
-            raise ArtifactUnreadableError(
-                f"the value calls {classes.type_name(kind)!r} a {item[TAG]}, and it is none"
-            )
-        return read(item, kind)
+    The class has to be one of the kind that content says it is: making an object of any class there is, or only setting
+    its attributes, would run anything.
+    """
+    is_one, read, *own = OF_CLASS[item[TAG]]
+    if not is_one(kind):
+        raise ArtifactUnreadableError(
+            f"the value calls {classes.type_name(kind)!r} a {item[TAG]}, and it is none"
+        )
+    name = next((name for name in ("__del__", *own) if _has_own(kind, name)), None)
+    if name is not None and before_code is not None:
+        before_code(f"class {classes.type_name(kind)!r}, whose own {name}() it would run")
+    return read(item, kind)
 
-    return checked
+
+def _has_own(kind: type, name: str) -> bool:
+    """Say whether a class has a method that neither Python nor pydantic gave it."""
+    found = next((base for base in kind.__mro__ if name in base.__dict__), object)
+    return found is not object and classes.root_module(found) not in ("pydantic", "enum", "builtins")
 
 
-OF_CLASS: dict[str, Callable[[dict[str, Any], Any], Any]] = {
-    "enum": _of(lambda kind: classes.has_base(kind, "enum", "Enum"), _unenum),
-    "dataclass": _undataclass,  # sets attributes and calls nothing, whatever the class has become since
-    "namedtuple": _of(
-        lambda kind: issubclass(kind, tuple) and hasattr(kind, "_fields"),
-        lambda item, kind: kind._make(item["v"]),
+OF_CLASS: dict[
+    str, tuple[Any, ...]
+] = {  # whether a class is one, how to read it, and its methods that this calls
+    "enum": (lambda kind: classes.has_base(kind, "enum", "Enum"), _unenum),
+    "dataclass": (lambda kind: classes.fields_of(kind) is not None and _is_just_fields(kind), _undataclass),
+    "namedtuple": (
+        lambda kind: kind.__bases__ == (tuple,) and isinstance(kind.__dict__.get("_fields"), tuple),
+        _unnamedtuple,
     ),
-    "pydantic": _of(lambda kind: classes.has_base(kind, "pydantic", "BaseModel"), _unpydantic),
+    "pydantic": (
+        lambda kind: classes.has_base(kind, "pydantic", "BaseModel"),
+        _unpydantic,
+        "__new__",
+        "__setstate__",
+    ),
 }

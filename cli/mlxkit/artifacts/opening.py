@@ -10,6 +10,7 @@ from . import containers, folders, io, neutral
 from .materializers.formats import FORMATS, PICKLE
 from .records import ArtifactRecord
 from .store import ArtifactStore
+from .unreadable import reading
 
 Kind = Literal["text", "bytes", "value", "table", "array", "object", "closed"]
 CLOSED = "reading it would run code, so it was not opened; --unpickle opens it"
@@ -35,15 +36,15 @@ def open_safely(record: ArtifactRecord, store: ArtifactStore, *, unpickle: bool 
     name = record.materializer
     if name in ("text", "json", "bytes"):
         content = record.inline if record.inline is not None else io.checked_file(record, store).read_bytes()
-        with io.reading(record):
+        with reading(record):
             return _plain(name, content)
     if name == io.COMPOSITE:
         folder, entries = io.parts_of(record, store)
-        with io.reading(record):
-            return Opened("value", _container(folder, entries))
+        with reading(record):
+            return Opened("value", _container(record, folder, entries))
     if name == "npy" or name in _TABLES:
         path = io.checked_file(record, store)
-        with io.reading(record):
+        with reading(record):
             return _file(name, path)
     if not unpickle and (name == PICKLE.name or name not in FORMATS):
         return Opened("closed", note=CLOSED)
@@ -115,7 +116,7 @@ def _table(table: Any) -> Opened:
     )
 
 
-def _container(folder: Path, entries: folders.Entries) -> Any:
+def _container(record: ArtifactRecord, folder: Path, entries: folders.Entries) -> Any:
     arrays: list[Any] = []
 
     def leaf(place: dict[str, Any]) -> Any:
@@ -124,20 +125,25 @@ def _container(folder: Path, entries: folders.Entries) -> Any:
                 "array", f"array {place['array']}", lambda: Opened("array", array(place["array"]))
             )
         if "format" in place:
-            path = folder / folders.FILES / place["at"]
-            return neutral.Part(str(place["format"]), entries[place["at"]][1], lambda: _part(place, path))
+            path = containers.path_of(folder, entries, place["at"])
+            return neutral.Part(str(place["format"]), entries[place["at"]][1], lambda: part(place, path))
         what = str(place.get("type") or "object")
         content = entries.get(containers.OBJECTS, (0, ""))[1]
         return neutral.Part(
             what, f"{content} {place.get('object', place.get('at'))}", lambda: Opened("closed", note=CLOSED)
         )
 
-    def array(offset: int) -> Any:
-        if not arrays:
-            from .materializers.arrays import Arrays
+    def part(place: dict[str, Any], path: Path) -> Opened:
+        with reading(record):
+            return _part(place, path)
 
-            arrays.append(Arrays(folder / folders.FILES / containers.ARRAYS))
-        return arrays[0].at(offset)
+    def array(offset: int) -> Any:
+        with reading(record):
+            if not arrays:
+                from .materializers.arrays import Arrays
+
+                arrays.append(Arrays(containers.path_of(folder, entries, containers.ARRAYS)))
+            return arrays[0].at(offset)
 
     value = folders.check_file(folder, entries, containers.VALUE).read_bytes()
     return neutral.decode(value, leaf)

@@ -107,8 +107,13 @@ def loads(
     *,
     known: Mapping[str, type] | None = None,
     leaf: Callable[[dict[str, Any]], Any] | None = None,
+    before_code: classes.BeforeCode | None = None,
 ) -> Any:
-    """Return the value behind JSON text; `leaf` turns the stand-ins of an encoder's `leaf` back into values."""
+    """Return the value behind JSON text; `leaf` turns the stand-ins of an encoder's `leaf` back into values.
+
+    `before_code` is asked before a module is imported that the text names, and before a class that it names runs
+    anything of its own.
+    """
 
     def rebuild(item: dict[str, Any]) -> Any:
         tag = item.get(TAG)
@@ -124,7 +129,7 @@ def loads(
         if tag in objects.READERS:
             return objects.READERS[tag](item)
         if tag in objects.OF_CLASS:
-            return objects.OF_CLASS[tag](item, classes.find(item["c"], known))
+            return objects.instance(item, classes.find(item["c"], known, before_code), before_code)
         raise ArtifactUnreadableError(f"the value holds a {tag!r}, which this version does not know")
 
     return json.loads(text, object_hook=rebuild)

@@ -26,15 +26,25 @@ def unmarked(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in summary.items() if not (key == WRITTEN_BY and _is_mark(value))}
 
 
-def check_code(record: ArtifactRecord, store: ArtifactStore) -> None:
-    """Raise UntrustedCodeError before code that somebody else stored is run, unless the store is set to trust them."""
+def author(record: ArtifactRecord) -> Mapping[str, Any] | None:
+    """Return who wrote a value (`by`) and in which `run`, None where nobody but this project did."""
     told = record.summary.get(WRITTEN_BY)
-    if not _is_mark(told) or getattr(store, "trusts_code", False):
+    return told if _is_mark(told) else None
+
+
+def check_code(record: ArtifactRecord, store: ArtifactStore, what: str = "") -> None:
+    """Raise UntrustedCodeError before code that somebody else stored or named is run, unless the store trusts them.
+
+    `what` is the code that is only named; without it the content is code itself.
+    """
+    told = author(record)
+    if told is None or getattr(store, "trusts_code", False):
         return
     name = getattr(store, "name", "") or "NAME"
+    does = f"needs {what}" if what else f"runs code that is stored in it ({_kind(record)})"
     raise UntrustedCodeError(
         f"artifact {record.digest[:12]} ({record.type}) was written by {told['by']} in run {told['run']}, "
-        f"and loading it runs code that is stored in it ({_kind(record)}); to trust whoever writes to {store.location}: "
+        f"and loading it {does}; to trust whoever writes to {store.location}: "
         f"`mlx artifact-store update {name} --trust_code=true`; to make the value here: run it again with `--no-cache`"
     )
 

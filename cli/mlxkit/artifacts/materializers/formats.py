@@ -15,12 +15,14 @@ class Format(NamedTuple):
 
     `module` has `write(value, file)`, `read(path)` and `summary(value)`, or those of `part`.
     `is_code` content runs code when it is read, so that its digest is checked first, whatever its size.
+    What `names_classes` has a `read` that takes `before_code` as `plain.loads` does.
     """
 
     name: str
     module: str
     suffix: str
     is_code: bool = False
+    names_classes: bool = False
 
     def write(self, value: Any, file: Any) -> set[str]:
         """Write a value and name the classes and functions that are in it by name.
@@ -29,9 +31,10 @@ class Format(NamedTuple):
         """
         return self._load("write")(value, file) or set()
 
-    def read(self, path: Path) -> Any:
-        """Return a fresh value."""
-        return self._load("read")(path)
+    def read(self, path: Path, before_code: classes.BeforeCode | None = None) -> Any:
+        """Return a fresh value; `before_code` is asked before code runs that the content only names."""
+        read = self._load("read")
+        return read(path, before_code) if self.names_classes else read(path)
 
     def summary(self, value: Any) -> dict[str, Any]:
         """Return a few facts, cheap to find."""
@@ -54,7 +57,7 @@ FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
         Format("npy", "arrays", ".npy"),
-        Format("pandas", "frames", ".arrow"),
+        Format("pandas", "frames", ".arrow", names_classes=True),
         Format("polars", "polar", ".arrow"),
         Format("arrow", "tables", ".arrow"),
         Format("npz", "sparse", ".npz"),

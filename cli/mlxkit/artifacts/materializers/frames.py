@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from .. import plain
+from ..classes import BeforeCode
 from . import tables
 from .formats import NotRepresentableError
 
@@ -53,10 +54,10 @@ def write(value: Any, file: Any) -> None:
     )
 
 
-def read(path: Path) -> Any:
+def read(path: Path, before_code: BeforeCode | None = None) -> Any:
     """Return a frame or series of the reader's own: changing it changes nothing else."""
     table = tables.read_table(path)
-    ours = plain.loads((table.schema.metadata or {})[_OURS])
+    ours = plain.loads((table.schema.metadata or {})[_OURS], before_code=before_code)
     frame = table.to_pandas()
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from ...artifacts.errors import ArtifactMissingError
 from ...artifacts.folders import FILES, Entries
+from ...artifacts.folders import entries_of as entries_of
 from ...artifacts.hashing import file_digest, tag_of
 from ...artifacts.materializers.formats import FORMATS
 from ...artifacts.records import ArtifactRecord
@@ -28,22 +27,6 @@ def is_manifest(path: Path, digest: str, artifact: ArtifactRecord | None) -> boo
     and looks again.
     """
     return artifact is None or file_digest(path, tag_of(artifact.materializer)) == digest
-
-
-def entries_of(manifest: Path, digest: str) -> Entries:
-    """Return the files that a manifest names; one that leads out of its folder is never written."""
-    try:
-        listed = json.loads(manifest.read_bytes())["files"]
-        entries = {str(name): (int(size), str(found)) for name, size, found in listed}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactMissingError(
-            f"artifact {digest[:12]} is damaged: its manifest cannot be read"
-        ) from error
-    for name in entries:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or str(path) != name:
-            raise ArtifactMissingError(f"artifact {digest[:12]} is damaged: its manifest names {name!r}")
-    return entries
 
 
 def is_file_of(folder: Path, entries: Entries, name: str) -> bool:
