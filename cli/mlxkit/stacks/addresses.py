@@ -11,7 +11,7 @@ _AMID_TEXT = re.compile(r"(?<=://)\S+")
 _REFERENCES = re.compile(r"(?:<<[\w-]+\.[\w.-]+(?:\|url)?>>)+", re.ASCII)
 _PARAMETER = re.compile(r"(?<=[?&#;])([^&#?;=]+)=([^&]*)")
 _PASSWORD = re.compile(
-    r"passw|passphrase|pwd|token|secret|credential|(?:api|access|account)[_-]?key|signature|odbc_connect|^pass$|^sig$",
+    r"passw|passphrase|pwd|token|secret|credential|(?:api|access|account|private|signing)[_-]?key|signature|odbc_connect|^pass$|^sig$",
     re.IGNORECASE,
 )
 
@@ -36,6 +36,11 @@ def bare_address(uri: str) -> str:
 def shown_address(text: str) -> str:
     """Return an address that anybody may have written, without what may be a credential, encoded or not."""
     return bare_address(without_credentials(text))
+
+
+def is_password_name(name: str) -> bool:
+    """Say whether what bears this name is a credential, as in the query of an address."""
+    return _PASSWORD.search(name) is not None
 
 
 def is_loopback(host: str) -> bool:
@@ -90,6 +95,6 @@ def _hidden(rest: str) -> str:
 
 def _parameter(found: re.Match[str]) -> str:
     name, value = found.groups()
-    if not value or only_references(value) or not _PASSWORD.search(unquote(name)):
+    if not value or only_references(value) or not is_password_name(unquote(name)):
         return found[0]
     return f"{name}={MASK}"

@@ -95,3 +95,28 @@ def test_a_cluster_that_does_not_answer_is_named_without_its_port_of_ray(mlx: Ml
     assert result.code == ExitCode.failed
     assert "the Ray dashboard at http://cluster.invalid:8265 does not answer" in result.stderr
     assert json.loads(mlx("runs", "list", "-o", "json").stdout) == []
+
+
+def test_a_file_that_git_ignores_is_refused_before_any_cluster_is_asked(mlx: Mlx, lab: Path) -> None:
+    (lab / "run.yaml").write_text("parameters: {}")
+    (lab / ".gitignore").write_text("run.yaml\n")
+    result = mlx("run", "--detach", "p.py", "--config", "run.yaml")
+    assert result.code == ExitCode.usage
+    assert "run.yaml does not travel" in result.stderr
+    (lab / ".gitignore").write_text("p.py\n")
+    result = mlx("run", "--detach", "p.py")
+    assert result.code == ExitCode.usage
+    assert "p.py does not travel" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--tag", "token=hunter2-hunter2"], ["--config", "run.yaml"], ["--", "--password", "hunter2-hunter2"],
+     ["-p", "db=postgresql://u:hunter2-hunter2@h/d"]],
+)  # fmt: skip
+def test_a_secret_wherever_it_is_said_is_refused(mlx: Mlx, lab: Path, words: list[str]) -> None:
+    (lab / "run.yaml").write_text("parameters: {password: hunter2-hunter2}")
+    result = mlx("run", "--detach", "p.py", *words)
+    assert result.code == ExitCode.usage
+    assert "looks like a secret" in result.stderr
+    assert "hunter2" not in result.stderr

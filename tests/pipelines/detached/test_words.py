@@ -53,14 +53,40 @@ def test_a_file_that_does_not_travel_is_refused(root: Path, home: Path) -> None:
         Words(Target(home / "p.py", None)).line(root, "s", "r1", None)
 
 
-@pytest.mark.parametrize("name", ["password", "db_passwd", "api_key", "aws_secret", "token", "hub_token"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "db_passwd",
+        "api_key",
+        "aws_secret",
+        "token",
+        "hub_token",
+        "apiToken",
+        "authtoken",
+        "api-key",
+        "private_key",
+        "dbPassword",
+    ],
+)
 def test_a_parameter_that_sounds_secret_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=name):
         refuse_secrets("run", {name: Text("hf_12345678")})
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("pad_token", "<pad>"), ("max_tokens", "100000000"), ("key", "k")]
+    ("name", "value"),
+    [
+        ("pad_token", "<pad>"),
+        ("eos_token", "<|endoftext|>"),
+        ("max_tokens", "100000000"),
+        ("key", "k"),
+        ("n_passes", "3"),
+        ("tokenizer", "bert-base-uncased"),
+        ("data", "s3://bucket/a@b?version=3"),
+        ("host", "http://ml:5000/x"),
+        ("password", "<<db.password>>"),
+    ],
 )
 def test_a_parameter_that_only_resembles_one_travels(name: str, value: str) -> None:
     refuse_secrets("run", {name: Text(value)})
@@ -71,3 +97,51 @@ def test_a_known_secret_is_refused_wherever_it_stands_and_not_repeated() -> None
     with pytest.raises(UsageError) as refused:
         refuse_secrets("python -m mlxkit run p.py -p note=quiet-9f3e", {})
     assert "quiet-9f3e" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("db", "postgresql://u:hunter2@h/d"), ("repository", "https://hunter2@github.com/x"),
+     ("opts", "{db: {password: hunter2}}"), ("dsn", "Server=h;Password=hunter2"), ("url", "https://h/x?sig=hunter2")],
+)  # fmt: skip
+def test_a_secret_inside_of_a_value_is_refused_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        refuse_secrets("run", {name: Text(value)})
+    assert "looks like a secret" in refused.value.message
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--password", "hunter2"], ["--password=hunter2"], ["--", "--db-password", "-hunter2"], ["password=hunter2"],
+     ["token=hunter2hunter2"], ["x", "postgresql://u:hunter2@h/d"], ["--dsn", "pwd=hunter2"]],
+)  # fmt: skip
+def test_a_secret_among_the_other_words_is_refused_and_not_repeated(words: list[str]) -> None:
+    with pytest.raises(UsageError) as refused:
+        refuse_secrets("run", {}, words)
+    assert "looks like a secret" in refused.value.message
+    assert "hunter2" not in str(refused.value)
+
+
+def test_words_that_are_no_secret_travel() -> None:
+    refuse_secrets(
+        "run", {}, ["--epochs", "3", "stage=test", "--password", "--", "--verbose", "a == b", "kind=nightly"]
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["parameters: {password: hunter2}", "parameters: {db: 'postgresql://u:hunter2@h/d'}",
+     "steps: {load: {parameters: {hosts: [{api_key: hunter2}]}}}", "parameters: {pin: 1, password: 123456}"],
+)  # fmt: skip
+def test_a_secret_in_run_yaml_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError, match=r"run\.yaml") as refused:
+        refuse_secrets("run", {}, (), text)
+    assert "hunter2" not in str(refused.value)
+    assert "123456" not in str(refused.value)
+
+
+def test_a_run_yaml_without_secrets_travels() -> None:
+    refuse_secrets(
+        "run", {}, (), "parameters: {n: 3, max_tokens: 100000000, flag: true, none: null}\nsteps: {load: }"
+    )

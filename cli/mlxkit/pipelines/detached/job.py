@@ -163,7 +163,8 @@ def _insistently(tell: Callable[[], None]) -> None:
     """Tell what nobody tells after us, also to a store that does not answer at once."""
     for pause in _AGAIN:
         try:
-            return tell()
+            tell()
+            return
         except Exception:
             time.sleep(pause)
     tell()

@@ -16,10 +16,20 @@ from ...runs.code import git_output, top_of
 LIMIT = 100 << 20  # bytes, before they are packed
 _MOST = 20_000  # files
 _IGNORE = ".rayignore"
-# Never sent: state, repositories, caches, environments; and files that hold secrets by custom.
+# Never sent, whatever git says: state, repositories, caches, environments; and files that hold secrets by custom.
 _NEVER = (
     STATE_NAME, ".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints",
-    ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", "*.pyc", ".DS_Store", ".env", ".env.*", ".netrc",
+    ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", "*.pyc", ".ds_store",
+    ".env", ".env.*", "*.env", ".envrc", ".netrc", "_netrc", ".ssh", ".gnupg", ".aws", ".azure", ".gcloud", ".boto",
+    ".s3cfg", ".oci", ".kube", "kubeconfig", "*.kubeconfig", ".docker", ".dockercfg", ".vault-token", ".git-credentials",
+    ".pypirc", ".npmrc", ".pgpass", ".my.cnf", ".databrickscfg", ".htpasswd", "*.tfstate", "*.tfstate.backup",
+    "*.key", "*.pem", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "id_rsa", "id_dsa", "id_ecdsa",
+    "id_ed25519", "secrets.toml", "secrets.enc", "application_default_credentials.json", "client_secret*.json",
+    "*service-account*.json", "*service_account*.json", "*gcp-key*.json",
+)  # fmt: skip
+_NEVER_BELOW = (
+    (".config", "gcloud"), (".config", "gh"), (".config", "mlx"), (".config", "rclone"), (".local", "share", "mlx"),
+    (".cache", "huggingface"),
 )  # fmt: skip
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same package, which a cluster then has already
 _NAMED = 5  # of the largest, in the error
@@ -35,7 +45,8 @@ class Package:
 
     @classmethod
     def of(cls, root: Path) -> Package:
-        """Choose what travels; raises UsageError, with the largest files, for more than the limit."""
+        """Choose what travels; raises UsageError, with the largest files, for more than the limit, and for a home folder."""
+        _refuse_home(root)
         sizes = {name: (root / name).stat().st_size for name in _chosen(root)}
         total = sum(sizes.values())
         if total > LIMIT or len(sizes) > _MOST:
@@ -47,6 +58,20 @@ class Package:
                 hint=f"name what the cluster does not need in {root / _IGNORE} (or .gitignore), and read data from a store",
             )
         return cls(root, tuple(sorted(sizes)), total)
+
+    def require(self, path: Path) -> None:
+        """Raise UsageError for a file that the run needs and that does not travel."""
+        name = path.resolve().relative_to(self.root.resolve()).as_posix()
+        if name in self.files:
+            return
+        if _is_never_path(name):
+            raise UsageError(
+                f"{path} does not travel: files of such a name hold secrets or what a cluster makes itself"
+            )
+        raise UsageError(
+            f"{path} does not travel to the cluster: .gitignore or {_IGNORE} names it, or it is in an environment",
+            hint=f"git add --force {name}",
+        )
 
     def write(self, path: Path, config: bytes) -> None:
         """Write the package as a zip file, with `config` as its mlx.yaml."""
@@ -74,14 +99,31 @@ def _chosen(root: Path) -> Iterator[str]:
         patterns = [*_patterns(root / ".gitignore"), *_patterns(root / _IGNORE)]
         found = [name for name in _walk(root, root) if not _is_ignored(name, patterns)]
     environments = {str(Path(name).parent) for name in found if Path(name).name == "pyvenv.cfg"}
+    kept, links = [], []
     for name in found:
         path = root / name
         if environments and not environments.isdisjoint(map(str, Path(name).parents)):
             continue
-        if not any(_is_never(part) for part in Path(name).parts) and path.is_file():
-            if _leads_out(path, root):
-                continue
-            yield Path(name).as_posix()
+        if not _is_never_path(name) and path.is_file():
+            (links if path.is_symlink() else kept).append(Path(name).as_posix())
+    yield from kept
+    sent, top = set(kept), root.resolve()
+    for name in links:  # its content travels, and that only where it does so by its own name
+        target = (root / name).resolve()
+        if target.is_relative_to(top) and target.relative_to(top).as_posix() in sent:
+            yield name
+
+
+def _refuse_home(root: Path) -> None:
+    try:
+        home = Path.home().resolve()
+    except RuntimeError:  # nobody knows where it is
+        return
+    if home.is_relative_to(root.resolve()):
+        raise UsageError(
+            f"{root} is a home folder, or above one, and would travel with the run as a whole",
+            hint="keep the file in a folder of its own, with an mlx.yaml (`mlx init`)",
+        )
 
 
 def _of_git(root: Path) -> list[str] | None:
@@ -99,7 +141,19 @@ def _of_git(root: Path) -> list[str] | None:
             found = git_output(root, "ls-files", "-z", which, "--ignored", f"--exclude-from={ignore}")
             left_out |= set(_names(found or b""))
         names = [name for name in names if name not in left_out]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(_with_nested(root, names)))
+
+
+def _with_nested(root: Path, names: list[str]) -> Iterator[str]:
+    """Yield files, those of a submodule or of a repository inside of this one in its place."""
+    patterns = _patterns(root / _IGNORE)
+    for name in names:
+        folder = root / name
+        if folder.is_symlink() or not (folder / ".git").exists():
+            yield name
+            continue
+        inside = (f"{name.rstrip('/')}/{inner}" for inner in _of_git(folder) or ())
+        yield from (inner for inner in inside if not _is_ignored(inner, patterns))
 
 
 def _names(listed: bytes) -> list[str]:
@@ -119,12 +173,16 @@ def _walk(folder: Path, root: Path) -> Iterator[str]:
 
 
 def _is_never(part: str) -> bool:
-    return any(fnmatch(part, pattern) for pattern in _NEVER)
+    return any(fnmatch(part.lower(), pattern) for pattern in _NEVER)
 
 
-def _leads_out(path: Path, root: Path) -> bool:
-    """Say of a link whether it leads to what is not the project's."""
-    return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+def _is_never_path(name: str) -> bool:
+    parts = Path(name).parts
+    if any(map(_is_never, parts)):
+        return True
+    return any(
+        parts[start : start + len(below)] == below for below in _NEVER_BELOW for start in range(len(parts))
+    )
 
 
 def _patterns(path: Path) -> list[str]:

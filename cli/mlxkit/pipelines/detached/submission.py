@@ -90,7 +90,12 @@ class Submitter:
         self.package = Package.of(self.root)
         state_dir = session.project.state_dir if self.jobs.is_here else None
         self.line = self.words.line(self.root, self.stack, self.run_id, state_dir)
-        refuse_secrets(self.line, session.options.parameters)
+        for path in (self.words.target.file, self.words.config):
+            if path is not None:
+                self.package.require(path)
+        words = self.words
+        said = [*words.parameters, *words.extra, *(words.passed), *words.tags, words.name or ""]
+        refuse_secrets(self.line, session.options.parameters, said, session.options.config.text)
         self._refuse_secret_files()
         self.store = self._reached_store()
         self.jobs.check()

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ...errors import UsageError
+from ...config.yamltext import load_yaml
+from ...errors import ConfigError, UsageError
 from ...secrets.masking import mask_text
+from ...stacks.addresses import is_password_name, only_references, without_credentials
 from ..loader import Target
 from ..parameters import Text
 from .job import RUN, STATE
 
-_SECRET = re.compile(
-    r"passw(or)?d|passphrase|pwd|secret|credentials?|(api|access|account|private|signing)_?key", re.IGNORECASE
-)
-_TOKEN = re.compile(r"(^|_)token$", re.IGNORECASE)
-_SHORT = 8  # characters: `pad_token=<pad>` is none
+_HARMLESS = re.compile(r"token|signature", re.IGNORECASE)  # a model has these, too
+_LAST = re.compile(r"(token|signature)$", re.IGNORECASE)
+_SHORT = 8  # characters: `pad_token=EOS` is none, and `<|endoftext|>` neither
+_PARTS = re.compile(r"[;&?,\s]+")
 _HINT = "keep it in a secret that the cluster resolves: <<name.key>> in mlx.yaml, or mlxkit.Client().secrets"
 
 
@@ -65,20 +67,71 @@ class Words:
         return f"{start}{' '.join(variables)} python -m mlxkit {shlex.join(argv)}"
 
 
-def refuse_secrets(line: str, parameters: Mapping[str, Text]) -> None:
-    """Raise UsageError for a word that is a known secret, or a parameter that is one by its name."""
+def refuse_secrets(
+    line: str, parameters: Mapping[str, Text], words: Sequence[str] = (), config: str = ""
+) -> None:
+    """Raise UsageError for a known secret in the command line, and for what is one by its name or its address.
+
+    `words` are what else the user said, `config` is the text of run.yaml, which travels.
+    """
     if mask_text(line) != line:
         raise UsageError(
             "a secret is among the words of the command, which everybody on the cluster could read",
             hint=_HINT,
         )
     for name, text in parameters.items():
-        value = text.value or ""
-        if value and (_SECRET.search(name) or (_TOKEN.search(name) and len(value) >= _SHORT)):
+        _refuse(f"parameter {name}", _pairs(name, text.value or ""))
+    for before, word in zip(("", *words), words, strict=False):
+        is_value = before.startswith("--") and "=" not in before and not word.startswith("--")
+        name = before if is_value else ""
+        _refuse(f"what {name or 'a word of the command'} says", _pairs(name.lstrip("-"), word))
+    _refuse("a value of run.yaml", _leaves("", load_yaml(config, what="run.yaml")) if config else ())
+
+
+def _refuse(what: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """Refuse names and values, one of which is a secret; of the values nothing is said."""
+    for name, value in pairs:
+        if _is_secret(name, value):
+            named = f" ({name})" if name and not what.endswith(f" {name}") and name.isprintable() else ""
             raise UsageError(
-                f"parameter {name} looks like a secret, and everybody on the cluster could read it",
-                hint=_HINT,
+                f"{what}{named} looks like a secret, and everybody on the cluster could read it", hint=_HINT
             )
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if without_credentials(value) != value:  # somebody's name or password in an address
+        return True
+    if not value or only_references(value):
+        return False
+    if is_password_name(_HARMLESS.sub("", name)):
+        return True
+    return _LAST.search(name) is not None and len(value) >= _SHORT and not value.startswith(("<", "["))
+
+
+def _pairs(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield a value with its name, and what it consists of: `a=b;c=d`, or a map."""
+    yield name, text
+    if text.startswith(("{", "[")):
+        try:
+            yield from _leaves(name, load_yaml(text, what=name))
+        except ConfigError:  # it only looks like one
+            return
+    for part in _PARTS.split(text):
+        inner, mark, value = part.partition("=")
+        if mark and not inner.endswith(("=", "!", "<", ">")):
+            yield inner.lstrip("-"), value
+
+
+def _leaves(name: str, data: Any) -> Iterator[tuple[str, str]]:
+    """Yield what is inside of maps and lists, by the name of the map's key."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _leaves(str(key), value)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            yield from _leaves(name, value)
+    elif data is not None and not isinstance(data, bool):
+        yield name, str(data)
 
 
 def _below(path: Path, root: Path, folder: Path) -> str:
