@@ -141,3 +141,37 @@ def test_a_store_that_is_no_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("a file")
     with pytest.raises(ArtifactStoreError, match="cannot write to artifact store"):
         make(tmp_path, tmp_path / "lake").put_entry(NAME, b"one")
+
+
+def odd_things(path: Path) -> dict[str, object]:
+    def loop() -> None:
+        path.symlink_to(path)
+
+    return {
+        "pipe": lambda: os.mkfifo(path), "loop": loop, "folder": path.mkdir,
+        "full": lambda: (path / "x").mkdir(parents=True), "nothing": lambda: path.symlink_to("/nowhere/at/all"),
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes are of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "loop", "folder", "full", "nothing"])
+def test_what_is_no_document_is_an_error_at_its_name_and_hangs_nobody(
+    kind: str, store: LocalArtifactStore
+) -> None:
+    store.put_entry("cache/ab/abce", b"1")
+    path = store.root / "entries" / NAME
+    odd_things(path)[kind]()  # type: ignore[operator]
+    for ask in (lambda: store.get_entry(NAME), lambda: store.put_entry(NAME, b"1")):
+        with pytest.raises(ArtifactStoreError, match="cannot"):
+            ask()
+    assert store.get_entry("cache/ab/abce") == b"1"
+    assert "cache/ab/abce" in list(store.entries("cache/"))
+    store.delete_entry(NAME)
+    if kind != "full":
+        assert store.put_entry(NAME, b"1") == b"1"
+
+
+def test_links_to_folders_are_not_followed(store: LocalArtifactStore) -> None:
+    store.put_entry(NAME, b"1")
+    (store.root / "entries" / "cache" / "up").symlink_to(store.root / "entries")
+    assert list(store.entries("")) == [NAME, "cache/up"]

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.testing  # before a test becomes another user
 import pytest
 
 from mlxkit.artifacts.errors import ArtifactMissingError
@@ -206,3 +207,93 @@ def test_a_reader_keeps_its_array_when_the_value_is_written_again_or_deleted(
     save(np.arange(100_000), store=store)
     store.delete(record.uri)
     assert array[-1] == 99_999
+
+
+def modes(root: Path) -> set[tuple[bool, int]]:
+    return {(path.is_dir(), path.stat().st_mode & 0o7777) for path in root.rglob("*")}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+@pytest.mark.parametrize(
+    ("mode", "folder", "file"), [(0o2770, 0o2770, 0o660), (0o755, 0o755, 0o644), (0o700, 0o700, 0o600)]
+)
+def test_what_lies_in_a_shared_folder_is_open_to_whom_the_folder_is(
+    mode: int, folder: int, file: int, tmp_path: Path
+) -> None:
+    root = tmp_path / "lake"
+    root.mkdir()
+    root.chmod(mode)
+    store = make(tmp_path / "ada" / ".mlx", path=str(root))
+    for value in (np.arange(3), {"a": np.arange(3), "b": [1]}):
+        save(value, store=store)
+    store.put_entry("cache/ab/abcd", b"1")
+    assert modes(root) == {(True, folder), (False, file)}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_a_shared_folder_that_is_made_is_private_unless_the_one_above_hands_its_group_on(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "team").mkdir()
+    for above, expected in ((0o777, 0o700), (0o2770, 0o2770)):
+        (tmp_path / "team").chmod(above)
+        root = tmp_path / "team" / f"lake{expected}"
+        save(np.arange(3), store=make(tmp_path / "ada" / ".mlx", path=str(root)))
+        assert root.stat().st_mode & 0o7777 == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be two users")
+def test_two_users_of_a_shared_folder_write_read_and_remove_what_the_other_made(tmp_path: Path) -> None:
+    root, group = tmp_path / "lake", 54321
+    root.mkdir()
+    os.chown(root, 0, group)
+    root.chmod(0o2770)
+    for path in (tmp_path, *tmp_path.parents[:3]):
+        path.chmod(path.stat().st_mode | 0o011)
+    values = [np.arange(3), {"a": np.arange(3)}]
+
+    def as_user(user: int, own: int) -> None:
+        os.umask(0o077)
+        os.setgroups([group])
+        os.setegid(user)
+        os.seteuid(user)
+        store = make(tmp_path / f"nowhere{user}" / ".mlx", path=str(root))
+        for number, value in enumerate(values):
+            record = save(value, store=store)
+            np.testing.assert_equal(load(record, store), value)
+            assert number or store.put_entry("cache/ab/abcd", str(own).encode()) == b"1"
+        mine = save(np.full(9, own), store=store)
+        assert store.put_entry(f"cache/ab/{own}", b"x") == b"x"
+        if own == 2:
+            for uri in store.uris():
+                if uri != mine.uri:
+                    store.delete(uri)
+            store.delete_entry("cache/ab/1")
+            assert list(store.uris()) == [mine.uri]
+
+    for user, own in ((54001, 1), (54002, 2)):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                as_user(user, own)
+                status = 0
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are asked as on POSIX")
+def test_a_file_among_the_drafts_keeps_none_from_being_swept(tmp_path: Path) -> None:
+    store = make(tmp_path / ".mlx")
+    save(np.arange(3), store=store)
+    drafts = store.root / "drafts"
+    (drafts / "entries.lock").touch()
+    for name in ("a", "z"):
+        (drafts / name).mkdir()
+        os.utime(drafts / name, (1, 1))
+    assert store.sweep() == 2

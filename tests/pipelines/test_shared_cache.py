@@ -671,3 +671,106 @@ def test_workers_publish_and_are_served_under_the_same_keys(checkout: Callable[.
     assert statuses(theirs) == ["cached", "cached"]
     assert [step["cache_key"] for step in theirs.values()] == [step["cache_key"] for step in mine.values()]
     assert statuses(checkout("cleo", FILE).steps("--workers", "2")) == ["cached", "cached"]
+
+
+SMALL = """
+from mlxkit import Client, log_metadata, pipeline, step
+
+@step
+def few() -> list:
+    return [1, 2]
+
+@step
+def told() -> str:
+    return "it is " + Client().secrets.value("db", "password")
+
+@pipeline
+def main() -> None:
+    few()
+    told()
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_what_ran_before_the_store_was_shared_or_was_cleared_is_told_when_it_is_served(
+    workers: tuple[str, ...], checkout: Callable[..., Checkout], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = (checkout("bob", SMALL).folder / "mlx.yaml").read_text()
+    monkeypatch.setenv("MLX_SECRET_DB__PASSWORD", "Kp7-very-secret-word")
+    ada = checkout("ada", SMALL, config="version: 1\nstacks:\n  plain: {}\n")
+    first = ada.steps(*workers)
+    monkeypatch.setenv("MLX_SECRET_DB__PASSWORD", "another-word")  # no process knows what it was
+    ada.write("mlx.yaml", shared)
+    for _ in range(2):
+        assert statuses(ada.steps(*workers)) == ["cached", "cached"]
+        (path,) = entries(home)  # the value that is a secret is nobody's
+        entry = read_entry(path.read_bytes(), path.name)
+        assert (entry.step, entry.run, entry.step_id) == ("few", first["few"]["run_id"], first["few"]["id"])
+        before = path.stat()
+        assert statuses(ada.steps(*workers)) == ["cached", "cached"]
+        assert path.stat() == before
+        cleared = ada.mlx("cache", "clear", "--yes")
+        assert cleared.code == 0 and entries(home) == []
+    ada.steps(*workers)
+    assert checkout("cleo", SMALL).steps()["few"]["status"] == "cached"
+
+
+def test_what_others_gave_is_not_told_of_as_ones_own(checkout: Callable[..., Checkout], home: Path) -> None:
+    ada, bob = checkout("ada", FILE), checkout("bob", FILE)
+    ada.steps()
+    bob.steps()
+    for path in entries(home):
+        path.unlink()
+    assert statuses(bob.steps()) == ["cached", "cached"] and entries(home) == []
+
+
+@pytest.mark.parametrize("odd", ["folder", "pipe", "loop"])
+def test_an_odd_entry_is_a_miss_for_its_key_alone(
+    odd: str, checkout: Callable[..., Checkout], home: Path
+) -> None:
+    ada, bob, cleo = checkout("ada", FILE), checkout("bob", FILE), checkout("cleo", FILE)
+    path = home / "lake/entries" / entry_name(ada.steps()["load"]["cache_key"])
+    path.unlink()
+    make: dict[str, Callable[[], object]] = {
+        "folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "loop": lambda: path.symlink_to(path),
+    }  # fmt: skip
+    make[odd]()
+    found = bob.steps()
+    assert statuses(found) == ["completed", "cached"]
+    assert "the shared entry cannot be read: " in found["load"]["reason"]
+    listed = json.loads(bob.mlx("cache", "list", "-o", "json").stdout)
+    assert len(listed) == (1 if odd == "folder" else 2)
+    if odd != "folder":
+        assert bob.mlx("cache", "verify", "--repair").code == 1
+        assert statuses(bob.steps()) == ["cached", "cached"] and statuses(cleo.steps()) == [
+            "cached",
+            "cached",
+        ]
+
+
+def test_a_service_that_fails_is_given_up_after_fewer_attempts_than_content_has(
+    checkout: Callable[..., Checkout], s3_server: Any, bucket: str
+) -> None:
+    from tests.fixtures.s3_server import before
+
+    with before(s3_server.url) as proxy:
+        ada = checkout(
+            "ada", SMALL.replace("    told()\n", ""), config=lake(f"s3://{bucket}/team", proxy.url)
+        )
+        proxy.failing, proxy.only = [503] * 1000, "/cache"
+        ran = ada.mlx("run", "p.py")
+        assert ran.code == 0 and ran.stderr.count("what this run makes is not shared") == 1, ran.stderr
+        assert len([line for line in proxy.requests if "/cache" in line]) == 2
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_what_a_bucket_serves_of_ones_own_is_told_of_too(
+    workers: tuple[str, ...], checkout: Callable[..., Checkout], s3_server: Any, bucket: str
+) -> None:
+    config = lake(f"s3://{bucket}/team", s3_server.url)
+    ada, bob = checkout("ada", FILE, config=config), checkout("bob", FILE, config=config)
+    ada.steps()
+    assert ada.mlx("cache", "clear", "--yes").code == 0
+    assert statuses(ada.steps(*workers)) == ["cached", "cached"]
+    assert len(json.loads(ada.mlx("cache", "list", "-o", "json").stdout)) == 2
+    assert statuses(bob.steps()) == ["cached", "cached"]

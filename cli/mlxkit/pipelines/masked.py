@@ -6,15 +6,16 @@ when they are written, and again when the run ends. What is hashed for the cache
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..runs.records import RunRecord, StepRecord
-from ..secrets.masking import MASK, Masker, known_values
+from ..runs.records import OutputRecord, RunRecord, StepRecord
+from ..secrets.masking import MASK, Masker, known_values, mask_text
 
 INVOCATION = "invocation"
 IS_MASKED = "is_masked"
+HOLDS_SECRET = "holds_secret"  # noqa: S105  metadata of a step whose small outputs, never masked, have a secret in them
 
 
 def masked(value: Any) -> Any:
@@ -63,3 +64,11 @@ def masked_run(run: RunRecord) -> RunRecord:
 def masked_step(step: StepRecord) -> StepRecord:
     """Return a record with the step's parameters masked."""
     return replace(step, parameters=masked(step.parameters)) if known_values() else step
+
+
+def holds_secret(outputs: Sequence[OutputRecord]) -> bool:
+    """Say whether an output that is kept in the record itself holds a secret that this process knows."""
+    texts = (
+        (item.inline.decode("utf-8", "replace") for item in outputs if item.inline) if known_values() else ()
+    )
+    return any(mask_text(text) != text for text in texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -13,12 +14,22 @@ from weakref import WeakKeyDictionary
 from ..artifacts.store import ArtifactStore, EntryStore
 from ..errors import MlxError
 from ..records import plain
-from ..runs.records import TRACKER_LINK, StepRecord, artifact_of
-from ..secrets.masking import known_values, mask_text
-from .masked import masked
+from ..runs.records import TRACKER_LINK, StepRecord
+from ..secrets.masking import mask_text
+from .masked import HOLDS_SECRET, holds_secret, masked
+from .presence import first_gone
 from .shared_entry import LARGEST, CacheEntry, UnbelievableEntryError, entry_name, read_entry, write_entry
 from .whereabouts import portable, who
 
+_OF_ONE_NAME = (
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.ENXIO,
+    errno.ENAMETOOLONG,
+    errno.ENOTEMPTY,
+)
 SHARED = "shared cache: "  # what the reason of a step that somebody else ran begins with
 _CODE = (
     "cloudpickle",
@@ -72,6 +83,8 @@ class SharedCache:
         except UnbelievableEntryError as error:
             return None, f"the shared entry is not believed: {error}"
         except (MlxError, OSError) as error:
+            if is_of_one_name(error):
+                return None, f"the shared entry cannot be read: {mask_text(str(error))}"
             self._problem = f"the shared cache does not answer: {mask_text(str(error))}"
             return None, self._problem
         return (None, reason) if reason else (Found(entry.step_record(), entry.by, entry.tracked_on), "")
@@ -84,24 +97,32 @@ class SharedCache:
         tracked_on: str | None = None,
         root: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
+        is_again: bool = False,
     ) -> None:
         """Tell others of a step that completed; its outputs are in the store already. The first entry of a key stays.
 
-        `say` gets what people should know: that a step gives something else each time, or why it is not shared.
+        `say` gets what people should know: that a step gives something else each time, or why it is not shared. Where
+        the step `is_again` the one that this project ran before, nothing is written if somebody believes what is there,
+        and nothing is said twice.
         """
         if record.status != "completed" or not record.cache_key:
             return
         try:
-            if self._problem:
+            if self._problem or (is_again and self._is_told_of(record.cache_key)):
                 return
             entry = _entry(record, pipeline, tracked_on, root)
             content = write_entry(entry)
             why_not = _why_not(content, entry)
+            if why_not and is_again:
+                return
             if why_not:
                 say(f"step {record.name!r} is not in the shared cache: {why_not}")
             else:
                 self._put(entry, content, say)
         except (MlxError, OSError) as error:
+            if is_of_one_name(error):
+                say(f"step {record.name!r} is not in the shared cache: {mask_text(str(error))}")
+                return
             self._problem = f"the shared cache cannot be written: {mask_text(str(error))}"
         except (ValueError, TypeError) as error:  # what a step noted has no JSON
             say(mask_text(f"step {record.name!r} is not in the shared cache: {error}"))
@@ -109,6 +130,16 @@ class SharedCache:
             if self._problem and not self._is_told:
                 self._is_told = True
                 say(f"{self._problem}; what this run makes is not shared")
+
+    def _is_told_of(self, key: str) -> bool:
+        """Say whether there is an entry whose outputs are there, whoever wrote it: one request, mostly."""
+        content = self.store.get_entry(entry_name(key))
+        if content is None:
+            return False
+        try:
+            return self._missing(read_entry(content, key)) is None
+        except UnbelievableEntryError as error:
+            return error.is_newer
 
     def _put(self, entry: CacheEntry, content: bytes, say: Callable[[str], None]) -> None:
         name = entry_name(entry.key)
@@ -144,10 +175,16 @@ class SharedCache:
 
     def _missing(self, entry: CacheEntry) -> str | None:
         """Return the name of an output whose content is not there."""
-        for output in entry.outputs:
-            if not self.store.exists(artifact_of(output)):
-                return output.name
-        return None
+        gone = first_gone(self.store, entry.outputs)
+        return None if gone is None else gone.name
+
+
+def is_of_one_name(error: BaseException) -> bool:
+    """Say whether what went wrong is the matter of one document, and a store would give all others."""
+    one: BaseException | None = error
+    while one is not None and not isinstance(one, OSError):
+        one = one.__cause__
+    return one is not None and one.errno in _OF_ONE_NAME
 
 
 _caches: WeakKeyDictionary[ArtifactStore, SharedCache | None] = WeakKeyDictionary()
@@ -178,11 +215,7 @@ def _why_not(content: bytes, entry: CacheEntry) -> str:
     """Return why an entry must not leave this machine, or nothing."""
     if len(content) > LARGEST:
         return f"what it noted is too large ({len(content)} bytes)"
-    if known_values():
-        texts = [
-            content.decode(),
-            *(item.inline.decode("utf-8", "replace") for item in entry.outputs if item.inline),
-        ]
-        if any(mask_text(text) != text for text in texts):
-            return "what it gave holds a secret"
+    is_secret = entry.metadata.get(HOLDS_SECRET) is True  # which this process may not know
+    if is_secret or holds_secret(entry.outputs) or mask_text(content.decode()) != content.decode():
+        return "what it gave holds a secret"
     return ""

@@ -6,7 +6,8 @@
 
     publish_shared(store, record, run, say=reporter.detail)
 
-Both do nothing, and cost nothing, where nobody shares the store. A worker can call them as well as the driver.
+A step that this project's own history serves is told of by `publish_served`: the entry may not be there.
+All do nothing, and cost nothing, where nobody shares the store. A worker can call them as well as the driver.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..artifacts.store import ArtifactStore
+from ..artifacts.trust import unmarked
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord
 
 if TYPE_CHECKING:
@@ -66,10 +68,34 @@ def find_shared(
     return SharedAnswer(replace(found.record, metadata=_here(found.record.metadata, tracker)), found.reason)
 
 
-def publish_shared(
-    store: ArtifactStore, record: StepRecord, run: PipelineContext, *, say: Callable[[str], None]
+def publish_served(
+    store: ArtifactStore, source: StepRecord, run: PipelineContext, reason: str, *, say: Callable[[str], None]
 ) -> None:
-    """Tell others of a step that completed and is recorded; its outputs have to be in the store."""
+    """Tell others of a step of this project's own that another is served from, where nobody has told them yet.
+
+    It ran before the store was shared, or its entry was removed since. What came from others is theirs to tell of.
+    """
+    if source.status != "completed" or not is_shared(store):
+        return
+    from .shared_cache import SHARED
+
+    is_own = all(unmarked(output.summary) == dict(output.summary) for output in source.outputs)
+    if is_own and not reason.startswith(SHARED):
+        publish_shared(store, source, run, say=say, is_again=True)
+
+
+def publish_shared(
+    store: ArtifactStore,
+    record: StepRecord,
+    run: PipelineContext,
+    *,
+    say: Callable[[str], None],
+    is_again: bool = False,
+) -> None:
+    """Tell others of a step that completed and is recorded; its outputs have to be in the store.
+
+    Where it `is_again`, its entry is mostly there.
+    """
     if record.status != "completed" or not is_shared(store):
         return
     from .shared_cache import shared_cache
@@ -79,7 +105,7 @@ def publish_shared(
         return
     cache.publish(
         record, pipeline=run.name, tracked_on=_tracked_on(run, record.metadata.get(TRACKER_NAME)),
-        root=session.project.config_path.parent if session is not None else None, say=say,
+        root=session.project.config_path.parent if session is not None else None, say=say, is_again=is_again,
     )  # fmt: skip
 
 

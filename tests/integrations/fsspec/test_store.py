@@ -63,11 +63,11 @@ def test_content_that_is_there_is_not_sent_again(machine: Machines, proxy: Proxy
 def test_what_is_there_is_asked_for_side_by_side(machine: Machines, proxy: Proxy) -> None:
     records = [save(np.full(10, n), store=machine()) for n in range(8)]
     store = machine("b", url=proxy.url)
-    assert store.exist(records)
+    assert store.exist(records) == [True] * 8
     assert len([line for line in proxy.requests if line.startswith("HEAD")]) == 8
     store.delete(records[3].uri)
-    assert not store.exist(records)
-    assert store.exist([])
+    assert store.exist(records) == [True] * 3 + [False] + [True] * 4
+    assert store.exist([]) == []
 
 
 class ManyFiles(BaseMaterializer):
@@ -293,3 +293,35 @@ def test_making_a_store_imports_nothing_heavy(s3_server: S3Server, tmp_path: Pat
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_a_file_and_a_folder_of_one_digest_do_not_stand_in_each_others_way(
+    store: FsspecArtifactStore, tmp_path: Path
+) -> None:
+    file = uri_of("a" * 64, is_folder=False)
+    cache = store._cache
+    for _ in range(2):
+        with cache.draft() as draft:
+            (draft / "content").write_bytes(b"x")
+            assert cache.keep(draft / "content", file).is_file()
+        assert cache.find(f"{file}/", None) is None and cache.find(file, None) is not None
+        with cache.draft() as draft:
+            (draft / "content").mkdir()
+            (draft / "content" / "manifest.json").write_bytes(b"{}")
+            assert cache.keep(draft / "content", f"{file}/").is_dir()
+        assert cache.find(file, None) is None and cache.find(f"{file}/", None) is not None
+
+
+def test_lookups_ask_for_all_outputs_side_by_side(machine: Machines, proxy: Proxy) -> None:
+    from mlxkit.pipelines.presence import first_gone
+    from mlxkit.runs.records import output_of
+
+    outputs = [output_of(f"o{n}", save(np.full(10, n), store=machine())) for n in range(8)]
+    store = machine("b", url=proxy.url)
+    assert first_gone(store, outputs[:1]) is None
+    proxy.latency = 0.3
+    assert first_gone(store, outputs) is None
+    assert proxy.most_at_once > 1
+    store.delete(f"{outputs[2].uri}")
+    gone = first_gone(store, outputs)
+    assert gone is not None and gone.name == "o2"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _ENTRIES = "entries"
 _CONTENT = "content"
+_OPTIONAL = "cache/"  # documents that a run can do without: it does not wait long for them
 _SMALL = 1 << 20  # bytes that are sent faster than it is asked whether they are there
 _URI = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}/?", re.ASCII)
 _HERE = ("file", "local", "memory")
@@ -54,6 +55,7 @@ class FsspecArtifactStore:
             lambda: storage_options(component),
             int(component.attributes.get("retries", DEFAULT_RETRIES)),
         )
+        self._hasty = self._backend.hasty(lambda: storage_options(component, at_most=1))
 
     def draft(self) -> AbstractContextManager[Path]:
         """Give a private folder on the disk of the copies; raises ArtifactStoreError."""
@@ -102,9 +104,11 @@ class FsspecArtifactStore:
         sizes = self._sizes(artifact.uri)
         return MANIFEST in sizes and sum(sizes.values()) == artifact.size
 
-    def exist(self, artifacts: list[ArtifactRecord]) -> bool:
-        """Say whether all of them are there, asked for side by side."""
-        return all(self._backend.at_once(self.exists, [one for one in artifacts if one.inline is None]))
+    def exist(self, artifacts: Sequence[ArtifactRecord]) -> list[bool]:
+        """Say of each whether it is there, asked for side by side."""
+        asked = [one for one in artifacts if one.inline is None]
+        found = dict(zip(map(id, asked), self._backend.at_once(self.exists, asked), strict=True))
+        return [found.get(id(one), True) for one in artifacts]
 
     def measure(self, uri: str) -> Stored | None:
         """Return the size and the age of content; that of a folder, also a half-sent one, is its newest file's."""
@@ -148,7 +152,8 @@ class FsspecArtifactStore:
     def put_entry(self, name: str, content: bytes) -> bytes:
         """Write a document unless it is there already, and return the first writer's; see `Backend.create`."""
         while True:
-            if self._backend.create(_entry(name), content) and self._backend.decides_the_first:
+            backend = self._for(name)
+            if backend.create(_entry(name), content) and backend.decides_the_first:
                 return content
             there = self.get_entry(name)
             if there is not None:  # else somebody has just deleted it
@@ -156,7 +161,7 @@ class FsspecArtifactStore:
 
     def get_entry(self, name: str) -> bytes | None:
         """Return a document, or None."""
-        return self._backend.read(_entry(name))
+        return self._for(name).read(_entry(name))
 
     def delete_entry(self, name: str) -> None:
         """Remove a document."""
@@ -168,6 +173,9 @@ class FsspecArtifactStore:
         found = self._backend.below(_entry(above) if above else _ENTRIES)
         names = sorted(f"{above}/{name}" if above else name for name in found)
         return (name for name in names if name.startswith(prefix) and is_entry_name(name))
+
+    def _for(self, name: str) -> Backend:
+        return self._hasty if name.startswith(_OPTIONAL) else self._backend
 
     def __repr__(self) -> str:
         return f"<artifact store {self.location}>"

@@ -43,6 +43,17 @@ class Backend:
         # s3fs has parts of 50 MB, ten of them in memory at a time.
         self._in_parts = {"chunksize": BLOCK} if url.lower().startswith(("s3://", "s3a://")) else {}
         self._made: tuple[int, Any, str] | None = None
+        self._beside: Backend | None = None
+
+    def hasty(self, options: Callable[[], Mapping[str, Any]]) -> Backend:
+        """Return the same files for requests that nobody needs an answer to: they are hardly repeated.
+
+        `options` are for a library that repeats requests as it is told to when it is made.
+        """
+        other = Backend(self._url, self._location, options, retries=1)
+        other._attempts = 1 if self.is_object_store else min(self._attempts, 2)
+        other._beside, self._beside = self, other
+        return other
 
     def size(self, key: str) -> int | None:
         """Return the size of a file, or None."""
@@ -196,10 +207,13 @@ class Backend:
         if self._made is None or self._made[0] != os.getpid():
             from fsspec.core import url_to_fs
 
+            options = {"skip_instance_cache": True, "use_listings_cache": False, **self._options()}
+            beside = self._beside._made if self._beside is not None else None
+            session = getattr(beside[1], "session", None) if beside and beside[0] == os.getpid() else None
+            if session is not None and self._in_parts:  # making one takes s3fs longer than all else
+                options["session"] = session
             try:
-                fs, root = url_to_fs(
-                    self._url, **{"skip_instance_cache": True, "use_listings_cache": False, **self._options()}
-                )
+                fs, root = url_to_fs(self._url, **options)
             except ImportError as error:
                 raise MissingDependencyError(f"artifact store {self._location}: {error}") from error
             except ValueError as error:

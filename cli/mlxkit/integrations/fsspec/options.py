@@ -34,10 +34,15 @@ def revealed(value: Any) -> Any:
     return value.reveal() if hasattr(value, "reveal") else value
 
 
-def storage_options(component: ResolvedComponent) -> dict[str, Any]:
-    """Return the storage options, credentials in them: not to be printed, logged or kept."""
+def storage_options(component: ResolvedComponent, *, at_most: int | None = None) -> dict[str, Any]:
+    """Return the storage options, credentials in them: not to be printed, logged or kept.
+
+    `at_most` so many times a library that can be told so repeats a request.
+    """
     given = {key: revealed(value) for key, value in component.attributes.items()}
     given = {key: value for key, value in given.items() if value not in (None, "")}
+    if at_most is not None:
+        given["retries"] = min(at_most, int(given.get("retries", DEFAULT_RETRIES)))
     return _OF_FLAVOR.get(component.flavor, _fsspec)(given)
 
 

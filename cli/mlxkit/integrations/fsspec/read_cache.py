@@ -54,7 +54,9 @@ class ReadCache:
         path = self.folder / uri.rstrip("/")
         try:
             os.utime(path)
-            if artifact is not None and not self._files.exists(artifact):
+            if path.is_dir() != uri.endswith("/") or (
+                artifact is not None and not self._files.exists(artifact)
+            ):
                 return None
         except OSError:
             return None
@@ -64,7 +66,10 @@ class ReadCache:
         """Take a finished draft over and return where it is now; makes room for it."""
         size = _size(draft)
         os.utime(draft)
+        there = self.folder / uri.rstrip("/")
         try:
+            if there.exists() and there.is_dir() != draft.is_dir():  # a store can have both; a disk cannot
+                self._remove(there)
             self._files.commit(draft, uri)
         except OSError as error:
             raise ArtifactStoreError(
@@ -73,7 +78,7 @@ class ReadCache:
             ) from error
         self._added += size
         self._make_room()
-        return self.folder / uri.rstrip("/")
+        return there
 
     def discard(self, uri: str) -> bool:
         """Remove a copy, and say whether there was one."""

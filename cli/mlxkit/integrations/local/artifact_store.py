@@ -18,6 +18,7 @@ from ...stacks.trusting import trusts_code
 if TYPE_CHECKING:
     from ...stacks.resolve import ResolvedComponent
     from .entries import EntryFiles
+    from .modes import Modes
 
 _DRAFTS = "drafts"
 _ENTRIES = "entries"
@@ -68,14 +69,14 @@ class LocalArtifactStore:
         """Give a private folder on the same disk as the content."""
         drafts = self.root / _DRAFTS
         if not self._is_swept:
-            _make(drafts)
+            self._modes.make(drafts)
             self.sweep()
             self._is_swept = True
         folder = drafts / f"{_host()}.{os.getpid()}.{os.urandom(6).hex()}"
         try:
             folder.mkdir(mode=0o700)
         except FileNotFoundError:  # the state folder was deleted under a running program
-            _make(drafts)
+            self._modes.make(drafts)
             folder.mkdir(mode=0o700)
         try:
             yield folder
@@ -85,7 +86,8 @@ class LocalArtifactStore:
     def commit(self, draft: Path, uri: str) -> None:
         """Rename a draft to its key; what is there already is the same content, or damaged and replaced."""
         target = self._path(uri)
-        _make(target.parent)
+        self._modes.make(target.parent)
+        self._modes.give(draft)
         if not draft.is_dir():
             try:
                 draft.replace(target)
@@ -98,7 +100,7 @@ class LocalArtifactStore:
         except OSError:
             if not target.is_dir():
                 raise
-            _replace_files(draft, target)
+            self._replace_files(draft, target)
 
     def locate(self, uri: str, artifact: ArtifactRecord | None = None) -> Path:
         """Return the path of stored content."""
@@ -159,7 +161,13 @@ class LocalArtifactStore:
 
     def get_entry(self, name: str) -> bytes | None:
         """Return a document, or None."""
-        return self._entries.get(name)
+        try:
+            return self._entries.get(name)
+        except OSError as error:
+            raise ArtifactStoreError(
+                f"cannot read {name} in artifact store {self.location}: {error.strerror or error}",
+                hint="mlx cache verify",
+            ) from error
 
     def delete_entry(self, name: str) -> None:
         """Remove a document."""
@@ -172,18 +180,36 @@ class LocalArtifactStore:
     def sweep(self) -> int:
         """Remove the drafts of programs that were killed; returns how many there were."""
         removed = 0
+        folders: list[Path] = []
         with suppress(OSError):
-            for folder in list((self.root / _DRAFTS).iterdir()):
+            folders = list((self.root / _DRAFTS).iterdir())
+        for folder in folders:
+            with suppress(OSError):  # another user's, which nobody else can look into
                 if _is_abandoned(folder):
                     _remove(folder)
                     removed += 1
         return removed
 
     @cached_property
+    def _modes(self) -> Modes:
+        from .modes import Modes
+
+        return Modes.like(self.root) if self.is_shared else Modes()
+
+    @cached_property
     def _entries(self) -> EntryFiles:
         from .entries import EntryFiles
 
-        return EntryFiles(self.root / _ENTRIES, self.draft)
+        return EntryFiles(self.root / _ENTRIES, self.draft, self._modes)
+
+    def _replace_files(self, draft: Path, target: Path) -> None:
+        """Put the files of a folder over the same files of another, each at once: its readers never miss one."""
+        for path in sorted(draft.iterdir(), key=Path.is_file):  # the manifest, a file, comes last
+            if path.is_dir():
+                self._modes.make(target / path.name)
+                self._replace_files(path, target / path.name)
+            else:
+                path.replace(target / path.name)
 
     def _path(self, uri: str) -> Path:
         group, _, name = uri.rstrip("/").partition("/")
@@ -200,25 +226,6 @@ def _folder(text: str, base: Path) -> Path:
 
         text = url2pathname(unquote(urlsplit(text).path))
     return base / Path(text).expanduser()
-
-
-def _make(folder: Path) -> None:
-    """Create a folder, and those above it, for its owner only."""
-    if not folder.is_dir():
-        if not folder.parent.is_dir():
-            _make(folder.parent)
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-
-
-def _replace_files(draft: Path, target: Path) -> None:
-    """Put the files of a folder over the same files of another, each at once: its readers never miss one."""
-    for path in sorted(draft.iterdir(), key=Path.is_file):  # the manifest, a file, comes last
-        if path.is_dir():
-            _make(target / path.name)
-            _replace_files(path, target / path.name)
-        else:
-            path.replace(target / path.name)
 
 
 def _size(path: Path) -> int:
