@@ -176,9 +176,70 @@ def test_a_store_that_nobody_shares_shows_the_cache_of_its_history(checkout: Cal
 def test_another_stack_is_looked_at_and_an_empty_one_is_no_error(ada: Checkout) -> None:
     assert ada.mlx("stack", "register", "alone").code == 0
     shown = ada.mlx("cache", "list", "--stack", "alone", "-o", "json")
-    assert shown.code == 0 and len(json.loads(shown.stdout)) == 3  # the steps of this history
+    assert shown.code == 0 and json.loads(shown.stdout) == []  # no step of this history kept anything there
     assert ada.mlx("cache", "list", "--stack", "nothing").code == 3
     for path in entries(ada.folder.parent):
         path.unlink()
     nothing = ada.mlx("cache", "list")
     assert nothing.code == 0 and "nothing is in the cache" in nothing.stderr
+
+
+def test_of_a_store_that_nobody_shares_only_its_own_steps_are_shown(
+    checkout: Callable[..., Checkout], home: Path
+) -> None:
+    config = (
+        "version: 1\ndefault_stack: plain\nartifact_stores:\n  lake: {flavor: local, path: ../lake}\n"
+        "stacks:\n  plain: {}\n  other: {}\n  team: {artifact_store: lake}\n"
+    )
+    one = checkout("ada", FILE, config=config)
+    one.steps("--stack", "team")
+    assert rows(one, "list") == [] == rows(one, "verify")
+    assert json.loads(one.mlx("cache", "stats", "-o", "json").stdout)["entries"] == 0
+    one.steps("--stack", "other", "--no-cache")  # the same store by another name
+    assert len(rows(one, "list")) == 3
+    one.write("mlx.yaml", config.replace("  other: {}\n", ""))
+    assert len(rows(one, "list")) == 3  # the stack is gone, and what it made is here
+    for path in (one.folder / ".mlx/artifacts").glob("??/*"):
+        path.unlink()
+    assert [item["name"] for item in rows(one, "list")] == ["main::total"]
+
+
+def test_a_repair_says_removed_of_nothing_else(checkout: Callable[..., Checkout], home: Path) -> None:
+    alone = checkout("ada", FILE, config=ALONE)
+    alone.steps()
+    next(path for path in (alone.folder / ".mlx/artifacts").glob("??/*")).unlink()
+    assert [item["is_removed"] for item in rows(alone, "verify", "--repair")] == [False, False]
+    steps = alone.steps()
+    content = next(path for path in (alone.folder / ".mlx/artifacts").glob("??/*"))
+    content.write_bytes(b"x" * 40_128)
+    assert [item["is_removed"] for item in rows(alone, "verify", "--repair")] == [True, True]
+    assert not content.exists() and len(steps) == 3
+    shared = checkout("bob", FILE)
+    shared.steps()
+    path = entries(home)[0]
+    path.unlink()
+    path.symlink_to(path)
+    assert [item["is_removed"] for item in rows(shared, "verify")] == [False] and path.is_symlink()
+    assert [item["is_removed"] for item in rows(shared, "verify", "--repair")] == [True]
+    assert not path.is_symlink()
+
+
+def test_an_entry_that_is_published_while_the_question_waits_keeps_its_content(
+    ada: Checkout, checkout: Callable[..., Checkout], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlxkit.commands import terminal
+
+    bob, cleo = (
+        checkout("bob", ""),
+        checkout("cleo", FILE.replace("def same", "def another").replace("same(),", "another(),")),
+    )
+
+    def ask(*_: object, **__: object) -> None:
+        cleo.steps("--no-cache")
+        monkeypatch.chdir(bob.folder)
+
+    monkeypatch.setattr(terminal, "confirm", ask)
+    freed = bob.mlx("cache", "clear", "--step", "load", "--shared-store")
+    assert freed.code == 0 and "freed 0B" in freed.stderr
+    bob.mlx("cache", "clear", "--step", "same", "--shared-store")
+    assert list((home / "lake").glob("??/*")), "the entry of `another` speaks of it"

@@ -121,7 +121,7 @@ def clear(
 
     from ..errors import UsageError
     from ..pipelines.cache_clearing import clear as remove
-    from ..pipelines.cache_entries import chosen, entry_store, listed
+    from ..pipelines.cache_entries import chosen, entry_store, listed, slots
     from ..runs.moments import parse_age
 
     before = time.time() - parse_age(older_than) if older_than else None
@@ -145,8 +145,8 @@ def clear(
         terminal.emit(rows, output, _LIST)
     terminal.say(f"removed {_entries(len(doomed))}")
     if shared_store:
-        keys = {slot.key for slot in doomed}
-        _free(client, store, doomed, [slot for slot in found if slot.key not in keys])
+        # As things are now: others may have published while the question waited.
+        _free(client, store, doomed, slots(store, client.history, client.project))
     else:
         terminal.say("their content stays: other checkouts may refer to it (--shared-store frees it)")
 
@@ -176,7 +176,7 @@ def _look(stack: str | None) -> tuple[Client, ArtifactStore, list[Slot]]:
 
     client = Client()
     store = store_of_stack(client.project, stack)
-    return client, store, slots(store, client.history)
+    return client, store, slots(store, client.history, client.project)
 
 
 def _free(client: Client, store: ArtifactStore, doomed: list[Slot], left: list[Slot]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..artifacts.proof import prove
-from ..artifacts.store import ArtifactStore
+from ..artifacts.store import ArtifactStore, EntryStore
 from ..errors import MlxError
 from ..records import Record
 from ..runs.records import OutputRecord, artifact_of
@@ -34,21 +34,26 @@ def verify(found: Iterable[Slot], store: ArtifactStore, *, repair: bool = False)
     """
     shared = entry_store(store)
     proven: dict[str, str] = {}
+    taken: set[str] = set()
     for slot in found:
         if slot.entry is None:
-            is_removed = repair and shared is not None and not slot.is_newer
-            if is_removed and shared is not None:
-                shared.delete_entry(slot.name)
+            is_removed = repair and shared is not None and not slot.is_newer and _removed(shared, slot.name)
             yield CacheProblem("", slot.key, "", slot.problem, is_removed)
             continue
         name = f"{slot.entry.pipeline}::{slot.entry.step}"
         wrong = [(output, what) for output in slot.entry.outputs if (what := _wrong(output, store, proven))]
-        if wrong and repair and shared is not None:
-            shared.delete_entry(slot.name)
+        is_gone = bool(wrong) and repair and shared is not None and _removed(shared, slot.name)
         for output, what in wrong:
-            if repair and shared is None and output.uri:
+            if repair and shared is None and output.uri and store.measure(output.uri) is not None:
                 store.delete(output.uri)
-            yield CacheProblem(name, slot.key, output.name, what, repair)
+                taken.add(output.uri)  # which other steps may have given, too
+            yield CacheProblem(name, slot.key, output.name, what, is_gone or output.uri in taken)
+
+
+def _removed(store: EntryStore, name: str) -> bool:
+    """Remove an entry, and say whether it went: a folder in its place does not, if something is in it."""
+    store.delete_entry(name)
+    return name not in store.entries(name)
 
 
 def _wrong(output: OutputRecord, store: ArtifactStore, proven: dict[str, str]) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
 from ..artifacts.store import ArtifactStore, EntryStore
+from ..config.paths import Project
+from ..errors import MlxError
 from ..records import Record
 from ..runs.history import _STEP, History
 from ..runs.records import iso
-from .shared_cache import shared_cache
+from .presence import first_gone
+from .shared_cache import is_of_one_name, shared_cache
 from .shared_entry import PREFIX, CacheEntry, UnbelievableEntryError, entry_name, key_of, read_entry
+from .stores import stores_of
 
 _AT_ONCE = 16  # requests to a store on another machine
 
@@ -55,10 +60,14 @@ def entry_store(store: ArtifactStore) -> EntryStore | None:
     return cast("EntryStore", store) if shared_cache(store) is not None else None
 
 
-def slots(store: ArtifactStore, history: History) -> list[Slot]:
-    """Return all that the cache of a store holds, the newest first; where nobody shares it, of this project's history."""
+def slots(store: ArtifactStore, history: History, project: Project) -> list[Slot]:
+    """Return all that the cache of a store holds, the newest first.
+
+    Where nobody shares it that is of this project's history: of the stacks that keep what they make in this store, and
+    of those that are no more, as far as what they made is there.
+    """
     shared = entry_store(store)
-    found = list(_of_history(history)) if shared is None else _of_store(shared)
+    found = list(_of_history(history, store, project)) if shared is None else _of_store(shared)
     return sorted(found, key=lambda slot: slot.written, reverse=True)
 
 
@@ -106,10 +115,15 @@ def _of_store(store: EntryStore) -> list[Slot]:
 
 def _slot(store: EntryStore, name: str) -> Slot | None:
     """Return what lies under a name; None when it was removed meanwhile."""
-    content = store.get_entry(name)
+    key = key_of(name)
+    try:
+        content = store.get_entry(name)
+    except (MlxError, OSError) as error:
+        if not is_of_one_name(error):
+            raise
+        return Slot(key, None, str(error), name=name)
     if content is None:
         return None
-    key = key_of(name)
     if name != entry_name(key):
         return Slot(key, None, f"{name} is not where an entry lies", name=name)
     try:
@@ -118,16 +132,30 @@ def _slot(store: EntryStore, name: str) -> Slot | None:
         return Slot(key, None, str(error), error.is_newer, name)
 
 
-def _of_history(history: History) -> Iterator[Slot]:
+def _of_history(history: History, store: ArtifactStore, project: Project) -> Iterator[Slot]:
     """Give the newest completed step of each cache key."""
-    pipelines = dict(history.connection.execute("SELECT id, pipeline FROM runs").fetchall())
+    store_of = stores_of(project, with_shared=True)
+    is_of: dict[str, bool | None] = {}
+    for (stack,) in history.connection.execute("SELECT DISTINCT stack FROM runs").fetchall():
+        used = store_of(stack)
+        is_of[stack] = None if used is None else used.location == store.location
+    stacks = json.dumps([stack for stack, uses in is_of.items() if uses is not False])
+    runs = history.connection.execute(
+        "SELECT id, pipeline, stack FROM runs WHERE stack IN (SELECT value FROM json_each(?))", (stacks,)
+    )
+    ran = {run_id: (pipeline, stack) for run_id, pipeline, stack in runs.fetchall()}
     rows = history.connection.execute(  # the columns are constants
-        f"SELECT {_STEP} FROM steps WHERE id IN (SELECT id FROM (SELECT id, MAX(started) FROM steps "  # noqa: S608
-        "WHERE status = 'completed' AND cache_key != '' GROUP BY cache_key))"
+        f"SELECT {_STEP} FROM steps WHERE id IN (SELECT id FROM (SELECT s.id, MAX(s.started) FROM steps s "  # noqa: S608
+        "JOIN runs r ON r.id = s.run_id WHERE s.status = 'completed' AND s.cache_key != '' "
+        "AND r.stack IN (SELECT value FROM json_each(?)) GROUP BY s.cache_key))",
+        (stacks,),
     )
     for step in (history._step(row) for row in rows.fetchall()):
+        pipeline, stack = ran.get(step.run_id, ("", ""))
+        if is_of.get(stack) is None and first_gone(store, step.outputs) is not None:
+            continue
         entry = CacheEntry(
-            key=step.cache_key, step=step.name, pipeline=pipelines.get(step.run_id, ""), run=step.run_id,
+            key=step.cache_key, step=step.name, pipeline=pipeline, run=step.run_id,
             step_id=step.id, seconds=step.duration, by="", written=step.ended, outputs=step.outputs,
             metadata=step.metadata, parts=step.parts,
         )  # fmt: skip
