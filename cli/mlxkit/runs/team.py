@@ -155,13 +155,13 @@ def describe_of_team(tracker: ExperimentTracker, history: History, reference: st
     run_id = _find(tracker, reference)
     asked = TeamQuestion((Asked("tag", RUN_ID, "=", run_id),), is_falling=False, with_children=True)
     parts = [run for run in of_team(tracker, asked) if run.tags[RUN_ID] == run_id]
+    if not parts:  # it was deleted since
+        raise NotFoundError(f"the tracker has no run {reference!r}", hint="mlx runs list --team")
     own = [run for run in parts if HOST in run.tags]
-    listing = _listing(
-        [*(run for run in parts if HOST not in run.tags), *own],
-        of=own,
-        is_here=bool(_here(history, [run_id])),
-    )
-    return TeamDescription(listing, own[0].tags)
+    rest = [run for run in parts if HOST not in run.tags]
+    run = own or rest  # what is left of a run that was deleted without its children
+    listing = _listing([*rest, *own], of=run, is_here=bool(_here(history, [run_id])))
+    return TeamDescription(listing, run[0].tags)
 
 
 def of_team(tracker: ExperimentTracker, question: TeamQuestion) -> Iterable[TrackedRun]:
