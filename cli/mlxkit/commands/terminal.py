@@ -189,7 +189,8 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask before something is destroyed; refuse where nobody can answer."""
     if yes:
         return
-    question = "\n".join(map(harmless, question.split("\n")))  # a name by others must not rewrite what is asked
+    # A name by others must not rewrite what is asked.
+    question = "\n".join(map(harmless, question.split("\n")))
     if not can_ask():
         raise UsageError(f"{question} needs an answer, and there is no terminal to ask on", hint="add --yes")
     sys.stderr.write(f"{question} [y/N] ")

@@ -126,7 +126,8 @@ _REFERENCES = (
 )
 _PROVIDERS = (
     "A provider is asked only where you have said that it is the right place: `mlx secret trust NAME` once, "
-    "MLX_TRUSTED_PROVIDERS in CI, VAULT_ADDR (or BAO_ADDR) with the same server, or in your own mlx.yaml. Any change of "
+    "MLX_TRUSTED_PROVIDERS in CI, VAULT_ADDR (or BAO_ADDR) with the same server where the entry "
+    "brings no login of its own, or in your own mlx.yaml. Any change of "
     "an entry has to be trusted again. Nothing is written to a provider, and what is read there is not kept on disk."
 )
 _EXAMPLE = """\
