@@ -9,7 +9,7 @@ COMMANDS: dict[
 ] = {
     '': (
         'Stacks, secrets, tracked runs and models from one YAML file.',
-        'init status doctor run exec runs pipeline artifact model deployment stack tracker artifact-store orchestrator registry deployer flavor secret completion help version',
+        'init status doctor run exec runs pipeline artifact cache model deployment stack tracker artifact-store orchestrator registry deployer flavor secret completion help version',
         (),
         (
             (('--quiet', '-q'), 'Say nothing but warnings and errors.', '', False),
@@ -45,7 +45,7 @@ COMMANDS: dict[
         '',
         (),
         (
-            (('--online',), "Also ask the tracker's server.", '', False),
+            (('--online',), "Also ask servers: the tracker's, stores that are far away, providers of secrets.", '', False),
             (('--stack', '-s'), 'Use this stack instead of the active one.', 'stack', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -63,8 +63,10 @@ COMMANDS: dict[
             (('--config', '-c'), 'Read parameters and options from a YAML file.', 'file', False),
             (('--name', '-n'), 'Name the run; {date} and {time} are filled in.', 'text', False),
             (('--tag',), 'Tag the run: a word, or KEY=VALUE; repeatable.', 'text', True),
+            (('--workers', '-w'), 'Run independent steps at once in N processes; auto: one a core.', 'text', False),
             (('--no-cache',), 'Run every step.', '', False),
             (('--dry-run',), 'Say which steps would run and why, and run none.', '', False),
+            (('--detach',), "Have the cluster of the stack's orchestrator run the file, and return at once.", '', False),
             (('--no-progress',), 'Print a line an event instead of a live view.', '', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -88,7 +90,7 @@ COMMANDS: dict[
     ),
     'runs': (
         'Look at what was run.',
-        'list describe url logs graph compare rerun tag delete prune',
+        'list describe url logs graph compare rerun cancel tag delete prune',
         (),
         (
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -108,6 +110,8 @@ COMMANDS: dict[
             (('--tag',), 'Only runs with this tag; a key alone means any value.', 'text', True),
             (('--where', '-w'), 'Only runs of which this is true.', 'text', True),
             (('--sort',), 'Sort by started, duration, name, status, metrics.NAME or params.NAME; -FIELD from the largest.', 'text', False),
+            (('--team',), "List everybody's runs, from the tracker of the active stack.", '', False),
+            (('--refresh',), 'Ask the clusters of detached runs how these are.', '', False),
             (('--reverse', '-r'), 'Turn the order round.', '', False),
             (('--limit', '-l'), 'How many at most.', 'text', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
@@ -121,6 +125,7 @@ COMMANDS: dict[
         ('run',),
         (
             (('--environment',), 'Show every distribution that was installed.', '', False),
+            (('--team',), 'Show what the tracker knows of a run, whoever ran it wherever.', '', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
@@ -187,6 +192,17 @@ COMMANDS: dict[
             (('--no-cache',), 'Compute every step again, and compare the outputs.', '', False),
             (('--same-env',), 'Refuse when the environment is not as it was.', '', False),
             (('--dry-run',), 'Say what would be done, and do nothing.', '', False),
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'runs cancel': (
+        'End a run that goes on, and wait until it has ended.',
+        '',
+        ('run',),
+        (
+            (('--yes', '-y'), 'Do not ask.', '', False),
             (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
@@ -528,6 +544,68 @@ COMMANDS: dict[
         '',
         (),
         (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'cache': (
+        'Look after what steps gave, kept for whoever would run the same.',
+        'list verify clear stats',
+        (),
+        (
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'cache list': (
+        'List what the cache can give, the newest first.',
+        '',
+        (),
+        (
+            (('--step',), 'Only entries of this step, or of pipeline::step.', 'text', False),
+            (('--limit', '-l'), 'How many at most.', 'text', False),
+            (('--stack', '-s'), 'Use this stack instead of the active one.', 'stack', False),
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'cache verify': (
+        'Check every entry, and every byte that it speaks of.',
+        '',
+        (),
+        (
+            (('--step',), 'Only entries of this step, or of pipeline::step.', 'text', False),
+            (('--repair',), 'Remove what is damaged: the steps run again and heal it.', '', False),
+            (('--stack', '-s'), 'Use this stack instead of the active one.', 'stack', False),
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'cache clear': (
+        'Remove entries from the cache that others share; their steps run again.',
+        '',
+        (),
+        (
+            (('--older-than',), 'Only entries written longer ago: 30d, 12w, 1y.', 'text', False),
+            (('--step',), 'Only entries of this step, or of pipeline::step.', 'text', False),
+            (('--shared-store',), 'Free their content, too: no other checkout may refer to it.', '', False),
+            (('--stack', '-s'), 'Use this stack instead of the active one.', 'stack', False),
+            (('--dry-run',), 'Say what would be done, and do nothing.', '', False),
+            (('--yes', '-y'), 'Do not ask.', '', False),
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'cache stats': (
+        'Say what the cache holds, and how often it served this project.',
+        '',
+        (),
+        (
+            (('--stack', '-s'), 'Use this stack instead of the active one.', 'stack', False),
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -1282,7 +1360,7 @@ COMMANDS: dict[
     ),
     'artifact-store': (
         'Artifact stores: where step outputs are kept.',
-        'register update list describe rename copy delete',
+        'register update list describe rename copy delete test',
         (),
         (
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -1361,6 +1439,16 @@ COMMANDS: dict[
         ),
         '',
     ),
+    'artifact-store test': (
+        'Check that a store answers, can be written to and read from.',
+        '',
+        ('component:artifact_store',),
+        (
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
     'artifact-store flavor': (
         "ZenML's words: flavor list artifact-store, flavor describe.",
         '',
@@ -1390,7 +1478,7 @@ COMMANDS: dict[
     ),
     'orchestrator': (
         'Orchestrators: what executes the steps.',
-        'register update list describe rename copy delete',
+        'register update list describe rename copy delete test',
         (),
         (
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -1465,6 +1553,16 @@ COMMANDS: dict[
             (('--yes', '-y'), 'Do not ask.', '', False),
             (('--force',), 'Do it although something still refers to it.', '', False),
             (('--dry-run',), 'Say what would be done, and do nothing.', '', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'orchestrator test': (
+        'Check that a cluster answers, and that steps can run on it.',
+        '',
+        ('component:orchestrator',),
+        (
+            (('--output', '-o'), 'Print as table, json, yaml or name.', 'choice:table json yaml name', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -1743,7 +1841,7 @@ COMMANDS: dict[
     ),
     'secret': (
         'Secrets: credentials in the OS keyring, used by reference.',
-        'create list get update rename delete where import export',
+        'create list get update rename delete where import export trust',
         (),
         (
             (('--help', '-h'), 'Show the help and exit.', '', False),
@@ -1846,6 +1944,18 @@ COMMANDS: dict[
             (('--output-file', '-f'), 'Write to this file (.json or YAML).', 'file', False),
             (('--reveal',), 'Without a file: print the values.', '', False),
             (('--force',), 'Replace what is there.', '', False),
+            (('--help', '-h'), 'Show the help and exit.', '', False),
+        ),
+        '',
+    ),
+    'secret trust': (
+        'Let a provider of secrets that mlx.yaml names be asked.',
+        '',
+        ('',),
+        (
+            (('--revoke',), 'Ask it no more.', '', False),
+            (('--fingerprint',), 'Print what MLX_TRUSTED_PROVIDERS takes in CI.', '', False),
+            (('--yes', '-y'), 'Do not ask.', '', False),
             (('--help', '-h'), 'Show the help and exit.', '', False),
         ),
         '',
@@ -2739,10 +2849,69 @@ FLAVORS: dict[str, dict[str, tuple[str, dict[str, tuple[str, str, bool]]]]] = {
     'artifact_store': {
         'local': ('Step outputs in a folder on this machine.', {
             'path': ('str', 'Folder to keep artifacts in; relative to mlx.yaml. Without it: inside the state folder.', False),
+            'trust_code': ('bool', 'Also load pickles, and what custom materializers wrote, that others put here: it runs their code.', False),
+        }),
+        's3': ('Step outputs in a bucket of Amazon S3, or of anything that speaks its protocol.', {
+            'path': ('str', 'Where to keep artifacts: s3://BUCKET/PREFIX.', False),
+            'key': ('str', 'Access key id. Without it: the environment, the profile, or the role of the machine.', True),
+            'secret': ('str', 'Secret access key.', True),
+            'token': ('str', 'Session token of temporary credentials.', True),
+            'endpoint_url': ('str', "Address of an S3 that is not Amazon's: MinIO, Ceph, Cloudflare R2 ...", False),
+            'region': ('str', 'Region of the bucket.', False),
+            'profile': ('str', 'Profile of ~/.aws to take credentials from.', False),
+            'anon': ('bool', 'Send no credentials: a public bucket.', False),
+            'cache_size': ('str', 'How much the copies on this machine may take, such as 500MB or 20GB; one cache serves all stores of a user.', False),
+            'retries': ('int', 'How often a request that failed is repeated.', False),
+            'trust_code': ('bool', 'Also load pickles, and what custom materializers wrote, that others put here: it runs their code.', False),
+        }),
+        'gcs': ('Step outputs in a bucket of Google Cloud Storage.', {
+            'path': ('str', 'Where to keep artifacts: gs://BUCKET/PREFIX.', False),
+            'token': ('str', "Key of a service account, as JSON or as the file with it. Without it: Google's default credentials.", True),
+            'project': ('str', 'Google Cloud project to work in.', False),
+            'endpoint_url': ('str', 'Address of another service with the same API.', False),
+            'anon': ('bool', 'Send no credentials: a public bucket.', False),
+            'cache_size': ('str', 'How much the copies on this machine may take, such as 500MB or 20GB; one cache serves all stores of a user.', False),
+            'retries': ('int', 'How often a request that failed is repeated.', False),
+            'trust_code': ('bool', 'Also load pickles, and what custom materializers wrote, that others put here: it runs their code.', False),
+        }),
+        'azure': ('Step outputs in a container of Azure Blob Storage.', {
+            'path': ('str', 'Where to keep artifacts: az://CONTAINER/PREFIX or abfs://...', False),
+            'account_name': ('str', 'Storage account.', False),
+            'account_key': ('str', "Key of the storage account. Without any credential: Azure's default credentials.", True),
+            'sas_token': ('str', 'Shared access signature.', True),
+            'connection_string': ('str', 'Connection string, in place of all of these.', True),
+            'tenant_id': ('str', 'Tenant of a service principal.', False),
+            'client_id': ('str', 'Id of a service principal.', True),
+            'client_secret': ('str', 'Secret of that service principal.', True),
+            'anon': ('bool', 'Send no credentials: a public container.', False),
+            'cache_size': ('str', 'How much the copies on this machine may take, such as 500MB or 20GB; one cache serves all stores of a user.', False),
+            'retries': ('int', 'How often a request that failed is repeated.', False),
+            'trust_code': ('bool', 'Also load pickles, and what custom materializers wrote, that others put here: it runs their code.', False),
+        }),
+        'fsspec': ('Step outputs wherever an fsspec file system reaches.', {
+            'path': ('str', 'Any URL that fsspec knows: sftp://HOST/DIR, webdav://..., ...', False),
+            'options': ('map', 'What the file system takes, as a JSON object: \'{"username": "me", "password": "<<nas.password>>"}\'.', False),
+            'cache_size': ('str', 'How much the copies on this machine may take, such as 500MB or 20GB; one cache serves all stores of a user.', False),
+            'retries': ('int', 'How often a request that failed is repeated.', False),
+            'trust_code': ('bool', 'Also load pickles, and what custom materializers wrote, that others put here: it runs their code.', False),
         }),
     },
     'orchestrator': {
-        'local': ('Steps run one after the other in the process that was started.', {
+        'local': ('Steps on this machine: in the process that was started, or in several workers at once.', {
+            'workers': ('count', 'How many processes run steps at once: a number, or auto, one a processor that may be used. Without it: none, and steps run one after the other in the process that was started. `mlx run --workers` counts before it.', False),
+            'gpus': ('count', 'How many GPUs workers share out to the steps that ask for them: a number, or auto, those of the machine, or of CUDA_VISIBLE_DEVICES where that is set.', False),
+        }),
+        'ray': ('Steps on a Ray cluster, or on one that is started for the run.', {
+            'address': ('str', 'The cluster: auto (one on this machine), HOST:PORT (from inside of its network) or ray://HOST:PORT (from outside). Without it: a cluster of this machine, started for each run and stopped after it.', False),
+            'auth_token': ('str', "The cluster's token, for one that was started with RAY_AUTH_MODE=token.", True),
+            'dashboard': ('str', 'Address of the dashboard, which takes detached runs. Without it: port 8265 of the address.', False),
+            'namespace': ('str', "Ray namespace to work in. Without it: one of the run's own.", False),
+            'ship': ('str', "What of the project travels: code (the user's modules that steps reach), or project (the folder of mlx.yaml, and steps run in a copy of it).", False),
+            'pip': ('str', 'Distributions that the workers install before the first step: names with commas between them, or a requirements file, beside mlx.yaml where it is relative.', False),
+            'env_vars': ('map', 'Variables for the workers, as a JSON object; no secrets, as a cluster shows them to all who look.', False),
+            'losses': ('int', 'How often a step is given to another worker when its worker or node died, whatever its retries are.', False),
+            'cpus': ('int', 'Processors of a cluster that is started for a run. Without it: all.', False),
+            'gpus': ('int', 'GPUs of a cluster that is started for a run. Without it: what Ray finds.', False),
         }),
     },
     'model_registry': {
@@ -2763,6 +2932,7 @@ TOPICS = {
     'runs': 'Look at what was run.',
     'pipeline': 'Look at pipelines and their last runs.',
     'artifact': 'Look at what steps produced, and get it.',
+    'cache': 'Look after what steps gave, kept for whoever would run the same.',
     'model': 'Models: register, promote, compare, deploy and trace them.',
     'deployment': 'Deployments: the models that are served on this machine.',
     'stack': 'Choose which components work together.',
