@@ -45,7 +45,8 @@ def test_work_is_done_heard_and_done_again_when_its_worker_dies(start: Started, 
     heard: list[Any] = []
     talking = given(executor, work.talk, str(tmp_path), on_event=heard.append)
     until(lambda: any("from a child" in str(event) for event in heard))
-    assert not talking.done() and heard[:2] == [("started",), ("output", "before\n")]
+    assert not talking.done() and heard[0] == ("started",)
+    assert "".join(event[1] for event in heard[1:]) == "before\nfrom a child\n"
     (tmp_path / "heard").touch()
     assert talking.result(PATIENCE) == "done" and heard[-1] == ("noted", "after")
 
@@ -83,6 +84,19 @@ def test_a_cancelled_run_leaves_nothing_running(start: Started, tmp_path: Path) 
         with pytest.raises(CancelledWorkError):
             one.result(0)
     until(lambda: not any(Path("/proc", path.name).exists() for path in tmp_path.iterdir()))
+
+
+def test_one_piece_of_work_is_stopped_and_the_others_go_on(start: Started, tmp_path: Path) -> None:
+    executor = start()
+    works = [given(executor, work.hang, str(tmp_path)) for _ in range(5)]  # one of them waits for room
+    until(lambda: len(list(tmp_path.iterdir())) == 8)
+    for one in (works[0], works[4]):
+        assert one.cancel()
+        with pytest.raises(CancelledWorkError):
+            one.result(PATIENCE)
+    assert given(executor, work.echo, "room").result(PATIENCE) == "room"
+    assert not any(one.done() for one in works[1:4])
+    assert sum(Path("/proc", path.name).exists() for path in tmp_path.iterdir()) == 6
 
 
 def test_workers_with_another_mlxkit_are_named(start: Started, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ def connect(settings: RaySettings, root: Path, run_id: str) -> Cluster:
         return _started(settings, root, run_id)
     with engine(settings) as ray:
         _refuse_second(ray)
-        endpoint = settings.endpoint or _found_here(settings)
+        endpoint = settings.endpoint or cluster_here(settings)
         check_answers(settings, endpoint)
         if not settings.is_client:
             check_versions(endpoint)
@@ -183,7 +183,7 @@ def _refuse_second(ray: Any) -> None:
         )
 
 
-def _found_here(settings: RaySettings) -> str:
+def cluster_here(settings: RaySettings) -> str:
     """Return the address of the cluster that `auto` means."""
     named = os.environ.get("RAY_ADDRESS")
     if named and named not in ("auto", "local") and "://" not in named:

@@ -33,13 +33,13 @@ def dashboard_of(settings: RaySettings) -> str:
 
 def _of_this_machine(settings: RaySettings) -> str:
     """Ask the cluster that `auto` means, as a driver that leaves again."""
-    from .cluster import _found_here
+    from .cluster import cluster_here
 
     with engine(settings) as ray:
         was_attached = ray.is_initialized()
         try:
             context = ray.init(
-                _found_here(settings), log_to_driver=False, logging_level=logging.ERROR,
+                cluster_here(settings), log_to_driver=False, logging_level=logging.ERROR,
                 configure_logging=False, ignore_reinit_error=True,
             )  # fmt: skip
             url = context.dashboard_url

@@ -20,11 +20,13 @@ from ...errors import MlxError
 from ...stacks.executors import CancelledWorkError, ExecutorFacts, Resources, WorkerLostError
 from . import failures
 from .cluster import Cluster, connect
+from .ledger import Ledger, ending
 from .listener import Listener
-from .packing import Ending, Piece, Task, Work, places
+from .packing import Piece, Task, Work, places
 from .probe import is_alive
+from .sending import Sender
 from .settings import RaySettings
-from .stub import Answer, Order, OtherVersion, in_parts, perform_pieces, written
+from .stub import Answer, OtherVersion
 
 _TICK = 0.1  # seconds between two looks around while something is on its way
 _LISTEN_AFTER = 0.15  # seconds a task is on its way before the channel for what it says is opened
@@ -34,7 +36,6 @@ _LATE_WORDS = 0.5  # seconds that the loss of a worker waits for its last words
 _LOOK = 5.0  # seconds between two looks at the cluster
 _HEAD_GONE = 20.0  # seconds without an answer; after 60 Ray would end this process
 _CANCELLING = 10.0  # seconds
-_INLINE = 64 * 1024  # bytes of code that go with each task; more is put where workers fetch it once
 
 
 class Dispatcher:
@@ -46,14 +47,13 @@ class Dispatcher:
         self._cluster: Cluster | None = None
         self._listener: Listener | None = None
         self._works: dict[tuple[Any, ...], Work] = {}
-        self._pieces: dict[int, Piece] = {}
+        self._ledger = Ledger()
         self._tasks = itertools.count()
-        self._shared: dict[bytes, Any] = {}
-        self._late: dict[int, Piece] = {}
+        self._sender: Sender | None = None
         self._channel = f"mlx-{facts.run_id}"
         self._cancelled_at: float | None = None
         self._warm: float | None = None
-        self._is_ending = self._is_gone = self._has_warned = False
+        self._is_ending = self._is_gone = False
         self._looked = self._answered = time.monotonic()
         self.nodes: Sequence[Mapping[str, float]] = ()
         ready: Future[None] = Future()
@@ -64,6 +64,7 @@ class Dispatcher:
 
     def submit(self, fn: Any, code: Any, resources: Resources, piece: Piece) -> None:
         """Have a piece of work done; its outcome is set in this object's thread."""
+        piece.outcome.stop = lambda: self._inbox.put(("stop", piece))
         self._inbox.put(("new", fn, code, resources, piece))
 
     def close(self, *, cancel: bool) -> None:
@@ -76,14 +77,14 @@ class Dispatcher:
     def _run(self, ready: Future[None]) -> None:
         try:
             self._cluster = connect(self._settings, self._facts.root, self._facts.run_id)
-            self._stub = self._cluster.ray.remote(perform_pieces)
+            self._sender = Sender(self._cluster, self._channel, self._facts.say)
             self.nodes = self._cluster.nodes()
         except BaseException as error:
             ready.set_exception(error)
             return
         ready.set_result(None)
         try:
-            while not (self._is_ending and not self._pieces):
+            while not (self._is_ending and not self._ledger):
                 self._step()
         except BaseException as error:  # a bug of ours, or Ray's: work must not wait for ever
             self._fail_all(
@@ -98,19 +99,19 @@ class Dispatcher:
         for message in self._received():
             getattr(self, f"_{message[0]}")(*message[1:])
         now = time.monotonic()
-        self._settle_late(now)
+        self._ledger.settle_late(now)
         if self._cancelled_at is not None:
             if now - self._cancelled_at > _CANCELLING:
                 self._fail_all(CancelledWorkError("cancelled"))
             return
         self._send(now)
-        if self._pieces:
+        if self._ledger:
             self._look(now)
 
     def _received(self) -> list[tuple[Any, ...]]:
         messages = []
         with contextlib.suppress(queue.Empty):
-            messages.append(self._inbox.get(timeout=_TICK if self._pieces else None))
+            messages.append(self._inbox.get(timeout=_TICK if self._ledger else None))
             while True:
                 messages.append(self._inbox.get_nowait())
         return messages
@@ -120,12 +121,10 @@ class Dispatcher:
     def _new(self, fn: Any, code: Any, resources: Resources, piece: Piece) -> None:
         if self._cancelled_at is not None or self._is_gone:
             piece.outcome.set_exception(
-                failures.head_gone(self._settings.shown)
-                if self._is_gone
-                else CancelledWorkError(f"{piece.label} was cancelled")
+                failures.head_gone(self._settings.shown) if self._is_gone else _cancelled(piece)
             )
             return
-        self._pieces[piece.number] = piece
+        self._ledger.add(piece)
         wanted = (resources.cpus, resources.gpus, resources.memory, *sorted(resources.custom.items()))
         kind = (fn, code, wanted)
         if kind not in self._works:
@@ -145,8 +144,8 @@ class Dispatcher:
             return
         by_number = {answer.number: answer for answer in map(Answer._make, found)}
         for piece in reversed(task.pieces):
-            if piece.number not in by_number and self._cancelled_at is not None:
-                self._finish(piece, None, CancelledWorkError(f"{piece.label} was cancelled"))
+            if piece.number not in by_number and (self._cancelled_at is not None or piece.is_stopped):
+                self._ledger.fail(piece, _cancelled(piece))
             elif piece.number not in by_number:
                 work.waiting.appendleft(piece)  # not begun: what came before it in the task took too long
         for piece in task.pieces:
@@ -154,30 +153,36 @@ class Dispatcher:
             if done is not None:
                 if done.seconds is not None:
                     work.learn(done.seconds)
-                self._end(piece, done.result, done.error, done.sent, done.events, _LATE)
+                self._ledger.end(piece, ending(done.result, done.error, done.sent, done.events, _LATE))
 
     def _lose(self, task: Task, error: BaseException) -> None:
         for piece in task.pieces:
             said = (
-                CancelledWorkError(f"{piece.label} was cancelled")
-                if self._cancelled_at is not None
+                _cancelled(piece)
+                if self._cancelled_at is not None or piece.is_stopped
                 else error
                 if isinstance(error, MlxError)
                 else failures.said(error, piece.label, self._settings.shown)
             )
-            is_lost = isinstance(said, WorkerLostError) and self._listener is not None
-            self._end(piece, None, said, piece.heard + is_lost, (), _LATE_WORDS)
+            is_lost = isinstance(said, WorkerLostError)
+            self._ledger.end(piece, ending(None, said, piece.heard + is_lost, (), _LATE_WORDS))
 
     def _heard(self, batches: Sequence[bytes], done: threading.Event) -> None:
         try:
-            for batch in batches:
-                for number, index, event in pickle.loads(batch):  # noqa: S301  our own workers'
-                    piece = self._pieces.get(number)
-                    if piece is not None and index >= piece.heard:
-                        piece.heard = index + 1
-                        self._say(piece, event)
+            self._ledger.hear(batches)
         finally:
             done.set()
+
+    def _stop(self, piece: Piece) -> None:
+        """End one piece of work; one that shares a task is over at once, or is not begun."""
+        piece.is_stopped = True
+        for work in self._works.values():
+            if piece in work.waiting:
+                work.waiting.remove(piece)
+                self._ledger.fail(piece, _cancelled(piece))
+            for task in work.on_way.values():
+                if task.pieces == [piece]:
+                    self._cancel(task)
 
     def _close(self, cancel: bool) -> None:
         self._is_ending = True
@@ -187,13 +192,16 @@ class Dispatcher:
         for work in self._works.values():
             waiting, work.waiting = list(work.waiting), type(work.waiting)()
             for piece in waiting:
-                self._finish(piece, None, CancelledWorkError(f"{piece.label} was cancelled"))
+                self._ledger.fail(piece, _cancelled(piece))
         self._cancel_tasks()
 
     def _cancel_tasks(self) -> None:
         for task in itertools.chain.from_iterable(work.on_way.values() for work in self._works.values()):
-            with contextlib.suppress(Exception):
-                self._ray.cancel(task.ref, force=True)
+            self._cancel(task)
+
+    def _cancel(self, task: Task) -> None:
+        with contextlib.suppress(Exception):  # it is over, or nobody is there to be asked
+            self._ray.cancel(task.ref, force=True)
 
     # What goes out.
 
@@ -206,87 +214,21 @@ class Dispatcher:
                 self._start(work, pieces)
 
     def _start(self, work: Work, pieces: list[Piece]) -> None:
-        label = pieces[0].label + (f" and {len(pieces) - 1} more" if len(pieces) > 1 else "")
-        secrets = {piece.number: piece.secrets for piece in pieces if piece.secrets}
-        self._warn_of_the_way(secrets)
+        assert self._sender is not None
         try:
-            order = written(
-                self._channel, work.fn, [Order(piece.number, piece.args, piece.lost) for piece in pieces]
-            )
-            ref = self._stub.options(**_options(work.resources, label)).remote(
-                order, self._sent_once(work.code), *in_parts(secrets)
-            )
+            ref = self._sender.send(work, pieces)
         except Exception as error:
             self._lose(Task(None, pieces, 0.0), error)
             return
         number = next(self._tasks)
         work.on_way[number] = Task(ref, pieces, time.monotonic())
-        ref.future().add_done_callback(lambda done: self._inbox.put(_ending(work, number, done)))
-
-    def _sent_once(self, code: Any) -> Any:
-        if not isinstance(code, bytes) or len(code) <= _INLINE:
-            return code
-        if code not in self._shared:
-            self._shared[code] = self._ray.put(code)
-        return self._shared[code]
-
-    def _warn_of_the_way(self, secrets: Mapping[int, Mapping[str, str]]) -> None:
-        if not secrets or self._has_warned or not self._cluster:
-            return
-        self._has_warned = True
-        if self._cluster.goes_in_clear:
-            self._facts.say(
-                f"secrets of steps go to {self._settings.shown} without TLS: who listens on the way reads them"
-            )
-
-    # What is settled.
-
-    def _end(
-        self,
-        piece: Piece,
-        result: Any,
-        error: BaseException | None,
-        sent: int,
-        events: Sequence[Any],
-        patience: float,
-    ) -> None:
-        if sent <= piece.heard or self._listener is None:
-            for event in events:
-                self._say(piece, event)
-            self._finish(piece, result, error)
-            return
-        piece.ending = Ending(result, error, sent, events, time.monotonic() + patience)
-        self._late[piece.number] = piece
-
-    def _settle_late(self, now: float) -> None:
-        for piece in list(self._late.values()):
-            ending = piece.ending
-            if ending is not None and (piece.heard >= ending.sent or now > ending.until):
-                for event in ending.events:
-                    self._say(piece, event)
-                self._finish(piece, ending.result, ending.error)
-
-    def _say(self, piece: Piece, event: Any) -> None:
-        try:
-            piece.on_event(event)
-        except Exception as error:  # the driver's own: it is the outcome, and the work's is not heard
-            self._finish(piece, None, error)
-
-    def _finish(self, piece: Piece, result: Any, error: BaseException | None) -> None:
-        self._late.pop(piece.number, None)
-        if self._pieces.pop(piece.number, None) is None:
-            return
-        if error is not None:
-            piece.outcome.set_exception(error)
-        else:
-            piece.outcome.set_result(result)
+        ref.future().add_done_callback(lambda done: self._inbox.put(_ended_message(work, number, done)))
 
     def _fail_all(self, error: MlxError) -> None:
         for work in self._works.values():
             work.waiting.clear()
             work.on_way.clear()
-        for piece in list(self._pieces.values()):
-            self._finish(piece, None, error)
+        self._ledger.fail_all(error)
 
     # The cluster.
 
@@ -306,6 +248,7 @@ class Dispatcher:
             and now - min(begun) > (_LISTEN_COLD if self._warm is None else _LISTEN_AFTER)
         ):
             self._listener = Listener(self._ray, self._channel, self._inbox.put)
+            self._ledger.hears = True
         if now - self._looked < _LOOK or self._cluster is None:
             return
         self._looked = now
@@ -329,18 +272,7 @@ class Dispatcher:
                 self._cluster.disconnect()
 
 
-def _options(resources: Resources, label: str) -> dict[str, Any]:
-    given: dict[str, Any] = {"num_cpus": resources.cpus, "max_retries": 0, "name": label or "step"}
-    if resources.gpus:
-        given["num_gpus"] = resources.gpus
-    if resources.memory:
-        given["memory"] = resources.memory
-    if resources.custom:
-        given["resources"] = dict(resources.custom)
-    return given
-
-
-def _ending(work: Work, number: int, done: Future[Any]) -> tuple[Any, ...]:
+def _ended_message(work: Work, number: int, done: Future[Any]) -> tuple[Any, ...]:
     try:
         return ("ended", work, number, done.result(), None)
     except BaseException as error:
@@ -357,3 +289,7 @@ def _wait(ready: Future[None]) -> None:
                 raise
             continue
         return
+
+
+def _cancelled(piece: Piece) -> CancelledWorkError:
+    return CancelledWorkError(f"{piece.label} was cancelled")

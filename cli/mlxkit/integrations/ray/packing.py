@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,20 @@ _PATIENCE = 1.0  # seconds without an answer after which what is on its way is n
 _COLD = 10.0  # the same before the first answer: workers have to be started
 
 
-@dataclass
+class Outcome(Future[Any]):
+    """What comes of a piece; cancelling it has the work itself stopped, and then that is what comes of it."""
+
+    stop: Callable[[], None] | None = None
+
+    def cancel(self) -> bool:
+        """Ask for the end of the work; False when it is over."""
+        if self.done() or self.stop is None:
+            return False
+        self.stop()
+        return True
+
+
+@dataclass(eq=False)
 class Piece:
     """One piece of work, once given to a worker."""
 
@@ -31,9 +44,10 @@ class Piece:
     on_event: OnEvent
     lost: int
     is_alone: bool
-    outcome: Future[Any] = field(default_factory=Future)
+    outcome: Outcome = field(default_factory=Outcome)
     heard: int = 0  # how many of its events came through the channel
     ending: Ending | None = None
+    is_stopped: bool = False
 
 
 @dataclass
@@ -90,6 +104,18 @@ class Work:
         while len(taken) < wanted and self.waiting and not self.waiting[0].is_alone:
             taken.append(self.waiting.popleft())
         return taken
+
+    def options(self, label: str) -> dict[str, Any]:
+        """Return what Ray is told of a task; it does nothing again by itself."""
+        asked = self.resources
+        given: dict[str, Any] = {"num_cpus": asked.cpus, "max_retries": 0, "name": label or "step"}
+        if asked.gpus:
+            given["num_gpus"] = asked.gpus
+        if asked.memory:
+            given["memory"] = asked.memory
+        if asked.custom:
+            given["resources"] = dict(asked.custom)
+        return given
 
 
 def places(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int:
