@@ -82,7 +82,7 @@ def test_the_line_of_a_job_started_beside_it_changes_nothing(
 def session(project: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     """The job's own, on another machine: only the store is the same."""
     Path("mlx.yaml").write_text(CONFIG)
-    monkeypatch.setattr(module, "_AGAIN", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(module, "_AGAIN", (0.0, 0.0, 0.0), raising=False)
     session = Session()
     told = Job(PLACE, {}, {}, None).told()
     session.store.put_entry(submitted_name("r1"), json.dumps(told).encode())  # type: ignore[attr-defined]

@@ -99,7 +99,8 @@ def _chosen(root: Path) -> Iterator[str]:
         patterns = [*_patterns(root / ".gitignore"), *_patterns(root / _IGNORE)]
         found = [name for name in _walk(root, root) if not _is_ignored(name, patterns)]
     environments = {str(Path(name).parent) for name in found if Path(name).name == "pyvenv.cfg"}
-    kept, links = [], []
+    kept: list[str] = []
+    links: list[str] = []
     for name in found:
         path = root / name
         if environments and not environments.isdisjoint(map(str, Path(name).parents)):
