@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
+from ..artifacts.trust import unmarked
 from ..errors import MlxError, StepFailedError
 from ..runs.ancestry import document, inputs_document
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, OutputRecord, StepRecord, output_of
@@ -305,7 +306,7 @@ def _failed(
 
 def _source(described: Any) -> str:
     if isinstance(described, dict) and "from" in described:
-        shape = described.get("summary") or {}
+        shape = unmarked(described.get("summary") or {})
         return str(described["from"]) + (
             f" ({', '.join(f'{k} {v}' for k, v in shape.items())})" if shape else ""
         )

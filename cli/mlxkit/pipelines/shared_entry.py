@@ -11,19 +11,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._version import __version__
-from ..artifacts.io import inline_digest
+from ..artifacts import neutral
+from ..artifacts.io import CODE, inline_digest
+from ..artifacts.records import INLINE_LIMIT
 from ..artifacts.store import uri_of
 from ..artifacts.trust import mark, unmarked
 from ..records import Record, plain
 from ..runs.records import OutputRecord, StepRecord, iso
 from .fingerprint import cache_key
-from .linked import NOTES
+from .linked import NOTES, notes_of
 from .models import NOTES_KEY
 from .named import LOADED
 
 FORMAT = "mlx cache entry"
 VERSION = 1
 PREFIX = "cache/"
+_OUTPUT = "output "  # what the part of a key begins with that an output's name is in
+_LARGEST_OUTPUT = 2**62  # bytes, and what a database can hold
 _END_OF_TIME = 1e11  # seconds since the epoch that a date can still be made of
 LARGEST = 4 << 20  # bytes of an entry; what is larger is not published, and not believed
 
@@ -110,6 +114,8 @@ def read_entry(content: bytes, key: str) -> CacheEntry:
 
     Raises UnbelievableEntryError.
     """
+    if len(content) > LARGEST:
+        raise UnbelievableEntryError(f"it is larger than an entry can be ({len(content)} bytes)")
     try:
         body = json.loads(content)
         if not isinstance(body, dict) or body.get("format") != FORMAT:
@@ -125,7 +131,7 @@ def read_entry(content: bytes, key: str) -> CacheEntry:
         entry = _entry(body)
     except UnbelievableEntryError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
         raise UnbelievableEntryError("it is damaged") from error
     if entry.key != key:
         raise UnbelievableEntryError("it is the entry of another key")
@@ -133,6 +139,7 @@ def read_entry(content: bytes, key: str) -> CacheEntry:
         raise UnbelievableEntryError("its parts do not make its key")
     for output in entry.outputs:
         _check(output)
+    _check_names(entry)
     return entry
 
 
@@ -146,6 +153,9 @@ def _entry(body: Mapping[str, Any]) -> CacheEntry:
     fields["seconds"], fields["written"] = float(fields["seconds"]), float(fields["written"])
     if not 0 <= fields["written"] < _END_OF_TIME or not (fields["tracked_on"] or "").isprintable():
         raise ValueError
+    if not 0 <= fields["seconds"] <= fields["written"]:
+        raise ValueError
+    json.dumps(body, ensure_ascii=False).encode()  # half of a character cannot be kept nor shown
     fields["metadata"] = _metadata(fields["metadata"])
     fields["outputs"] = tuple(_output(item) for item in fields["outputs"])
     return CacheEntry(**fields)
@@ -166,9 +176,16 @@ def _metadata(found: Any) -> dict[str, Any]:
 def _output(item: Mapping[str, Any]) -> OutputRecord:
     if any(type(item[name]) is not str for name in ("name", "digest", "materializer", "type", "uri")):
         raise TypeError
+    if not all(item[name].isprintable() for name in ("name", "materializer", "type")):  # they are shown
+        raise ValueError
+    if type(item["size"]) is not int or not 0 <= item["size"] <= _LARGEST_OUTPUT:
+        raise ValueError
+    code = item["summary"].get(CODE, [])
+    if not isinstance(code, list) or not all(type(name) is str for name in code):
+        raise TypeError
     return OutputRecord(
         name=item["name"], digest=item["digest"], materializer=item["materializer"], type=item["type"],
-        size=int(item["size"]), uri=item["uri"], summary=dict(item["summary"]),
+        size=item["size"], uri=item["uri"], summary=dict(item["summary"]),
         inline=None if item["inline"] is None else b64decode(item["inline"], validate=True),
     )  # fmt: skip
 
@@ -178,8 +195,33 @@ def _check(output: OutputRecord) -> None:
     if output.inline is not None:
         if output.uri or inline_digest(output.inline, output.materializer) != output.digest:
             raise UnbelievableEntryError(f"its output {output.name!r} is not what its digest says")
+        if len(output.inline) != output.size or output.size > INLINE_LIMIT or not _is_value(output):
+            raise UnbelievableEntryError(f"its output {output.name!r} is no value")
     elif output.uri != uri_of(output.digest, is_folder=output.uri.endswith("/")):
         raise UnbelievableEntryError(f"its output {output.name!r} does not lie where its digest says")
+
+
+def _check_names(entry: CacheEntry) -> None:
+    """Refuse other outputs than those that the step declares, which are in its key, and those that it says it saved."""
+    names = [output.name for output in entry.outputs]
+    declared = {name.removeprefix(_OUTPUT) for name in entry.parts if name.startswith(_OUTPUT)}
+    saved = {name for name in names if notes_of(entry.metadata, name).get("saved")}
+    is_other = declared and not declared <= set(names) <= declared | saved  # every step of ours declares one
+    if is_other or len(set(names)) != len(names):
+        raise UnbelievableEntryError("its outputs are not those of the step")
+
+
+def _is_value(output: OutputRecord) -> bool:
+    """Say whether a small value can be read; nothing is imported or made for it."""
+    content = output.inline or b""
+    try:
+        if output.materializer == "text":
+            content.decode("utf-8", "surrogatepass")
+        else:
+            neutral.decode(content)
+    except Exception:  # whatever it takes the readers of its parts to fail
+        return False
+    return output.materializer in ("text", "json")
 
 
 def _digest(body: Mapping[str, Any]) -> str:
