@@ -42,17 +42,14 @@ class Surveyor:
         before, now = self._environment, dict(os.environ)
         given = {f"{PREFIX}{name}": text for name, text in now.items() if before.get(name) != text}
         unset = tuple(name for name in before if name not in now)
-        return Surroundings(
-            str(Path.cwd()), unset, hashlib.sha256(self._seed + step.encode()).digest()
-        ), given
+        return Surroundings(_folder(), unset, hashlib.sha256(self._seed + step.encode()).digest()), given
 
 
 @contextmanager
 def within(surroundings: Surroundings, beside: Mapping[str, str]) -> Iterator[None]:
     """Give a step its surroundings, and put back what it changed of them: the next step here may be another one's."""
-    environment, folder = dict(os.environ), Path.cwd()
-    with suppress(OSError):  # another machine has other folders
-        os.chdir(surroundings.folder)
+    environment, folder = dict(os.environ), _folder()
+    _enter(surroundings.folder)
     for name in surroundings.unset:
         os.environ.pop(name, None)
     given = {name.removeprefix(PREFIX): text for name, text in beside.items() if name.startswith(PREFIX)}
@@ -64,6 +61,20 @@ def within(surroundings: Surroundings, beside: Mapping[str, str]) -> Iterator[No
         if os.environ != environment:
             os.environ.clear()
             os.environ.update(environment)
+        _enter(folder)
+
+
+def _folder() -> str:
+    """Return the working directory, or nothing when it was deleted."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
+
+
+def _enter(folder: str) -> None:
+    """Go to a folder, where there is such a one: another machine has others."""
+    if folder != _folder():
         with suppress(OSError):
             os.chdir(folder)
 
