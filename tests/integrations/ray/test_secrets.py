@@ -30,10 +30,8 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("way", ["inside", "client"])
-def test_a_secret_is_nowhere_on_the_cluster(start: Started, ray_cluster: RayCluster, way: str) -> None:
-    address = ray_cluster.client if way == "client" else ray_cluster.address
-    executor = start(address=address, env_vars={"PYTHONPATH": str(ROOT), "SHOWN": KNOWN})
+def test_a_secret_is_nowhere_on_the_cluster(start: Started, ray_cluster: RayCluster) -> None:
+    executor = start(env_vars={"PYTHONPATH": str(ROOT), "SHOWN": KNOWN})
     heard: list[str] = []
     given = {"key": SECRET}
 
@@ -44,7 +42,7 @@ def test_a_secret_is_nowhere_on_the_cluster(start: Started, ray_cluster: RayClus
         )  # fmt: skip
 
     works = [submit(work.use, label="use") for _ in range(4)]
-    found_meanwhile = list(places_of(SECRET, ray_cluster)) if way == "inside" else []
+    found_meanwhile = list(places_of(SECRET, ray_cluster))
     assert [one.result(PATIENCE) for one in works] == [len(SECRET)] * 4  # type: ignore[attr-defined]
     with pytest.raises(MlxError) as refused:
         submit(work.boom, label="boom").result(PATIENCE)  # type: ignore[attr-defined]
