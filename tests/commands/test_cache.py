@@ -101,6 +101,22 @@ def test_repair_removes_what_is_damaged_and_the_steps_heal_it(
     assert bob.mlx("cache", "verify").code == 0
 
 
+def test_content_that_is_damaged_at_its_size_goes_with_a_repair_and_every_history_makes_it_again(
+    ada: Checkout, home: Path
+) -> None:
+    content = next(path for path in (home / "lake").glob("??/*") if path.stat().st_size == 40_128)
+    content.write_bytes(content.read_bytes()[:-1] + b"x")
+    ada.write("p.py", FILE.replace("float(many.sum())", "float(many.sum()) + 1"))
+    for _ in range(2):
+        failed = ada.mlx("run", "p.py")
+        assert failed.code != 0 and "damaged" in failed.stderr and "`--no-cache`" in failed.stderr
+    repaired = ada.mlx("cache", "verify", "--repair", "-o", "json")
+    assert repaired.code == 1 and all(item["is_removed"] for item in json.loads(repaired.stdout))
+    assert not content.exists()
+    assert [step["status"] for step in ada.steps().values()] == ["completed", "cached", "completed"]
+    assert ada.mlx("cache", "verify").code == 0
+
+
 def test_an_entry_of_a_newer_mlx_is_not_removed_by_a_repair(ada: Checkout, home: Path) -> None:
     path = entries(home)[0]
     path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":7'))

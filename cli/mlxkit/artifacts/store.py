@@ -11,6 +11,7 @@ from typing import Protocol
 
 from .records import ArtifactRecord
 
+ENTRY_LIMIT = 4 << 20  # bytes of a document; a larger one is nobody's of us, and is not read
 _ENTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*", re.ASCII)
 
 
@@ -99,7 +100,7 @@ class EntryStore(ArtifactStore, Protocol):
         """Write a document unless it is there already, and return the one that counts: the first writer's."""
 
     def get_entry(self, name: str) -> bytes | None:
-        """Return a document, or None."""
+        """Return a document, or None; raises ArtifactStoreError for one that is larger than `ENTRY_LIMIT`."""
 
     def delete_entry(self, name: str) -> None:
         """Remove a document; one that is not there is no error."""

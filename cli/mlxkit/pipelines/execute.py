@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..artifacts.errors import ArtifactMissingError
+from ..artifacts.errors import ArtifactMissingError, ArtifactUnreadableError
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
 from ..artifacts.trust import unmarked
@@ -291,6 +291,10 @@ def _failed(
         if isinstance(error, MlxError) and not isinstance(error, ArtifactMissingError)
         else user_traceback(error)
     )
+    if isinstance(error, ArtifactMissingError | ArtifactUnreadableError):
+        is_gone = isinstance(error, ArtifactMissingError)
+        way_out = error.hint or ("to make it again, run with `--no-cache`" if is_gone else "")
+        text += f" ({way_out})" * bool(way_out)
     given = ", ".join(
         [f"{k}={v!r}" for k, v in spec.arguments.parameters.items()]
         + [f"{k} from {_source(v)}" for k, v in blank.inputs.items()]

@@ -14,7 +14,7 @@ from .._version import __version__
 from ..artifacts import neutral
 from ..artifacts.io import CODE, inline_digest
 from ..artifacts.records import INLINE_LIMIT
-from ..artifacts.store import uri_of
+from ..artifacts.store import ENTRY_LIMIT, uri_of
 from ..artifacts.trust import mark, unmarked
 from ..records import Record, plain
 from ..runs.records import OutputRecord, StepRecord, iso
@@ -29,7 +29,7 @@ PREFIX = "cache/"
 _OUTPUT = "output "  # what the part of a key begins with that an output's name is in
 _LARGEST_OUTPUT = 2**62  # bytes, and what a database can hold
 _END_OF_TIME = 1e11  # seconds since the epoch that a date can still be made of
-LARGEST = 4 << 20  # bytes of an entry; what is larger is not published, and not believed
+LARGEST = ENTRY_LIMIT  # bytes of an entry; what is larger is not published, and not believed
 
 
 class UnbelievableEntryError(Exception):

@@ -15,8 +15,11 @@ import pytest
 
 from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from mlxkit.artifacts.io import load, save
+from mlxkit.artifacts.store import ENTRY_LIMIT
 from mlxkit.errors import CredentialsError, UnreachableError
 from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
+from mlxkit.integrations.local.artifact_store import LocalArtifactStore
+from mlxkit.pipelines.shared_cache import is_of_one_name
 from tests.fixtures.s3_server import KEY, SECRET, Proxy, S3Server
 
 from .conftest import Machines
@@ -220,3 +223,43 @@ class _Evil:
 
 def test_the_store_says_nothing_of_its_credentials(store: FsspecArtifactStore) -> None:
     assert SECRET not in repr(store) + str(vars(store))
+
+
+@pytest.mark.parametrize("value", [np.arange(400_000.0), {"a": np.arange(400_000.0)}], ids=["file", "folder"])
+def test_what_another_machine_found_damaged_is_sent_again_and_is_not_there_until_then(
+    value: object, s3_server: S3Server, bucket: str, machine: Machines
+) -> None:
+    record = save(value, store=machine("a"))
+    key = max(s3_server.keys(bucket), key=lambda key: len(s3_server.call("GET", f"/{bucket}/{key}")))
+    good = s3_server.call("GET", f"/{bucket}/{key}")
+    s3_server.call("PUT", f"/{bucket}/{key}", good[:-1] + b"\xff")
+    found = machine("b")
+    assert found.exists(record)
+    with pytest.raises(ArtifactMissingError, match="damaged") as caught:
+        load(record, found)
+    assert "--no-cache" in str(caught.value.hint)
+    assert not found.exists(record)  # so that a step is not served from it again
+    save(value, store=machine("a"))  # which has a good copy, and did not see the damage
+    assert s3_server.call("GET", f"/{bucket}/{key}") == good
+    load(record, machine("b"))
+    assert machine("b").exists(record)
+    assert not [key for key in s3_server.keys(bucket) if "damaged" in key]
+
+
+def test_a_document_that_is_larger_than_one_can_be_is_not_brought(
+    s3_server: S3Server, bucket: str, proxy: Proxy, machine: Machines, tmp_path: Path
+) -> None:
+    s3_server.call("PUT", f"/{bucket}/mlx/entries/cache/big", b"z" * (ENTRY_LIMIT + (8 << 20)))
+    store = machine(url=proxy.url)
+    with pytest.raises(ArtifactStoreError, match="is too large") as caught:
+        store.get_entry("cache/big")
+    assert is_of_one_name(caught.value)  # the rest of the cache is asked for as before
+    assert proxy.passed < ENTRY_LIMIT
+    store.put_entry("cache/small", b"1")
+    assert store.get_entry("cache/small") == b"1"
+
+    here = LocalArtifactStore.at(tmp_path / "lake")
+    here.put_entry("cache/big", b"1")
+    (tmp_path / "lake" / "entries" / "cache" / "big").write_bytes(b"z" * (ENTRY_LIMIT + 1))
+    with pytest.raises(ArtifactStoreError, match="too large"):
+        here.get_entry("cache/big")

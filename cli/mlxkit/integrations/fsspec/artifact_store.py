@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,14 @@ from ...artifacts.folders import FILES, MANIFEST
 from ...artifacts.records import ArtifactRecord
 from ...artifacts.store import Stored, check_entry_name, is_entry_name
 from ...config.paths import user_cache_dir
+from ...errors import MlxError
 from ...stacks.addresses import shown_address
 from ...stacks.trusting import trusts_code
 from . import checking
 from .backend import Backend
 from .flavor import DEFAULT_RETRIES, cache_limit
 from .options import need_library, revealed, storage_options
+from .private import make_folders, make_private
 from .read_cache import ReadCache
 from .times import changed
 
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 _ENTRIES = "entries"
 _CONTENT = "content"
-_OPTIONAL = "cache/"  # documents that a run can do without: it does not wait long for them
+_DAMAGED = "damaged/"  # documents that name what somebody found damaged
+_OPTIONAL = ("cache/", _DAMAGED)  # documents that a run can do without: it does not wait long for them
 _SMALL = 1 << 20  # bytes that are sent faster than it is asked whether they are there
 _URI = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}/?", re.ASCII)
 _HERE = ("file", "local", "memory")
@@ -55,6 +58,7 @@ class FsspecArtifactStore:
             lambda: storage_options(component),
             int(component.attributes.get("retries", DEFAULT_RETRIES)),
         )
+        self._said: set[str] = set()
         self._hasty = self._backend.hasty(lambda: storage_options(component, at_most=1))
 
     def draft(self) -> AbstractContextManager[Path]:
@@ -67,10 +71,10 @@ class FsspecArtifactStore:
         is_again = self._cache.is_damaged(digest)
         if draft.is_dir():
             self._send_folder(draft, uri, is_again=is_again)
-        elif is_again or not self._is_there(uri, draft.stat().st_size):
+        elif is_again or not self._is_there(uri, draft.stat().st_size) or self._is_said_damaged(digest):
             self._backend.upload(draft, uri)
-        if is_again:
-            self._cache.unmark(digest)
+        if is_again or digest in self._said:
+            self._mended(digest)
         self._cache.keep(draft, uri)
 
     def locate(self, uri: str, artifact: ArtifactRecord | None = None) -> Path:
@@ -89,6 +93,8 @@ class FsspecArtifactStore:
                     self._bring_folder(draft, uri, artifact)
                 else:
                     self._bring(draft, uri, artifact)
+                if artifact is not None and self._cache.is_damaged(digest):  # somebody mended it
+                    self._cache.unmark(digest)
                 return self._cache.keep(draft, uri)
 
     def discard_copy(self, uri: str) -> bool:
@@ -96,9 +102,11 @@ class FsspecArtifactStore:
         return self._cache.discard(uri)
 
     def exists(self, artifact: ArtifactRecord) -> bool:
-        """Say whether content is there at its size: one request."""
+        """Say whether content is there at its size, and was not found damaged: one request."""
         if artifact.inline is not None:
             return True
+        if self._cache.is_damaged(_digest(artifact.uri)):
+            return False
         if not artifact.uri.endswith("/"):
             return self._backend.size(artifact.uri) == artifact.size
         sizes = self._sizes(artifact.uri)
@@ -183,6 +191,22 @@ class FsspecArtifactStore:
     def _is_there(self, key: str, size: int) -> bool:
         return size > _SMALL and self._backend.size(key) == size
 
+    def _is_said_damaged(self, digest: str) -> bool:
+        """Say whether somebody found damaged what has the right size: who makes it again sends it again."""
+        try:
+            is_said = self.get_entry(f"{_DAMAGED}{digest}") is not None
+        except MlxError:
+            return False
+        if is_said:
+            self._said.add(digest)
+        return is_said
+
+    def _mended(self, digest: str) -> None:
+        self._cache.unmark(digest)
+        self._said.discard(digest)
+        with suppress(MlxError):
+            self.delete_entry(f"{_DAMAGED}{digest}")
+
     def _sizes(self, uri: str) -> dict[str, int]:
         return {name: int(info.get("size") or 0) for name, info in self._backend.below(uri).items()}
 
@@ -190,6 +214,8 @@ class FsspecArtifactStore:
         files = {path.relative_to(draft).as_posix(): path for path in draft.rglob("*") if path.is_file()}
         there = {} if is_again else self._sizes(uri)
         missing = {name: path for name, path in files.items() if there.get(name) != path.stat().st_size}
+        if not missing and self._is_said_damaged(_digest(uri)):
+            missing = files
         manifest = files[MANIFEST]
         parts = [(path, f"{uri}{name}") for name, path in missing.items() if name != MANIFEST]
         for _ in self._backend.at_once(lambda part: self._backend.upload(*part), parts):
@@ -210,7 +236,7 @@ class FsspecArtifactStore:
         digest = _digest(uri)
         if not self._backend.download(uri, draft):
             raise self._missing(digest)
-        _make_private(draft)
+        make_private(draft)
         if not checking.is_content(draft, digest, artifact):
             raise self._damaged(digest, "its content is not what was stored")
 
@@ -221,18 +247,18 @@ class FsspecArtifactStore:
         manifest = draft / MANIFEST
         if not self._backend.download(f"{uri}{MANIFEST}", manifest):
             raise self._missing(digest)
-        _make_private(manifest)
+        make_private(manifest)
         if not checking.is_manifest(manifest, digest, artifact):
             raise self._damaged(digest, "its manifest is not what was stored")
         entries = checking.entries_of(manifest, digest)
         for folder in sorted({(draft / FILES / name).parent for name in entries}):
-            _make_folders(folder, draft)
+            make_folders(folder, draft)
 
         def bring(name: str) -> None:
             path = draft / FILES / name
             if not self._backend.download(f"{uri}{FILES}/{name}", path):
                 raise self._damaged(digest, f"{name} is missing")
-            _make_private(path)
+            make_private(path)
             if not checking.is_file_of(draft, entries, name):
                 raise self._damaged(digest, f"{name} is not what was stored")
 
@@ -244,9 +270,11 @@ class FsspecArtifactStore:
 
     def _damaged(self, digest: str, how: str) -> ArtifactMissingError:
         self._cache.mark_damaged(digest)
+        with suppress(MlxError):  # who may only read cannot tell the others
+            self.put_entry(f"{_DAMAGED}{digest}", digest.encode())
         return ArtifactMissingError(
             f"artifact {digest[:12]} in {self.location} is damaged: {how}; it was not used",
-            hint="run again what made it",
+            hint="run again what made it, with `--no-cache`",
         )
 
 
@@ -266,13 +294,3 @@ def _is_good_folder(path: Path, digest: str, artifact: ArtifactRecord | None) ->
         return checking.is_manifest(path / MANIFEST, digest, artifact)
     except OSError:
         return False
-
-
-def _make_private(path: Path) -> None:
-    path.chmod(0o600)  # libraries create files as the umask says; the folder above is private in any case
-
-
-def _make_folders(folder: Path, top: Path) -> None:
-    if folder != top and not folder.is_dir():
-        _make_folders(folder.parent, top)
-        folder.mkdir(mode=0o700)

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from ...artifacts.errors import ArtifactStoreError
+from ...artifacts.store import ENTRY_LIMIT
 from ...errors import MissingDependencyError
 from . import faults
 from .options import AT_ONCE, BLOCK
@@ -90,13 +92,21 @@ class Backend:
         """Return the content of a small file, or None: by way of a file, for that is one request everywhere."""
         with TemporaryDirectory(prefix="mlx-") as folder:
             path = Path(folder) / "content"
-            return path.read_bytes() if self.download(key, path) else None
+            return path.read_bytes() if self.download(key, path, ENTRY_LIMIT) else None
 
-    def download(self, key: str, path: Path) -> bool:
-        """Write a file to a local path; False when there is none."""
+    def download(self, key: str, path: Path, limit: int | None = None) -> bool:
+        """Write a file to a local path; False when there is none. One that is said to be above a limit is not brought."""
 
         def get(fs: Any, root: str) -> bool:
-            fs.get_file(_at(root, key), str(path))
+            if limit is None:
+                fs.get_file(_at(root, key), str(path))
+                return True
+            from .limited import TooLargeError, up_to
+
+            try:
+                fs.get_file(_at(root, key), str(path), callback=up_to(limit))
+            except TooLargeError as error:
+                raise ArtifactStoreError(f"{key} in {self._location} is too large: {error}") from error
             return True
 
         return self._ask("read", get, False)
