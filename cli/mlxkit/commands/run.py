@@ -108,8 +108,8 @@ def run(
     """
     from ..pipelines.loader import Target, run_file
     from ..pipelines.parameters import parse_assignments, parse_flags
-    from ..pipelines.runconfig import RunConfig, read_run_config
     from ..pipelines.resources import workers_of
+    from ..pipelines.runconfig import RunConfig, read_run_config
     from ..pipelines.session import RunOptions, Session
     from ..runs.tagging import checked
     from .live import reporting
@@ -143,7 +143,9 @@ def run(
             if is_data and not dry_run:
                 _print_runs(session, output)
     if dry_run:
-        terminal.emit(session.planned, output, ["name", "action", "reason", "resources"], empty="no step would run")
+        terminal.emit(
+            session.planned, output, ["name", "action", "reason", "resources"], empty="no step would run"
+        )
 
 
 def _print_runs(session: Session, output: Format) -> None:

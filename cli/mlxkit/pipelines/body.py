@@ -16,12 +16,13 @@ from ..runs.records import OutputRecord, StepRecord
 from ..stacks.resources import Resources
 from .context import current_step
 from .decorators import Step
-from .execute import RunServices, StepSpec, execute_step
+from .execute import execute_step
 from .handles import Handle, Source
 from .inputs import bind_call, handles_in, load_output
 from .parameters import override_arguments
 from .plan import StepPlan
 from .resources import resources_of
+from .services import RunServices, StepSpec
 from .settings import tracker_settings
 
 _running: list[Body] = []

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from ..runs.ancestry import ancestors
 from ..runs.records import StepRecord
 from ..stacks.resources import Resources
-from .execute import RunServices, StepSpec
 from .inputs import Arguments
 from .relayed import RelayedStep
+from .services import RunServices, StepSpec
 from .session import Session
 from .sharing import is_shared
 from .shipping import Shipper

@@ -15,12 +15,12 @@ from ..stacks.resources import Resources, refuse_impossible, shown
 from .body import Body, StepSource, handles_of, running
 from .context import PipelineContext
 from .decorators import Pipeline, Step
-from .execute import RunServices
 from .executing import HistoryLog, executor_of
 from .lookup import ask_cache
 from .parameters import call_arguments
 from .plan import StepPlan
 from .resources import resources_of
+from .services import RunServices
 from .session import Session
 
 

@@ -3,115 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import ArtifactMissingError, ArtifactUnreadableError
 from ..artifacts.io import save as save_artifact
-from ..artifacts.store import ArtifactStore
 from ..artifacts.trust import unmarked
 from ..errors import MlxError, StepFailedError
 from ..runs.ancestry import document, inputs_document
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, OutputRecord, StepRecord, output_of
 from ..secrets.masking import mask_text
-from ..stacks.protocols import RunTracking, StepFacts
+from ..stacks.protocols import StepFacts
 from ..stacks.tags import INPUTS, LINEAGE
-from .context import PipelineContext, StepContext, current_step
+from .context import StepContext, current_step
 from .hooks import call_hook
-from .inputs import Arguments
 from .linked import NOTES
 from .lookup import ask_cache, materializer_for
 from .masked import HOLDS_SECRET, holds_secret, masked
-from .models import NOTES_KEY, Model
-from .outputs import Output, notes_of_outputs, split
+from .models import NOTES_KEY
+from .outputs import notes_of_outputs, split
 from .parameters import annotations_of
-from .reporting import Reporter
-from .settings import StepRetryConfig
+from .services import RunServices, StepServices, StepSpec
 from .sharing import publish_served, publish_shared
 from .signals import Terminated
 from .tracebacks import cause_of, summary_of, user_traceback, where
 
 if TYPE_CHECKING:
-    from ..runs.history import History
-    from ..stacks.executors import Executor
-    from ..stacks.resources import Resources
-    from .capture import RunOutput
-
-
-@dataclass(frozen=True)
-class StepSpec:
-    """Everything about one step call, free of handles: it can be pickled and executed elsewhere.
-
-    `code` are the parts of its cache key that are code, where they were taken before: at the call.
-    """
-
-    id: str
-    name: str
-    position: int
-    function: Callable[..., Any]
-    outputs: tuple[Output, ...]
-    arguments: Arguments
-    retries: StepRetryConfig = field(default_factory=lambda: StepRetryConfig(max_retries=0))
-    materializers: Any = None
-    use_cache: bool = True
-    cache_salt: str = ""
-    tracker: str | None = None
-    is_tracked: bool = False
-    after: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    on_success: Callable[..., Any] | None = None
-    on_failure: Callable[..., Any] | None = None
-    model: Model | None = None
-    resources: Resources | None = None
-    code: Mapping[str, str] | None = None
-
-
-class StepLog(Protocol):
-    """Where the record of a step goes."""
-
-    def keep(self, step: StepRecord) -> None:
-        """Commit the record of a step that ended."""
-
-    def complete(self, step: StepRecord) -> None:
-        """Add to a record that is kept what came after."""
-
-    def earlier(self, step: StepRecord) -> Sequence[StepRecord]:
-        """Return what was recorded of the run before: at least all that the step goes back to."""
-
-
-class StepOutput(Protocol):
-    """Where what a step prints goes."""
-
-    def of_step(self, step: str, position: int) -> AbstractContextManager[None]:
-        """Take what is printed inside."""
-
-    def note(self, text: str) -> None:
-        """Add a text that nobody printed."""
-
-
-@dataclass(kw_only=True)
-class StepServices:
-    """What the execution of a step works with, wherever it is executed."""
-
-    run: PipelineContext
-    store: ArtifactStore
-    reporter: Reporter
-    output: StepOutput
-    tracking: Callable[[str], RunTracking]
-    log: StepLog
-
-
-@dataclass(kw_only=True)
-class RunServices(StepServices):
-    """What a pipeline body works with beside that: it is where history is."""
-
-    root: Path
-    history: History
-    executor: Executor
-    output: RunOutput
+    pass
 
 
 def execute_step(spec: StepSpec, services: RunServices) -> StepRecord:

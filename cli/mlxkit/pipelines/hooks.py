@@ -14,7 +14,7 @@ from .context import StepContext, current_step
 from .tracebacks import user_traceback
 
 if TYPE_CHECKING:
-    from .execute import StepServices
+    from .services import StepServices
 
 
 def call_hook(

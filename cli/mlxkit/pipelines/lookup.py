@@ -14,7 +14,7 @@ from .presence import first_gone
 from .sharing import find_shared, is_shared
 
 if TYPE_CHECKING:
-    from .execute import RunServices, StepSpec
+    from .services import RunServices, StepSpec
 
 
 @dataclass(frozen=True)

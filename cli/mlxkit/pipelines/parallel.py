@@ -17,12 +17,13 @@ from ..stacks.resources import Resources, refuse_impossible
 from .body import Body, StepSource, handles_of
 from .decorators import Step
 from .dispatch import Dispatch, Packed
-from .execute import RunServices, StepSpec, begun, serve
+from .execute import begun, serve
 from .handles import Handle
 from .lookup import code_of
 from .mailbox import Mailbox
 from .plan import StepPlan
 from .relayed import RelayedStep
+from .services import RunServices, StepSpec
 from .wire import StepResult
 
 _DONE = ("completed", "cached")

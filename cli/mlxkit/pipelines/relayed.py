@@ -12,8 +12,8 @@ from ..runs.records import StepRecord
 from ..secrets.masking import mask_text, register
 from ..stacks.executors import LOST, CancelledWorkError, Event
 from ..stacks.protocols import StepFacts
-from .execute import RunServices, StepSpec
 from .execute import facts_of as facts_of_step
+from .services import RunServices, StepSpec
 from .tracebacks import user_traceback
 
 _lock = threading.RLock()  # events come from several threads; lines of different steps do not mix

@@ -14,10 +14,10 @@ from .body import Body, current_body, running
 from .context import current_step
 from .decorators import STEPS, Pipeline
 from .estimate import steps_last_time
-from .execute import RunServices
 from .parameters import bind, call_arguments
 from .plan import StepDefaults, StepPlan
 from .scope import RunScope
+from .services import RunServices
 from .session import Session, current_session
 from .standalone import say_errors
 

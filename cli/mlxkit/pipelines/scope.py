@@ -21,11 +21,11 @@ from ..stacks.protocols import FinalStatus
 from .beginning import begin
 from .capture import RunOutput
 from .context import PipelineContext, current_pipeline
-from .execute import RunServices
 from .executing import HistoryLog, executor_of
 from .masked import masked, masked_run, masked_step
 from .models import RUN_KEY as MODEL
 from .models import Model
+from .services import RunServices
 from .session import Session
 from .signals import SignalGuard, Terminated
 from .tracebacks import cause_of, summary_of, user_traceback, where

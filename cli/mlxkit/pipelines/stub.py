@@ -19,7 +19,7 @@ from ..stacks.executors import Event
 from ..stacks.protocols import RunTracking, TrackerRun
 from . import arrival
 from .context import current_pipeline
-from .execute import StepServices, work_on
+from .execute import work_on
 from .fingerprint.places import Places
 from .guests import serve_guests
 from .masked import masked_step
@@ -27,6 +27,7 @@ from .models import NOTES_KEY
 from .named import stale
 from .presence import first_gone
 from .saying import SaidOutput, SaidReporter
+from .services import StepServices
 from .sharing import find_shared, publish_served
 from .shipping import own_modules
 from .signals import SignalGuard, Terminated

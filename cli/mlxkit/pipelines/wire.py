@@ -9,8 +9,8 @@ from typing import Any
 from ..runs.records import StepRecord
 from ..secrets.value import SecretValue
 from ..stacks.resolve import ResolvedComponent
-from .execute import StepSpec
 from .models import Model
+from .services import StepSpec
 from .surroundings import Surroundings
 
 
