@@ -58,8 +58,8 @@ def one() -> None:
 # The same command line, in less of a hurry to be patient.
 IMPATIENT = """
 import sys
-from mlxkit.integrations.ray import dispatcher
-dispatcher._HEAD_GONE, dispatcher._LOOK = 3.0, 0.5
+from mlxkit.integrations.ray import watch
+watch.GONE_AFTER, watch.PACE = 3.0, 0.5
 from mlxkit.commands.app import main
 sys.exit(main(sys.argv[1:]))
 """

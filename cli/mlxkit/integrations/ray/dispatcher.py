@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYetError
 from typing import Any
 
 from ...errors import MlxError
@@ -23,10 +22,10 @@ from .cluster import Cluster, connect
 from .ledger import Ledger, ending
 from .listener import Listener
 from .packing import Piece, Task, Work, places
-from .probe import is_alive
 from .sending import Sender
 from .settings import RaySettings
 from .stub import Answer, OtherVersion
+from .watch import HeadWatch
 
 _TICK = 0.1  # seconds between two looks around while something is on its way
 _LISTEN_AFTER = 0.15  # seconds a task is on its way before the channel for what it says is opened
@@ -34,7 +33,7 @@ _LISTEN_COLD = 1.0  # the same before the first answer: its worker has to be sta
 _LATE = 5.0  # seconds that the end of work waits for what it said before
 _LATE_WORDS = 0.5  # seconds that the loss of a worker waits for its last words
 _LOOK = 5.0  # seconds between two looks at the cluster
-_HEAD_GONE = 20.0  # seconds without an answer; after 60 Ray would end this process
+_STUCK = 3.0  # seconds that this thread may be held up by a call to a head that is gone
 _CANCELLING = 10.0  # seconds
 
 
@@ -54,13 +53,14 @@ class Dispatcher:
         self._cancelled_at: float | None = None
         self._warm: float | None = None
         self._is_ending = self._is_gone = False
-        self._looked = self._answered = time.monotonic()
+        self._left = threading.Event()
+        self._watch: HeadWatch | None = None
+        self._looked = time.monotonic()
         self.nodes: Sequence[Mapping[str, float]] = ()
-        ready: Future[None] = Future()
-        # Not a daemon's work to lose: but Ctrl-C twice has to end the process whatever Ray does.
-        self._thread = threading.Thread(target=self._run, args=(ready,), name="mlx-ray", daemon=True)
+        self.ready: Future[None] = Future()  # of the connection
+        # A daemon: Ctrl-C twice has to end the process whatever Ray does.
+        self._thread = threading.Thread(target=self._run, name="mlx-ray", daemon=True)
         self._thread.start()
-        _wait(ready)
 
     def submit(self, fn: Any, code: Any, resources: Resources, piece: Piece) -> None:
         """Have a piece of work done; its outcome is set in this object's thread."""
@@ -71,18 +71,22 @@ class Dispatcher:
         """End after what there is to do, or at once; returns when the cluster is left."""
         self._inbox.put(("close", cancel))
         if threading.current_thread() is not self._thread:
-            while self._thread.is_alive():
-                self._thread.join(0.5)  # in parts: a signal is dealt with in between
+            while not self._left.wait(0.5):  # in parts: a signal is dealt with in between
+                if self._is_gone and time.monotonic() - self._looked > _STUCK:
+                    self._take_over()
 
-    def _run(self, ready: Future[None]) -> None:
+    def _run(self) -> None:
         try:
             self._cluster = connect(self._settings, self._facts.root, self._facts.run_id)
             self._sender = Sender(self._cluster, self._channel, self._facts.say)
             self.nodes = self._cluster.nodes()
+            if self._cluster.head is not None:
+                self._watch = HeadWatch(self._cluster.head, self._head_is_gone)
         except BaseException as error:
-            ready.set_exception(error)
+            self._left.set()
+            self.ready.set_exception(error)
             return
-        ready.set_result(None)
+        self.ready.set_result(None)
         try:
             while not (self._is_ending and not self._ledger):
                 self._step()
@@ -121,7 +125,7 @@ class Dispatcher:
     def _new(self, fn: Any, code: Any, resources: Resources, piece: Piece) -> None:
         if self._cancelled_at is not None or self._is_gone:
             piece.outcome.set_exception(
-                failures.head_gone(self._settings.shown) if self._is_gone else _cancelled(piece)
+                failures.head_gone(self._settings.shown) if self._is_gone else failures.cancelled(piece.label)
             )
             return
         self._ledger.add(piece)
@@ -145,7 +149,7 @@ class Dispatcher:
         by_number = {answer.number: answer for answer in map(Answer._make, found)}
         for piece in reversed(task.pieces):
             if piece.number not in by_number and (self._cancelled_at is not None or piece.is_stopped):
-                self._ledger.fail(piece, _cancelled(piece))
+                self._ledger.fail(piece, failures.cancelled(piece.label))
             elif piece.number not in by_number:
                 work.waiting.appendleft(piece)  # not begun: what came before it in the task took too long
         for piece in task.pieces:
@@ -158,7 +162,7 @@ class Dispatcher:
     def _lose(self, task: Task, error: BaseException) -> None:
         for piece in task.pieces:
             said = (
-                _cancelled(piece)
+                failures.cancelled(piece.label)
                 if self._cancelled_at is not None or piece.is_stopped
                 else error
                 if isinstance(error, MlxError)
@@ -179,7 +183,7 @@ class Dispatcher:
         for work in self._works.values():
             if piece in work.waiting:
                 work.waiting.remove(piece)
-                self._ledger.fail(piece, _cancelled(piece))
+                self._ledger.fail(piece, failures.cancelled(piece.label))
             for task in work.on_way.values():
                 if task.pieces == [piece]:
                     self._cancel(task)
@@ -192,7 +196,7 @@ class Dispatcher:
         for work in self._works.values():
             waiting, work.waiting = list(work.waiting), type(work.waiting)()
             for piece in waiting:
-                self._ledger.fail(piece, _cancelled(piece))
+                self._ledger.fail(piece, failures.cancelled(piece.label))
         self._cancel_tasks()
 
     def _cancel_tasks(self) -> None:
@@ -201,7 +205,8 @@ class Dispatcher:
 
     def _cancel(self, task: Task) -> None:
         with contextlib.suppress(Exception):  # it is over, or nobody is there to be asked
-            self._ray.cancel(task.ref, force=True)
+            if self._cluster is not None:
+                self._cluster.ray.cancel(task.ref, force=True)
 
     # What goes out.
 
@@ -232,44 +237,59 @@ class Dispatcher:
 
     # The cluster.
 
-    @property
-    def _ray(self) -> Any:
-        assert self._cluster is not None
-        return self._cluster.ray
-
     def _look(self, now: float) -> None:
         """Open the channel when something takes its time, and see whether the head is there and what it has."""
         begun = [
             task.begun for work in self._works.values() for task in itertools.islice(work.on_way.values(), 1)
         ]
         if (
-            self._listener is None
+            self._cluster is not None
+            and self._listener is None
             and begun
             and now - min(begun) > (_LISTEN_COLD if self._warm is None else _LISTEN_AFTER)
         ):
-            self._listener = Listener(self._ray, self._channel, self._inbox.put)
+            self._listener = Listener(self._cluster.ray, self._channel, self._inbox.put)
             self._ledger.hears = True
-        if now - self._looked < _LOOK or self._cluster is None:
-            return
-        self._looked = now
-        if self._cluster.head is None or is_alive(self._cluster.head, timeout=2.0):
-            self._answered = time.monotonic()
+        if (
+            now - self._looked > _LOOK
+            and self._cluster is not None
+            and (not self._watch or self._watch.answers)
+        ):
+            self._looked = now
             self.nodes = self._cluster.nodes() or self.nodes
-        elif time.monotonic() - self._answered > _HEAD_GONE:
-            self._is_gone = True
-            self._cancel_tasks()  # straight to the workers of other nodes, which wait a minute for the head
-            self._fail_all(failures.head_gone(self._settings.shown))
+
+    def _head_is_gone(self) -> None:
+        """Have everything fail; called by the watch, which does it itself when this object's thread hangs."""
+        taken = threading.Event()
+        self._inbox.put(("gone", taken))
+        if not taken.wait(_STUCK):
+            self._take_over()
+
+    def _gone(self, taken: threading.Event) -> None:
+        taken.set()
+        self._looked = time.monotonic()
+        self._is_gone = True
+        self._cancel_tasks()  # straight to the workers of other nodes, which wait a minute for the head
+        self._fail_all(failures.head_gone(self._settings.shown))
+
+    def _take_over(self) -> None:
+        self._is_gone = True
+        if self._cluster is not None:
+            self._cluster.forsake()
+        self._left.set()
+        self._ledger.fail_all(failures.head_gone(self._settings.shown))
 
     def _leave(self) -> None:
         if self._listener is not None:
             self._listener.close(kill=not self._is_gone)
-        if self._cluster is None:
-            return
         with contextlib.suppress(Exception):  # nothing that a person could do anything about
-            if self._is_gone:
+            if self._cluster is not None and self._is_gone:
                 self._cluster.forsake()
-            else:
+            elif self._cluster is not None:
                 self._cluster.disconnect()
+        if self._watch is not None:
+            self._watch.close()
+        self._left.set()
 
 
 def _ended_message(work: Work, number: int, done: Future[Any]) -> tuple[Any, ...]:
@@ -277,19 +297,3 @@ def _ended_message(work: Work, number: int, done: Future[Any]) -> tuple[Any, ...
         return ("ended", work, number, done.result(), None)
     except BaseException as error:
         return ("ended", work, number, None, error)
-
-
-def _wait(ready: Future[None]) -> None:
-    """Wait for the connection, in parts: a signal is dealt with in between."""
-    while True:
-        try:
-            ready.result(0.5)
-        except NotYetError:
-            if ready.done():
-                raise
-            continue
-        return
-
-
-def _cancelled(piece: Piece) -> CancelledWorkError:
-    return CancelledWorkError(f"{piece.label} was cancelled")

@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYetError
 from typing import Any, ClassVar
 
 from ...stacks.executors import ExecutorFacts, LostWorkRetried, OnEvent, Resources
@@ -91,4 +92,12 @@ class RayExecutor(LostWorkRetried):
         with self._lock:
             if self._dispatcher is None:
                 self._dispatcher = Dispatcher(self._settings, self._facts)
-            return self._dispatcher
+            ready = self._dispatcher.ready
+        while True:
+            try:
+                ready.result(0.5)  # in parts: a signal is dealt with in between
+            except NotYetError:
+                if ready.done():
+                    raise
+            else:
+                return self._dispatcher

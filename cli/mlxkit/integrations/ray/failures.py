@@ -33,7 +33,7 @@ def said(error: BaseException, label: str, where: str) -> MlxError:
     if lost is not None:
         return WorkerLostError(f"{label}: {lost}")
     if names & {"TaskCancelledError", "CancelledError"}:
-        return CancelledWorkError(f"{label} was cancelled")
+        return cancelled(label)
     first = _first_line(error)
     if "RuntimeEnvSetupError" in names:
         return ConfigError(f"the workers' environment cannot be made: {first}")
@@ -46,6 +46,11 @@ def said(error: BaseException, label: str, where: str) -> MlxError:
     if names & {"ConnectionError", "RpcError", "RaySystemError"}:
         return UnreachableError(f"{where} was lost: {first}")
     return MlxError(f"{label}: {kind}: {first}")
+
+
+def cancelled(label: str) -> CancelledWorkError:
+    """Return what is said of work that was ended on request."""
+    return CancelledWorkError(f"{label} was cancelled")
 
 
 def head_gone(where: str) -> MlxError:

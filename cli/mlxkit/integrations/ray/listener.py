@@ -20,19 +20,22 @@ class Listener:
     def __init__(self, ray: Any, name: str, put: Callable[[tuple[Any, ...]], None]) -> None:
         self._ray, self._put = ray, put
         self._closed = threading.Event()
-        self._channel = open_channel(ray, name)
+        self._name = name
+        self._channel: Any = None
         threading.Thread(target=self._run, name="mlx-ray-channel", daemon=True).start()
 
     def close(self, *, kill: bool) -> None:
         """Hear no more."""
         self._closed.set()
-        if kill:
+        if kill and self._channel is not None:
             with contextlib.suppress(Exception):
                 self._ray.kill(self._channel)
 
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
+                if self._channel is None:  # here, as it hangs when the head is gone
+                    self._channel = open_channel(self._ray, self._name)
                 batches = self._channel.fetch.remote(_WAIT).future().result(_WAIT * 3)
             except Exception:  # its node is gone, or the run is over
                 time.sleep(_PAUSE)
