@@ -99,6 +99,22 @@ def test_one_piece_of_work_is_stopped_and_the_others_go_on(start: Started, tmp_p
     until(lambda: sum(Path("/proc", path.name).exists() for path in tmp_path.iterdir()) == 6)
 
 
+def test_the_project_travels_without_what_is_nobody_elses(start: Started, tmp_path: Path) -> None:
+    for name in (
+        "data/rows.csv",
+        "helper.py",
+        "mlx.yaml",
+        ".env",
+        ".env.local",
+        ".mlx/history.db",
+        ".venv/pip",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    where, files = given(start(ships_project=True), work.look).result(PATIENCE)
+    assert where != str(tmp_path) and files == ["data/rows.csv", "helper.py"]
+
+
 def test_workers_with_another_mlxkit_are_named(start: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stub, "__version__", "9.9.9")
     with pytest.raises(ConfigError, match="is version 0"):
