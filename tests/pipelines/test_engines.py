@@ -28,7 +28,22 @@ ENGINES = {"here": None, "workers": "2", "cold workers": "2", "ray": None}
 Run = Callable[..., dict[str, StepRecord]]
 
 
-@pytest.fixture(params=list(ENGINES))
+# What a worker that is started cold could do differently: it has nothing of the driver but what travels.
+COLD = (
+    "test_fan_out_and_reduce", "test_classes_functions_and_modules_of_the_project_travel", "test_a_materializer_of_the_project_is_used",
+    "test_a_worker_that_dies_costs_its_step", "test_random_numbers_differ_by_step_and_repeat_with_the_seed_of_the_file",
+    "test_the_environment_and_the_folder_of_the_body_are_those_of_the_step",
+)  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on each engine."""
+    if "engine" in metafunc.fixturenames:
+        names = [name for name in ENGINES if name != "cold workers" or metafunc.function.__name__ in COLD]
+        metafunc.parametrize("engine", names, indirect=True)
+
+
+@pytest.fixture
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """An engine by name; its stack or its options make the pipeline's steps run on it."""
     name: str = request.param
