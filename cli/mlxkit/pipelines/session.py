@@ -147,7 +147,11 @@ class Session:
         return self._trackers[name]
 
     def check(self, trackers: Sequence[str]) -> None:
-        """Check that every tracker in question answers, before anything is written."""
+        """Check that the orchestrator and every tracker in question answer, before anything is written."""
+        preflight = getattr(self.orchestrator, "preflight", None)
+        if preflight is not None and "" not in self._checked:
+            preflight()
+            self._checked.add("")
         for name in trackers:
             if name not in self._checked:
                 self.tracker(name).preflight()

@@ -167,6 +167,9 @@ class Orchestrator(Protocol):
 class OrchestratorWithCheck(Orchestrator, Protocol):
     """An orchestrator that somebody else may have to be running for."""
 
+    def preflight(self) -> None:
+        """Check within two seconds that there is something to run on, or raise."""
+
     def check(self) -> Record:
         """Ask whether it answers, what version it is next to ours, and what it has; raises what keeps it from working."""
 

@@ -85,6 +85,17 @@ def test_nothing_that_answers_is_said_within_seconds(mlx: Any, tmp_path: Path) -
     assert mlx("orchestrator", "test").code == ExitCode.usage  # the default one is this machine
 
 
+def test_a_run_on_a_cluster_that_does_not_answer_is_none(mlx: Any, tmp_path: Path) -> None:
+    Path("flow.py").write_text(
+        "from mlxkit import pipeline, step\n@step\ndef one() -> int: return 1\n@pipeline\ndef flow(): one()\n"
+    )
+    assert mlx("orchestrator", "register", "far", "--flavor=ray", "--address=127.0.0.1:1").code == ExitCode.ok
+    assert mlx("stack", "register", "far", "-o", "far").code == ExitCode.ok
+    result = mlx("run", "flow.py", "--stack", "far")
+    assert result.code == ExitCode.failed and "does not answer: Connection refused" in result.stderr
+    assert mlx("runs", "list", "-o", "name").stdout == ""
+
+
 def test_a_connection_of_the_users_own_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import ray
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...errors import UsageError
 from ...stacks.executors import Executor, ExecutorFacts
 from ...stacks.resolve import ResolvedComponent
+from .listening import check_listens
 from .settings import RaySettings, settings_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ class RayOrchestrator:
         from .executor import RayExecutor
 
         return RayExecutor(self._with_workers(facts.workers), facts)
+
+    def preflight(self) -> None:
+        """Check within two seconds that something answers where the cluster should be; one of the run's own is not there yet."""
+        if self.settings.endpoint is not None:
+            check_listens(self.settings, self.settings.endpoint)
+        elif self.settings.address is not None:
+            from .cluster import cluster_here
+
+            check_listens(self.settings, cluster_here(self.settings))
 
     def check(self) -> RayCheck:
         """Connect to the cluster and tell what it is; raises what keeps steps from running there."""
