@@ -230,6 +230,7 @@ def test_a_child_that_a_step_forks_itself_still_belongs_to_the_step(
     run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
         mlflow.log_metric("here", 1, synchronous=False)
+        mlflow.flush_async_logging()  # a thread that talks to the server at the fork may hold a lock of a library's
 
         def work() -> None:
             mlflow.log_metric("there", 1)
