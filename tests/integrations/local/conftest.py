@@ -64,11 +64,17 @@ def descriptors() -> set[str]:
     return found
 
 
+def _threads() -> list[str]:
+    """Return the names of our threads."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("mlx-")]
+
+
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Make executors, by fork where nothing else is said, and see that nothing of them is left."""
     made: list[WorkersExecutor] = []
     before = children(), descriptors()
+    threads = _threads()
 
     def new(workers: int = 2, gpus: tuple[str, ...] = (), start: str = "fork") -> WorkersExecutor:
         monkeypatch.setenv("MLX_WORKER_START", start)
@@ -80,7 +86,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         executor.close(cancel=True)
     # What is there less than before is of others: a loop of another test that was collected meanwhile.
     wait_for(lambda: children() <= before[0] and descriptors() <= before[1], "the end of all that was opened")
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("mlx-")]
+    wait_for(lambda: not [name for name in _threads() if name not in threads], "the end of all threads")
 
 
 @pytest.fixture(params=["fork", "spawn"])

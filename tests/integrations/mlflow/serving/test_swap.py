@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mlxkit.errors import MlxError
-from mlxkit.integrations.mlflow.serving.state import Wanted, write_wanted
+from mlxkit.integrations.mlflow.serving.state import Wanted, read_status, write_wanted
 
 from .conftest import Serve, Server, eventually
 from .test_lifecycle import processes
@@ -145,7 +145,7 @@ def test_a_change_whose_caller_is_killed_is_finished_or_refused(
 ) -> None:
     server = serve(models / "one")
     caller = subprocess.Popen([sys.executable, "-c", CHANGE, str(server.folder), str(models / model)])
-    eventually(lambda: server.deployer.serving(server.folder).state == "updating")
+    eventually(lambda: (told := read_status(server.folder)) and told.state == "updating")  # it has heard of it
     caller.kill()
     caller.wait()
     eventually(lambda: server.deployer.serving(server.folder).state == "running")
