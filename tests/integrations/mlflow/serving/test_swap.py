@@ -145,7 +145,9 @@ def test_a_change_whose_caller_is_killed_is_finished_or_refused(
 ) -> None:
     server = serve(models / "one")
     caller = subprocess.Popen([sys.executable, "-c", CHANGE, str(server.folder), str(models / model)])
-    eventually(lambda: (told := read_status(server.folder)) and told.state == "updating")  # it has heard of it
+    eventually(
+        lambda: (told := read_status(server.folder)) and told.state == "updating"
+    )  # it has heard of it
     caller.kill()
     caller.wait()
     eventually(lambda: server.deployer.serving(server.folder).state == "running")
