@@ -53,7 +53,8 @@ class RunQueries:
         pipelines = {run.pipeline for run in runs}
         names = ["latest", *pipelines, *(item for run in runs for item in (run.id, run.name))] if runs else []
         near = nearest(reference, names)
-        listing = "mlx runs list" if near else "mlx runs list, or mlx runs list --team for those of others"
+        # An id of somebody else's run looks like ours of the same hour.
+        listing = "mlx runs list, or mlx runs list --team for those of others"
         if near in pipelines:
             listing = f"mlx runs list --pipeline {near}"
         return NotFoundError(f"no run {reference!r}{did_you_mean(reference, names)}", hint=listing)
