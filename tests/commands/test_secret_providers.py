@@ -141,7 +141,7 @@ def train() -> float:
     return 0.9
 
 @pipeline
-def leaks() -> None:
+def leaks_of_a_provider() -> None:
     train()
 """
 
@@ -183,7 +183,9 @@ def test_a_value_of_the_provider_is_in_no_file_no_argv_and_no_child(
     finally:
         watch.done.set()
         watch.join(5)
-    assert [item["info"]["status"] for item in mlflow_server.admin.runs("leaks")] == ["FINISHED"]
+    assert [item["info"]["status"] for item in mlflow_server.admin.runs("leaks_of_a_provider")] == [
+        "FINISHED"
+    ]
     wanted = forms(password)
     files = [str(path) for path, data in everything_under(home, tmp_path) for form in wanted if form in data]
     assert files == []

@@ -123,6 +123,6 @@ class Dispatch:
                 run_id=run.run_id, run_name=run.run_name, pipeline=run.name, stack=run.stack, host=host_of_this_process(),
                 config_path=str(session.project.config_path), state_dir=str(session.state_dir),
                 origin=session.project.origin, components=components, trackers=others,
-                file=str(file.resolve()) if file else None, root=str(self._services.root), metadata=dict(run.metadata),
+                file=str(file.resolve()) if file else None, metadata=dict(run.metadata),
             )  # fmt: skip
         return self._setting

@@ -67,11 +67,8 @@ class SharedCache:
         """Return who ran what has this cache key and what it gave, once all of its outputs are known to be there."""
         return self.look(key)[0]
 
-    def look(self, key: str, *, trusts_store: bool = False) -> tuple[Found | None, str]:
-        """Return what `find` finds, and why there is nothing where that is more than that there is no entry.
-
-        With `trusts_store` the caller sees to it that the outputs are there.
-        """
+    def look(self, key: str) -> tuple[Found | None, str]:
+        """Return what `find` finds, and why there is nothing where that is more than that there is no entry."""
         if self._problem:
             return None, ""
         try:
@@ -79,7 +76,7 @@ class SharedCache:
             if content is None:
                 return None, ""
             entry = read_entry(content, key)
-            reason = self._unusable(entry, trusts_store)
+            reason = self._unusable(entry)
         except UnbelievableEntryError as error:
             return None, f"the shared entry is not believed: {error}"
         except (MlxError, OSError) as error:
@@ -164,8 +161,8 @@ class SharedCache:
                 "gave something else, which stays in the shared cache; this run keeps its own"
             )
 
-    def _unusable(self, entry: CacheEntry, trusts_store: bool) -> str:
-        missing = None if trusts_store else self._missing(entry)
+    def _unusable(self, entry: CacheEntry) -> str:
+        missing = self._missing(entry)
         if missing is not None:
             return f"output {missing!r} of the shared entry is gone from the artifact store"
         here = ".".join(platform.python_version_tuple()[:2])

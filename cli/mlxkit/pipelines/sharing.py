@@ -44,19 +44,17 @@ def find_shared(
     *,
     is_tracked: bool = False,
     tracker: str | None = None,
-    trusts_store: bool = False,
 ) -> SharedAnswer:
     """Look a cache key up in the shared cache.
 
-    `tracker` is the one that the step would be logged to, or None; `is_tracked` says that the step asks for one; with
-    `trusts_store` somebody else asks whether the outputs are there.
+    `tracker` is the one that the step would be logged to, or None; `is_tracked` says that the step asks for one.
     """
     if not is_shared(store):
         return SharedAnswer(None, "")
     from .shared_cache import shared_cache
 
     cache = shared_cache(store)
-    found, reason = cache.look(key, trusts_store=trusts_store) if cache is not None else (None, "")
+    found, reason = cache.look(key) if cache is not None else (None, "")
     if found is None:
         return SharedAnswer(None, reason)
     link = found.record.metadata.get(TRACKER_LINK)

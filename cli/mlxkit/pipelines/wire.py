@@ -43,7 +43,6 @@ class RunSetting:
     components: tuple[ResolvedComponent, ...]
     trackers: tuple[ResolvedComponent, ...]
     file: str | None
-    root: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from .protocols import Orchestrator
-
 # `vanished` is a job that the cluster, which answers, does not know (any more).
 JobStatus = Literal["pending", "running", "succeeded", "failed", "stopped", "vanished"]
 OVER: tuple[JobStatus, ...] = ("succeeded", "failed", "stopped", "vanished")
@@ -65,10 +63,3 @@ class Jobs(Protocol):
 
     def stop(self, job: str) -> None:
         """Ask a job to end; it is given some seconds for it, and killed then."""
-
-
-class OrchestratorWithJobs(Orchestrator, Protocol):
-    """An orchestrator that can run a whole pipeline file by itself."""
-
-    def jobs(self, address: str | None = None) -> Jobs:
-        """Return the jobs of its cluster, or of the one at an address that an earlier call gave."""

@@ -22,7 +22,6 @@ class RayExecutor(LostWorkRetried):
 
     name = "ray"
     is_here: ClassVar[bool] = False
-    keeps_secrets: ClassVar[bool] = True  # in memory: a worker of Ray's belongs to one run, and ends with it
 
     def __init__(self, settings: RaySettings, facts: ExecutorFacts) -> None:
         self._settings, self._facts = settings, facts

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 from ..._version import __version__
 from ...errors import MlxError
+from ...secrets.masker import Masker
 from ...stacks.executors import Event
 from . import saying
 from .captured import captured
 
 LONG_ENOUGH = 0.2  # seconds after which a task does not begin another piece of work
-_PART = (
-    64 * 1024
-)  # bytes of an argument that Ray passes on in memory only; a larger one may come to lie on a disk
+_PART = 2**16  # bytes of an argument that Ray keeps in memory; a larger one may come to lie on a disk
 _MOST = 2**20
 _warm: list[bool] = []
 
@@ -119,7 +118,4 @@ def _sendable(error: BaseException, secrets: Mapping[str, str]) -> BaseException
 
 def _as_text(error: BaseException, secrets: Mapping[str, str]) -> MlxError:
     text = str(error) if isinstance(error, MlxError) else f"{type(error).__name__}: {error}"
-    for value in sorted(secrets.values(), key=len, reverse=True):
-        if value:
-            text = text.replace(value, "***")
-    return MlxError(text)
+    return MlxError(Masker(secrets.values()).mask(text))

@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
+from ....secrets.masker import Masker
 from .channel import Frames, KeptCode, framed
 from .speaking import Voice
 
@@ -74,8 +75,7 @@ class _Worker:
             return framed("done", number, True, pickle.dumps(value, protocol=5), "")
         except BaseException as error:  # sys.exit and a signal's exception included: the worker goes on
             text = "".join(traceback.format_exception(error))
-            for secret in filter(None, secrets.values()):
-                text = text.replace(secret, "***")
+            text = Masker(secrets.values()).mask(text)
             return framed("done", number, False, _pickled(error), text)
 
     def _found(self, target: str) -> Any:
