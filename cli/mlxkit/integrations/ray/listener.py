@@ -12,6 +12,7 @@ from .channel import open_channel
 
 _WAIT = 10.0  # seconds that one call waits for something to come
 _PAUSE = 1.0  # seconds before a channel that does not answer is asked again
+_PARTING = 10.0  # seconds that the end waits for a call that is on its way
 
 
 class Listener:
@@ -22,25 +23,41 @@ class Listener:
         self._closed = threading.Event()
         self._name = name
         self._channel: Any = None
-        threading.Thread(target=self._run, name="mlx-ray-channel", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="mlx-ray-channel", daemon=True)
+        self._thread.start()
 
     def close(self, *, kill: bool) -> None:
-        """Hear no more."""
+        """Hear no more; with `kill` end the channel too, and return when this object has no call to Ray any more.
+
+        A call to Ray while, or after, its connection is closed ends the process, or crashes it.
+        """
         self._closed.set()
-        if kill and self._channel is not None:
-            with contextlib.suppress(Exception):
-                self._ray.kill(self._channel)
+        until = time.monotonic() + _PARTING
+        while kill and self._thread.is_alive() and time.monotonic() < until:
+            if self._channel is not None:
+                with contextlib.suppress(Exception):
+                    self._ray.kill(self._channel)  # what waits in it comes back
+            self._thread.join(_PARTING / 100)
 
     def _run(self) -> None:
-        while not self._closed.is_set():
-            try:
-                if self._channel is None:  # here, as it hangs when the head is gone
-                    self._channel = open_channel(self._ray, self._name)
-                batches = self._channel.fetch.remote(_WAIT).future().result(_WAIT * 3)
-            except Exception:  # its node is gone, or the run is over
-                time.sleep(_PAUSE)
-                continue
-            if batches:
-                dealt_with = threading.Event()
-                self._put(("heard", batches, dealt_with))
-                dealt_with.wait(_WAIT)
+        try:
+            while not self._closed.is_set():
+                self._listen()
+        finally:
+            self._channel = None
+
+    def _listen(self) -> None:
+        try:
+            if self._channel is None:  # here, as it hangs when the head is gone
+                self._channel = open_channel(self._ray, self._name)
+                return
+            batches = self._channel.fetch.remote(_WAIT).future().result(_WAIT * 3)
+        except Exception:  # its node is gone, or the run is over
+            self._closed.wait(_PAUSE)
+            return
+        if batches:
+            dealt_with = threading.Event()
+            self._put(("heard", batches, dealt_with))
+            until = time.monotonic() + _WAIT
+            while not (dealt_with.wait(_PAUSE / 10) or self._closed.is_set() or time.monotonic() > until):
+                pass
