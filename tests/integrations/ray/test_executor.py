@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -73,6 +74,28 @@ def test_an_error_of_the_work_comes_back_as_data_without_its_secrets(start: Star
     with pytest.raises(SystemExit):
         given(executor, work.leave).result(PATIENCE)
     assert given(executor, work.echo, 1).result(PATIENCE) == 1
+
+
+def test_nothing_speaks_to_ray_after_the_end_and_work_that_comes_then_is_refused(
+    start: Started, tmp_path: Path
+) -> None:
+    executor, heard = start(), list[Any]()
+    talking = given(executor, work.talk, str(tmp_path), on_event=heard.append)
+    until(lambda: ("started",) in heard)
+    (tmp_path / "heard").touch()
+    assert talking.result(PATIENCE) == "done"
+    executor.close()
+    # A late call would have Ray connect to whatever cluster it finds, or end the process.
+    assert "mlx-ray-channel" not in [thread.name for thread in threading.enumerate()]
+    with pytest.raises(CancelledWorkError):
+        given(executor, work.echo, 1).result(PATIENCE)
+
+    broken = start()
+    assert given(broken, work.echo, 1).result(PATIENCE) == 1
+    broken._connected()._inbox.put(("nonsense",))
+    until(broken._connected()._left.is_set)
+    with pytest.raises(MlxError, match="AttributeError"):
+        given(broken, work.echo, 2).result(PATIENCE)
 
 
 def test_a_cancelled_run_leaves_nothing_running(start: Started, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from .cluster import Cluster, connect
 from .ledger import Ledger, ending
 from .listener import Listener
 from .packing import Piece, Task, Work, places
-from .sending import Sender
+from .sending import Sender, outcome_of
 from .settings import RaySettings
 from .stub import Answer, OtherVersion
 from .watch import HeadWatch
@@ -53,6 +53,7 @@ class Dispatcher:
         self._cancelled_at: float | None = None
         self._warm: float | None = None
         self._is_ending = self._is_gone = False
+        self._broken: MlxError | None = None
         self._left = threading.Event()
         self._watch: HeadWatch | None = None
         self._looked = time.monotonic()
@@ -66,6 +67,8 @@ class Dispatcher:
         """Have a piece of work done; its outcome is set in this object's thread."""
         piece.outcome.stop = lambda: self._inbox.put(("stop", piece))
         self._inbox.put(("new", fn, code, resources, piece))
+        if self._left.is_set():
+            self._refuse_rest()
 
     def close(self, *, cancel: bool) -> None:
         """End after what there is to do, or at once; returns when the cluster is left."""
@@ -83,7 +86,7 @@ class Dispatcher:
             if self._cluster.head is not None:
                 self._watch = HeadWatch(self._cluster.head, self._head_is_gone)
         except BaseException as error:
-            self._left.set()
+            self._leave()
             self.ready.set_exception(error)
             return
         self.ready.set_result(None)
@@ -91,11 +94,8 @@ class Dispatcher:
             while not (self._is_ending and not self._ledger):
                 self._step()
         except BaseException as error:  # a bug of ours, or Ray's: work must not wait for ever
-            self._fail_all(
-                failures.said(error, self._facts.run_name, self._settings.shown)
-                if not isinstance(error, MlxError)
-                else error
-            )
+            self._broken = failures.said(error, self._facts.run_name, self._settings.shown)
+            self._fail_all(self._broken)
         finally:
             self._leave()
 
@@ -124,16 +124,11 @@ class Dispatcher:
 
     def _new(self, fn: Any, code: Any, resources: Resources, piece: Piece) -> None:
         if self._cancelled_at is not None or self._is_gone:
-            piece.outcome.set_exception(
-                failures.head_gone(self._settings.shown) if self._is_gone else failures.cancelled(piece.label)
-            )
+            self._refuse(piece)
             return
         self._ledger.add(piece)
         wanted = (resources.cpus, resources.gpus, resources.memory, *sorted(resources.custom.items()))
-        kind = (fn, code, wanted)
-        if kind not in self._works:
-            self._works[kind] = Work(fn, code, resources)
-        self._works[kind].waiting.append(piece)
+        self._works.setdefault((fn, code, wanted), Work(fn, code, resources)).waiting.append(piece)
 
     def _ended(self, work: Work, number: int, answer: bytes | None, error: BaseException | None) -> None:
         task = work.on_way.pop(number, None)
@@ -161,11 +156,10 @@ class Dispatcher:
 
     def _lose(self, task: Task, error: BaseException) -> None:
         for piece in task.pieces:
+            is_wanted = self._cancelled_at is not None or piece.is_stopped
             said = (
                 failures.cancelled(piece.label)
-                if self._cancelled_at is not None or piece.is_stopped
-                else error
-                if isinstance(error, MlxError)
+                if is_wanted
                 else failures.said(error, piece.label, self._settings.shown)
             )
             is_lost = isinstance(said, WorkerLostError)
@@ -227,7 +221,9 @@ class Dispatcher:
             return
         number = next(self._tasks)
         work.on_way[number] = Task(ref, pieces, time.monotonic())
-        ref.future().add_done_callback(lambda done: self._inbox.put(_ended_message(work, number, done)))
+        ref.future().add_done_callback(
+            lambda done: self._inbox.put(("ended", work, number, *outcome_of(done)))
+        )
 
     def _fail_all(self, error: MlxError) -> None:
         for work in self._works.values():
@@ -239,24 +235,16 @@ class Dispatcher:
 
     def _look(self, now: float) -> None:
         """Open the channel when something takes its time, and see whether the head is there and what it has."""
-        begun = [
-            task.begun for work in self._works.values() for task in itertools.islice(work.on_way.values(), 1)
-        ]
-        if (
-            self._cluster is not None
-            and self._listener is None
-            and begun
-            and now - min(begun) > (_LISTEN_COLD if self._warm is None else _LISTEN_AFTER)
-        ):
+        if self._cluster is None:
+            return
+        begun = min((work.begun for work in self._works.values() if work.on_way), default=now)
+        if self._listener is None and now - begun > (_LISTEN_COLD if self._warm is None else _LISTEN_AFTER):
             self._listener = Listener(self._cluster.ray, self._channel, self._inbox.put)
             self._ledger.hears = True
-        if (
-            now - self._looked > _LOOK
-            and self._cluster is not None
-            and (not self._watch or self._watch.answers)
-        ):
+        if now - self._looked > _LOOK and (not self._watch or self._watch.answers):
             self._looked = now
-            self.nodes = self._cluster.nodes() or self.nodes
+            with contextlib.suppress(Exception):  # a head that is slow to answer: what it had is good enough
+                self.nodes = self._cluster.nodes() or self.nodes
 
     def _head_is_gone(self) -> None:
         """Have everything fail; called by the watch, which does it itself when this object's thread hangs."""
@@ -278,10 +266,14 @@ class Dispatcher:
             self._cluster.forsake()
         self._left.set()
         self._ledger.fail_all(failures.head_gone(self._settings.shown))
+        self._refuse_rest()
 
     def _leave(self) -> None:
         if self._listener is not None:
             self._listener.close(kill=not self._is_gone)
+        # References into the cluster end before the connection: one that ends later ends in the next connection.
+        self._sender = self._listener = None
+        self._works.clear()
         with contextlib.suppress(Exception):  # nothing that a person could do anything about
             if self._cluster is not None and self._is_gone:
                 self._cluster.forsake()
@@ -290,10 +282,16 @@ class Dispatcher:
         if self._watch is not None:
             self._watch.close()
         self._left.set()
+        self._refuse_rest()
 
+    def _refuse_rest(self) -> None:
+        """Fail the work that nobody takes out of the inbox any more."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                message = self._inbox.get_nowait()
+                if message[0] == "new":
+                    self._refuse(message[-1])
 
-def _ended_message(work: Work, number: int, done: Future[Any]) -> tuple[Any, ...]:
-    try:
-        return ("ended", work, number, done.result(), None)
-    except BaseException as error:
-        return ("ended", work, number, None, error)
+    def _refuse(self, piece: Piece) -> None:
+        gone = failures.head_gone(self._settings.shown) if self._is_gone else None
+        piece.outcome.set_exception(gone or self._broken or failures.cancelled(piece.label))

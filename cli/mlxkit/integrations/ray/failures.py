@@ -27,6 +27,8 @@ _HEAD = "the head of the cluster does not answer any more"
 
 def said(error: BaseException, label: str, where: str) -> MlxError:
     """Return what a failed Ray task means for the work in it; what work itself raises never comes this way."""
+    if isinstance(error, MlxError):
+        return error
     kind = type(error).__name__
     names = {base.__name__ for base in type(error).__mro__}
     lost = next((words for name, words in _LOST.items() if name == kind or name in names), None)

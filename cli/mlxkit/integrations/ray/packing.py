@@ -81,6 +81,11 @@ class Work:
         self.answered: float | None = None
         self._latest: deque[float] = deque(maxlen=7)
 
+    @property
+    def begun(self) -> float:
+        """When the oldest task that is on its way was sent."""
+        return next(iter(self.on_way.values())).begun
+
     def learn(self, seconds: float) -> None:
         """Take note of how long a piece took on a worker that was warm."""
         self._latest.append(seconds)
@@ -92,7 +97,7 @@ class Work:
             return []
         is_long = self.seconds is not None and self.seconds >= _SHORT
         if not is_long and self.on_way:
-            since = max(next(iter(self.on_way.values())).begun, self.answered or 0.0)
+            since = max(self.begun, self.answered or 0.0)
             is_long = now - since > (_COLD if self.answered is None else _PATIENCE)
         if len(self.on_way) >= _AHEAD * places * (2 if is_long else 1) + (_QUEUED if is_long else 0):
             return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from .cluster import Cluster
@@ -49,3 +50,11 @@ class Sender:
             self._say(
                 f"secrets of steps go to {self._cluster.settings.shown} without TLS: who listens on the way reads them"
             )
+
+
+def outcome_of(done: Future[Any]) -> tuple[Any, BaseException | None]:
+    """Return what came back of a task, and what went wrong: one of the two is None."""
+    try:
+        return done.result(), None
+    except BaseException as error:
+        return None, error
