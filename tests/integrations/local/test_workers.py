@@ -112,6 +112,22 @@ def test_what_is_printed_past_python_is_said_too(executor: WorkersExecutor) -> N
     assert "".join(event[1] for event in events) == "über a child\nto stderr\nby Python\n"
 
 
+def test_who_prints_without_end_keeps_nobody_waiting(make: Make) -> None:
+    executor = make(2)
+    events: list[Event] = []
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        time.sleep(0.02)  # slower than they print, as a terminal is
+
+    prints = submit(executor, work.flood, on_event=hear)
+    wait_for(lambda: len(events) > 2)
+    assert submit(executor, work.twice, b"x").result(PATIENCE) == b"xx"
+    prints.cancel()
+    with pytest.raises(CancelledWorkError):
+        prints.result(PATIENCE)
+
+
 def test_a_child_that_work_forks_disturbs_nothing(make: Make) -> None:
     executor = make(1)
     events: list[Event] = []

@@ -54,6 +54,11 @@ def speak_from_below(*, secrets: Mapping[str, str], notify: Notify, lost: int) -
     return b""
 
 
+def flood(*, secrets: Mapping[str, str], notify: Notify, lost: int) -> bytes:
+    subprocess.run(["yes", "and again " * 20], check=True)
+    return b"never"
+
+
 def speak_from_a_fork(*, secrets: Mapping[str, str], notify: Notify, lost: int) -> bytes:
     child = os.fork()
     if child == 0:

@@ -180,11 +180,12 @@ class Dispatcher:
         if worker not in self._roster:
             return
         try:
-            for text in worker.printed():
-                if worker.work is not None:
-                    worker.work.tell(("output", text))
+            text = worker.printed()
         except EOFError:  # every process that had it is gone
             self._roster.stop_hearing(worker.output)
+            return
+        if text and worker.work is not None:
+            worker.work.tell(("output", text))
 
     def _nursery_said(self) -> None:
         told = self._starter.nursery.ended() if self._starter.nursery else None

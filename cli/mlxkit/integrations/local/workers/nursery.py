@@ -123,7 +123,8 @@ class _Nursery:
             _, status = os.waitpid(gone.si_pid, 0)
             number = self._workers.pop(gone.si_pid, None)
             if number is not None:
-                self._requests.send(pickle.dumps((number, os.waitstatus_to_exitcode(status))))
+                with suppress(OSError):  # the driver is gone: there are others to end
+                    self._requests.send(pickle.dumps((number, os.waitstatus_to_exitcode(status))))
 
 
 def _end_group(process: int, number: int = signal.SIGKILL) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,17 +126,18 @@ class Worker:
             if len(read) < _AT_ONCE:
                 return messages, True
 
-    def printed(self) -> Iterator[str]:
-        """Yield what programs and libraries have written past Python, up to now; a closed end raises EOFError."""
-        while True:
-            try:
-                read = os.read(self.output, _AT_ONCE)
-            except BlockingIOError:
-                return
-            if not read:
-                raise EOFError
-            if text := self._decoder.decode(read):
-                yield text
+    def printed(self) -> str:
+        """Return what programs and libraries have written past Python, up to now; a closed end raises EOFError.
+
+        One read takes all that a pipe holds. There is no second one: who never stops writing would never let us go.
+        """
+        try:
+            read = os.read(self.output, _AT_ONCE)
+        except BlockingIOError:
+            return ""
+        if not read:
+            raise EOFError
+        return self._decoder.decode(read)
 
     def close(self) -> None:
         """Let go of the channel, which ends a worker that is still there."""
