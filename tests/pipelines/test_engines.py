@@ -8,15 +8,16 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlxkit.errors import StepFailedError, UsageError
+from mlxkit.errors import Interrupted, StepFailedError, UsageError
 from mlxkit.pipelines.loader import Target, run_file
+from mlxkit.pipelines.saying import SaidReporter
 from mlxkit.pipelines.session import RunOptions, Session
 from mlxkit.runs.history import History
 from mlxkit.runs.queries import RunQueries
@@ -53,7 +54,9 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @pytest.fixture
-def run(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Run:
+def run(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Run]:
     """Run a file on the engine and return its steps by name; `workers=None` has them run here."""
     monkeypatch.chdir(tmp_path)
     config, stack = "version: 1\n", None
@@ -82,7 +85,10 @@ def run(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: p
         session.history.close()
         return steps
 
-    return run_it
+    yield run_it
+    for name, module in list(sys.modules.items()):  # the next engine imports them anew
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def out(steps: dict[str, StepRecord], name: str) -> str:
@@ -196,6 +202,26 @@ def test_a_failure_ends_what_depends_on_it_and_nothing_else(run: Run) -> None:
     assert states(steps) == {"bad": "failed", "after": "skipped", "good": "completed", "after_2": "completed"}
     assert "not today" in steps["bad"].error and "flow.py" in steps["bad"].error
     assert steps["after"].reason == "step 'bad' did not complete"
+
+
+def test_a_body_that_passes_on_what_has_failed_goes_on(run: Run) -> None:
+    steps = run("""
+        from mlxkit.errors import StepFailedError
+        @step
+        def bad() -> int: raise ValueError("not today")
+        @step
+        def after(x: int) -> int: return x
+        @step
+        def good() -> int: return 1
+        @pipeline
+        def mixed():
+            made = bad()
+            try: made.load()
+            except StepFailedError: pass
+            after(made); good()
+        mixed()
+    """)
+    assert states(steps) == {"bad": "failed", "after": "skipped", "good": "completed"}
 
 
 def test_a_step_is_tried_again(run: Run, tmp_path: Path) -> None:
@@ -528,6 +554,72 @@ def test_a_step_that_a_signal_ends_is_no_success(run: Run, engine: str) -> None:
         flow()
     """)
     assert states(steps) == {"stops": "failed", "good": "completed"}
+
+
+def test_a_signal_before_a_step_has_begun_ends_it_in_the_same_words(
+    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine != "workers":
+        pytest.skip("what is told here is taken over by a process that is forked")
+    monkeypatch.setattr(SaidReporter, "step_started", lambda *_: signal.raise_signal(signal.SIGTERM))
+    steps = run("""
+        @step
+        def never() -> int: return 1
+        @pipeline
+        def flow(): never()
+        flow()
+    """)
+    assert (steps["never"].status, steps["never"].error) == ("failed", "a signal ended it on its worker")
+
+
+def test_ctrl_c_while_a_step_is_written_down_leaves_it_as_it_ended(
+    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if engine != "workers":
+        pytest.skip("one engine whose steps are elsewhere is enough")
+    write = History.record_step
+
+    def write_and_interrupt(history: History, step: StepRecord) -> None:
+        write(history, step)
+        if step.name == "first":
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(History, "record_step", write_and_interrupt)
+    with pytest.raises(Interrupted):
+        run("""
+            import time
+            @step
+            def first() -> int: return 1
+            @step
+            def long() -> int:
+                time.sleep(60)
+                return 1
+            @step
+            def after(x: int, y: int) -> int: return x
+            @pipeline
+            def flow(): after(first(), long())
+            flow()
+        """)
+    with closing(History.to_read(tmp_path / ".mlx")) as history:
+        latest = RunQueries(history).get("latest")
+        steps = {item.name: item.status for item in RunQueries(history).steps(latest.id)}
+    assert latest.status == "killed"
+    assert steps.pop("long") in ("killed", "skipped")  # it may not have begun
+    assert steps == {"first": "completed", "after": "skipped"}
+
+
+def test_what_of_a_step_cannot_be_sent_costs_that_step(run: Run, engine: str) -> None:
+    steps = run("""
+        import threading
+        @step(settings={"experiment_tracker": {"tags": {"lock": threading.Lock()}}})
+        def odd() -> int: return 1
+        @step
+        def good() -> int: return 1
+        @pipeline
+        def flow(): odd(); good()
+        flow()
+    """)
+    assert states(steps) == {"odd": "completed" if engine == "here" else "failed", "good": "completed"}
 
 
 def test_random_numbers_differ_by_step_and_repeat_with_the_seed_of_the_file(run: Run, engine: str) -> None:

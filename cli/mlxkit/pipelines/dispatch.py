@@ -113,9 +113,9 @@ class Dispatch:
 
     @property
     def setting(self) -> RunSetting:
-        """What every worker has to know of the run."""
-        if self._setting is None:
-            session, run = self._session, self._services.run
+        """What every worker has to know of the run; made again when a step asks for a tracker that none did before."""
+        session, run = self._session, self._services.run
+        if self._setting is None or len(self._setting.trackers) < len(session.other_trackers()):
             components = tuple(sealed(item, self._secrets) for item in session.stack.components.values())
             others = tuple(sealed(item, self._secrets) for item in session.other_trackers())
             file = session.options.file

@@ -96,6 +96,8 @@ class Mailbox:
                 job = self._jobs.popleft()
             with suppress(BaseException):  # raised where the pipeline is
                 self._do(job)
+            with self._changed:
+                self._changed.notify_all()  # what somebody waits for may be so now
 
     def _do(self, job: Job) -> None:
         """Do a job; after one that failed nothing is as it should be, and no other is begun."""

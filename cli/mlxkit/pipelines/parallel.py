@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
-from ..errors import MlxError
 from ..runs.records import StepRecord
 from ..secrets.masking import mask_text
 from ..stacks.executors import CancelledWorkError, WorkerLostError
@@ -24,6 +23,7 @@ from .mailbox import Mailbox
 from .plan import StepPlan
 from .relayed import RelayedStep
 from .services import RunServices, StepSpec
+from .signals import unbroken
 from .wire import StepResult
 
 _DONE = ("completed", "cached")
@@ -40,12 +40,19 @@ class WaitingSource(StepSource):
         self._ended: StepRecord | None = None
         self.spec: StepSpec | None = None
         self.packed: Packed | None = None
+        self.is_submitted = False
         self.waits_for: dict[int, WaitingSource] = {}
         self.followers: list[WaitingSource] = []
 
     @property
-    def is_settled(self) -> bool:
+    def has_ended(self) -> bool:
+        """Whether there is a record of the step."""
         return self._ended is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its outputs are there; those of a step that failed never are, and who waits for them is skipped."""
+        return self._ended is not None and self._ended.status in _DONE
 
     def ended(self) -> StepRecord:
         """Return the step's record once there is one."""
@@ -71,7 +78,6 @@ class ParallelBody(Body):
         self._is_ending = False
         self._open: dict[str, WaitingSource] = {}
         self._in_flight: dict[str, WaitingSource] = {}
-        self._futures: dict[str, Future[Any]] = {}
         self._inputs_of: dict[str, list[Any]] = {}
         self._nodes: Sequence[Mapping[str, float]] | None = None
 
@@ -129,7 +135,7 @@ class ParallelBody(Body):
     def _queue(self, source: WaitingSource, handles: Sequence[Handle]) -> None:
         for handle in handles:
             upstream = handle._mlx_source
-            if isinstance(upstream, WaitingSource) and not upstream.is_settled:
+            if isinstance(upstream, WaitingSource) and not upstream.has_ended:
                 source.waits_for[id(upstream)] = upstream
         for upstream in source.waits_for.values():
             upstream.followers.append(source)
@@ -184,12 +190,11 @@ class ParallelBody(Body):
         relayed = RelayedStep(self.services, spec)
         try:
             future = self.dispatch.submit(spec, blank, cached, source.packed, relayed)
-        except MlxError as error:
-            relayed.reporter.detail(f"step {spec.name!r} could not be given to a worker: {error.message}")
-            failed = _failed(blank, error)
+        except Exception as error:  # a tracker's too: it costs the step, as where steps run here
+            failed = relayed.broken(blank, error)
             self.mailbox.put(lambda: self._follow(self._settled(source, failed)))
             return
-        self._futures[spec.name] = future
+        source.is_submitted = True
         future.add_done_callback(
             lambda done: self.mailbox.put(lambda: self._came_back(source, spec, blank, done, relayed))
         )
@@ -202,8 +207,7 @@ class ParallelBody(Body):
         done: Future[Any],
         relayed: RelayedStep,
     ) -> None:
-        self._futures.pop(spec.name, None)
-        if source.is_settled:
+        if source.has_ended:
             return
         try:
             result = self.dispatch.opened(done, blank)
@@ -213,6 +217,8 @@ class ParallelBody(Body):
                 return
             self._follow(self._settled(source, relayed.lost(blank, error)))
         except BaseException as error:  # whatever the step raised: it is not ours to stop for
+            if not isinstance(error, Exception) and error is not done.exception():
+                raise  # Ctrl-C, meanwhile
             self._follow(self._settled(source, relayed.broken(blank, error)))
         else:
             self._take(source, spec, result, relayed)
@@ -249,14 +255,15 @@ class ParallelBody(Body):
         return ready
 
     def _end(self, source: WaitingSource, record: StepRecord, *, is_kept: bool = False) -> None:
-        if not is_kept:
-            self.services.log.keep(record)
-        if self._in_flight.get(record.cache_key) is source:
-            del self._in_flight[record.cache_key]
-        self.records.append(record)
-        self.dispatch.ended[record.name] = record
-        self._open.pop(source.name, None)
-        source.settle(record)
+        with unbroken():  # what history has must not be taken for open by a Ctrl-C
+            if not is_kept:
+                self.services.log.keep(record)
+            if self._in_flight.get(record.cache_key) is source:
+                del self._in_flight[record.cache_key]
+            self.records.append(record)
+            self.dispatch.ended[record.name] = record
+            self._open.pop(source.name, None)
+            source.settle(record)
 
     def _skipped(self, spec: StepSpec, upstream: str) -> StepRecord:
         record = self._skip_record(spec, f"step {upstream!r} did not complete")
@@ -266,7 +273,7 @@ class ParallelBody(Body):
     def _abandoned(self, source: WaitingSource) -> StepRecord:
         spec = source.spec
         assert spec is not None
-        if source.name not in self._futures:
+        if not source.is_submitted:
             return self._skip_record(spec, _NEVER_BEGAN)
         record = self._skip_record(spec, "")
         self.services.reporter.step_ended(spec.name, "killed", 0.0)
@@ -278,7 +285,3 @@ class ParallelBody(Body):
             id=spec.id, run_id=self.services.run.run_id, name=spec.name, position=spec.position, status="skipped",
             started=now, ended=now, reason=reason, inputs=dict(spec.after),
         )  # fmt: skip
-
-
-def _failed(blank: StepRecord, error: MlxError) -> StepRecord:
-    return replace(blank, ended=time.time(), error=mask_text(error.message))

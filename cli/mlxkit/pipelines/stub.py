@@ -85,10 +85,10 @@ def _worked(
     try:
         with session.entered(), _around(given, secrets), SignalGuard(), _telling_secrets(notify), output:
             record = work_on(spec, services, replace(given.blank, started=time.time(), attempts=lost + 1))
-    except (Terminated, KeyboardInterrupt):
-        if log.last is None:
-            raise
-        record = log.last
+    except (Terminated, KeyboardInterrupt):  # also before the step was begun
+        record = log.last or replace(
+            given.blank, status="killed", ended=time.time(), error="ended by a signal"
+        )
     finally:
         current_pipeline.reset(token)
     return StepResult(masked_step(record), notes=dict(context.metadata.get(NOTES_KEY, {})))
