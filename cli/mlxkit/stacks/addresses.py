@@ -6,6 +6,9 @@ import re
 from urllib.parse import unquote
 
 MASK = "***"
+_HARMLESS = re.compile(r"token|signature", re.IGNORECASE)  # a model has these, too
+_LAST = re.compile(r"(token|signature)$", re.IGNORECASE)
+_SHORT = 8  # characters: `pad_token=EOS` is none, and `<|endoftext|>` neither
 _AT_ONCE = re.compile(r"[^\s/]*://")
 _AMID_TEXT = re.compile(r"(?<=://)\S+")
 _REFERENCES = re.compile(r"(?:<<[\w-]+\.[\w.-]+(?:\|url)?>>)+", re.ASCII)
@@ -41,6 +44,17 @@ def shown_address(text: str) -> str:
 def is_password_name(name: str) -> bool:
     """Say whether what bears this name is a credential, as in the query of an address."""
     return _PASSWORD.search(name) is not None
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Say whether a setting that a cluster shows to all is a secret, by its name or as an address with credentials."""
+    if without_credentials(value) != value:
+        return True
+    if not value or only_references(value):
+        return False
+    if is_password_name(_HARMLESS.sub("", name)):
+        return True
+    return _LAST.search(name) is not None and len(value) >= _SHORT and not value.startswith(("<", "["))
 
 
 def is_loopback(host: str) -> bool:

@@ -23,6 +23,10 @@ def test_an_address_can_be(address: str) -> None:
     assert check_attributes(ORCHESTRATOR, "cluster", {"address": address}) == []
 
 
+def test_variables_that_only_sound_like_secrets_can_be_set() -> None:
+    validate("c", {"env_vars": {"TOKENIZERS_PARALLELISM": "false", "PAD_TOKEN": "EOS"}}, anonymous=False)
+
+
 @pytest.mark.parametrize(
     ("attributes", "words"),
     [
@@ -30,7 +34,9 @@ def test_an_address_can_be(address: str) -> None:
         ({"address": "local"}, "leave it out"),
         ({"address": "http://head:8265"}, "none of auto"),
         ({"ship": "everything"}, "not one of code, project"),
-        ({"env_vars": {"API_TOKEN": "x"}}, "looks like a secret"),
+        ({"env_vars": {"API_TOKEN": "hunter2-hunter2"}}, "looks like a secret"),
+        ({"env_vars": {"AZURE_STORAGE_ACCOUNT_KEY": "x"}}, "looks like a secret"),
+        ({"env_vars": {"DATABASE": "postgresql://me:hunter2@db/x"}}, "looks like a secret"),
         ({"env_vars": {"HOST": "<<ray.host>>"}}, "looks like a secret"),
         ({"env_vars": {"A B": "x"}}, "no name of a variable"),
         ({"auth_token": "<<ray.token>>"}, "a token of its own"),
@@ -100,5 +106,5 @@ def test_a_connection_of_the_users_own_is_named(monkeypatch: pytest.MonkeyPatch,
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    with pytest.raises(ConfigError, match=r"leave ray.init\(\) out"):
+    with pytest.raises(ConfigError, match="has one connection at a time"):
         connect(RaySettings("c"), tmp_path, "run")

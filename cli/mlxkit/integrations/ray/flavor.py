@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...stacks.addresses import is_secret
 from ...stacks.attributes import InvalidAttributeError
 from ...stacks.flavors import Attribute, Flavor
 
@@ -66,7 +67,6 @@ ORCHESTRATOR = Flavor(
 
 SHIPPED = ("code", "project")
 _NEAR = re.compile(r"auto|(?:ray://)?[^\s/:@]+(?::\d{1,5})?|(?:ray://)?\[[0-9a-fA-F:]+\](?::\d{1,5})?")
-_SECRET_NAME = re.compile(r"passw|passphrase|pwd|token|secret|credential|(?:api|access)_?key", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -106,7 +106,7 @@ def check_address(address: str) -> None:
 def _check_variable(key: str, value: Any) -> None:
     if not _PLAIN_NAME.fullmatch(key):
         raise InvalidAttributeError("env_vars", f"{key!r} is no name of a variable")
-    if _SECRET_NAME.search(key) or "<<" in str(value):
+    if is_secret(key, str(value)) or "<<" in str(value):
         raise InvalidAttributeError(
             "env_vars",
             f"{key} looks like a secret, and a cluster shows the variables of its workers to all who look",

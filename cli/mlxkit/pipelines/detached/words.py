@@ -12,14 +12,11 @@ from typing import Any
 from ...config.yamltext import load_yaml
 from ...errors import ConfigError, UsageError
 from ...secrets.masking import mask_text
-from ...stacks.addresses import is_password_name, only_references, without_credentials
+from ...stacks.addresses import is_secret
 from ..loader import Target
 from ..parameters import Text
 from .job import RUN, STATE
 
-_HARMLESS = re.compile(r"token|signature", re.IGNORECASE)  # a model has these, too
-_LAST = re.compile(r"(token|signature)$", re.IGNORECASE)
-_SHORT = 8  # characters: `pad_token=EOS` is none, and `<|endoftext|>` neither
 _PARTS = re.compile(r"[;&?,\s]+")
 _HINT = "keep it in a secret that the cluster resolves: <<name.key>> in mlx.yaml, or mlxkit.Client().secrets"
 
@@ -91,21 +88,11 @@ def refuse_secrets(
 def _refuse(what: str, pairs: Iterable[tuple[str, str]]) -> None:
     """Refuse names and values, one of which is a secret; of the values nothing is said."""
     for name, value in pairs:
-        if _is_secret(name, value):
+        if is_secret(name, value):
             named = f" ({name})" if name and not what.endswith(f" {name}") and name.isprintable() else ""
             raise UsageError(
                 f"{what}{named} looks like a secret, and everybody on the cluster could read it", hint=_HINT
             )
-
-
-def _is_secret(name: str, value: str) -> bool:
-    if without_credentials(value) != value:  # somebody's name or password in an address
-        return True
-    if not value or only_references(value):
-        return False
-    if is_password_name(_HARMLESS.sub("", name)):
-        return True
-    return _LAST.search(name) is not None and len(value) >= _SHORT and not value.startswith(("<", "["))
 
 
 def _pairs(name: str, text: str) -> Iterator[tuple[str, str]]:
