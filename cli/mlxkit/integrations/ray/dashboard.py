@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, UnreachableError
@@ -32,28 +31,17 @@ def dashboard_of(settings: RaySettings) -> str:
 
 
 def _of_this_machine(settings: RaySettings) -> str:
-    """Ask the cluster that `auto` means, as a driver that leaves again."""
+    """Ask the head of the cluster that `auto` means, without connecting to it."""
     from .cluster import cluster_here
+    from .probe import check_answers, dashboard_at
 
-    with engine(settings) as ray:
-        was_attached = ray.is_initialized()
-        try:
-            context = ray.init(
-                cluster_here(settings), log_to_driver=False, logging_level=logging.ERROR,
-                configure_logging=False, ignore_reinit_error=True,
-            )  # fmt: skip
-            url = context.dashboard_url
-        except ConnectionError as error:
-            raise UnreachableError(
-                "the Ray cluster of this machine does not answer",
-                hint="ray start --head --include-dashboard=true",
-            ) from error
-        finally:
-            if not was_attached and ray.is_initialized():
-                ray.shutdown()
+    with engine(settings):
+        endpoint = cluster_here(settings)
+        check_answers(settings, endpoint)
+        url = dashboard_at(endpoint)
     if not url:
         raise UnreachableError(
             "the Ray cluster of this machine has no dashboard, which takes jobs",
             hint="ray stop && ray start --head --include-dashboard=true",
         )
-    return f"http://{url}"
+    return url if "://" in url else f"http://{url}"

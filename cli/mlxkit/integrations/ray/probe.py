@@ -53,17 +53,33 @@ def check_versions(endpoint: str) -> None:
     import json
 
     import grpc
-    from ray.core.generated import gcs_service_pb2
 
-    messages: Any = gcs_service_pb2
-    wanted = messages.InternalKVGetRequest(key=b"CLUSTER_METADATA", namespace=b"cluster")
     try:
-        answer = _ask(endpoint, _INSIDE, wanted.SerializeToString(), TIMEOUT)
-        theirs = json.loads(messages.InternalKVGetReply.FromString(answer).value)
+        theirs = json.loads(_noted(endpoint, b"CLUSTER_METADATA", b"cluster"))
         ray_version, python = theirs["ray_version"], theirs["python_version"]
     except (grpc.RpcError, ValueError, KeyError):
         return  # then Ray compares them itself
     refuse_other_versions(str(ray_version), str(python))
+
+
+def dashboard_at(endpoint: str) -> str:
+    """Return `host:port` of the dashboard of a cluster that answers, nothing for one without."""
+    import grpc
+
+    try:
+        return _noted(endpoint, b"dashboard", b"dashboard").decode()
+    except (grpc.RpcError, ValueError):
+        return ""
+
+
+def _noted(endpoint: str, key: bytes, namespace: bytes) -> bytes:
+    """Return what the head has written down for its nodes."""
+    from ray.core.generated import gcs_service_pb2
+
+    messages: Any = gcs_service_pb2
+    wanted = messages.InternalKVGetRequest(key=key, namespace=namespace)
+    answer = _ask(endpoint, _INSIDE, wanted.SerializeToString(), TIMEOUT)
+    return bytes(messages.InternalKVGetReply.FromString(answer).value)
 
 
 def refuse_other_versions(ray_version: str, python: str) -> None:
