@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from .errors import ArtifactMissingError, UnstorableOutputError
 from .hashing import file_digest, hashing_file
@@ -26,11 +27,16 @@ def write_manifest(folder: Path, tag: str, known: Mapping[str, str]) -> tuple[st
     total = 0
     for path in sorted(_regular_files(folder / FILES), key=lambda item: item.as_posix()):
         name = path.relative_to(folder / FILES).as_posix()
+        if "\\" in name:  # no reader would take it: elsewhere it leads out of the folder
+            raise UnstorableOutputError(f"{name!r} cannot be stored: there is a backslash in the file's name")
         size = path.stat().st_size
         entries.append([name, size, known.get(name) or file_digest(path)])
         total += size
+    listed: dict[str, list[Any]] = {"files": entries}
+    if empty := sorted(_empty_folders(folder / FILES)):  # which a store that keeps files alone would lose
+        listed["folders"] = empty
     with hashing_file(folder / MANIFEST, tag) as file:
-        file.write(json.dumps({"files": entries}, separators=(",", ":")).encode())
+        file.write(json.dumps(listed, separators=(",", ":")).encode())
     return file.hexdigest(), total + file.size
 
 
@@ -56,25 +62,39 @@ def read_manifest(folder: Path, tag: str, digest: str) -> Entries:
 
 def entries_of(manifest: Path, digest: str) -> Entries:
     """Return the files that a manifest names; raises ArtifactMissingError where one leads out of its folder."""
+    return _listed(manifest, digest)[0]
+
+
+def empty_folders_of(manifest: Path, digest: str) -> list[str]:
+    """Return the folders without a file that a manifest names; raises ArtifactMissingError as `entries_of` does."""
+    return _listed(manifest, digest)[1]
+
+
+def _listed(manifest: Path, digest: str) -> tuple[Entries, list[str]]:
     entries: Entries = {}
+    folders: list[str] = []
     try:
-        for name, size, found in json.loads(manifest.read_bytes())["files"]:
+        listed = json.loads(manifest.read_bytes())
+        for name in listed.get("folders", ()):
+            os.fsencode(name)
+            folders.append(str(name))
+        for name, size, found in listed["files"]:
             if type(name) is not str or type(size) is not int or size < 0 or type(found) is not str:
                 raise TypeError
             os.fsencode(name)
             entries[name] = (size, found)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactMissingError(
             f"artifact {digest[:12]} is damaged: its manifest cannot be read"
         ) from error
-    for name in entries:
+    for name in (*entries, *folders):
         path = PurePosixPath(name)
         if (
             path.is_absolute() or os.path.splitdrive(name)[0] or ".." in path.parts
             or "\\" in name or "\0" in name or str(path) != name
         ):  # fmt: skip
             raise ArtifactMissingError(f"artifact {digest[:12]} is damaged: its manifest names {name!r}")
-    return entries
+    return entries, folders
 
 
 def check_file(folder: Path, entries: Entries, name: str) -> Path:
@@ -88,6 +108,12 @@ def check_file(folder: Path, entries: Entries, name: str) -> Path:
 def _folders_of(folder: Path, entries: Entries) -> set[Path]:
     top = PurePosixPath(FILES)
     return {folder / above for name in entries for above in (top / name).parents if above.parts}
+
+
+def _empty_folders(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_dir() and next(path.iterdir(), None) is None:
+            yield path.relative_to(folder).as_posix()
 
 
 def _regular_files(folder: Path) -> Iterator[Path]:

@@ -9,12 +9,13 @@ from ..runs.deletion import Freed, is_referred_to, somebody_runs, try_to_remove
 from ..runs.history import History
 from ..runs.schema import transaction
 from .cache_entries import Slot
+from .presence import at_once
 
 
 def clear(store: EntryStore, doomed: Sequence[Slot]) -> None:
     """Remove entries; a step that they were of runs again, and is published again."""
-    for slot in doomed:
-        store.delete_entry(slot.name)
+    for _ in at_once(store, lambda slot: store.delete_entry(slot.name), doomed):
+        pass
 
 
 def free(store: EntryStore, doomed: Sequence[Slot], left: Sequence[Slot], history: History) -> Freed:

@@ -13,12 +13,10 @@ from ..errors import MlxError
 from ..records import Record
 from ..runs.history import _STEP, History
 from ..runs.records import iso
-from .presence import first_gone
+from .presence import at_once, first_gone
 from .shared_cache import is_of_one_name, shared_cache
 from .shared_entry import PREFIX, CacheEntry, UnbelievableEntryError, entry_name, key_of, read_entry
 from .stores import stores_of
-
-_AT_ONCE = 16  # requests to a store on another machine
 
 
 @dataclass(frozen=True)
@@ -102,15 +100,8 @@ def _name(entry: CacheEntry) -> str:
 def _of_store(store: EntryStore) -> list[Slot]:
     names = list(store.entries(PREFIX))
 
-    def read(name: str) -> Slot | None:
-        return _slot(store, name)
-
-    if not store.is_remote:
-        return [slot for slot in map(read, names) if slot is not None]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [slot for slot in pool.map(read, names) if slot is not None]
+    found = at_once(store, lambda name: _slot(store, name), names)
+    return [slot for slot in found if slot is not None]
 
 
 def _slot(store: EntryStore, name: str) -> Slot | None:

@@ -181,7 +181,8 @@ def is_of_one_name(error: BaseException) -> bool:
     one: BaseException | None = error
     while one is not None and not isinstance(one, OSError):
         one = one.__cause__
-    return one is not None and one.errno in _OF_ONE_NAME
+    # Where there is more behind it, it is a library's word for what a service answered, and that goes for all names.
+    return one is not None and one.__cause__ is None and one.errno in _OF_ONE_NAME
 
 
 _caches: WeakKeyDictionary[ArtifactStore, SharedCache | None] = WeakKeyDictionary()

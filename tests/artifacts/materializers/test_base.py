@@ -142,6 +142,19 @@ class Linking(BaseMaterializer):
         Path(self.uri, "link").symlink_to(self.target)
 
 
+class Backslash(BaseMaterializer):
+    SKIP_REGISTRATION: ClassVar[bool] = True
+
+    def save(self, data: Any) -> None:
+        (Path(self.uri) / "a\\b").write_text("1")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere that is a folder")
+def test_a_name_that_no_reader_takes_is_refused_while_it_is_stored(store: LocalArtifactStore) -> None:
+    with pytest.raises(UnstorableOutputError, match="backslash"):
+        save(1, materializer=Backslash, store=store)
+
+
 def test_what_user_code_wrote_becomes_private(store: LocalArtifactStore) -> None:
     record = save(Thing("x"), store=store)
     for path in [store.locate(record.uri), *store.locate(record.uri).rglob("*")]:

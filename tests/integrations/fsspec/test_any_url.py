@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from mlxkit.artifacts.io import load, save
+from mlxkit.artifacts.materializers.base import BaseMaterializer
 from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
+from mlxkit.pipelines.cache_entries import _of_store
 from mlxkit.stacks.resolve import ResolvedComponent
 
 
@@ -33,7 +38,7 @@ def test_values_documents_and_keys(
     assert sorted(store.uris()) == sorted(record.uri for record in records)
     other = make(tmp_path, monkeypatch, "b")
     assert other.is_shared and not other.is_remote
-    assert other.exist(records) == [True, True]
+    assert list(other.at_once(other.exists, records)) == [True, True]
     np.testing.assert_equal([load(record, other) for record in records], [np.arange(3), {"a": np.arange(3)}])
     assert store.put_entry("cache/x", b"1") == b"1" == other.put_entry("cache/x", b"2")
     assert list(other.entries("cache/")) == ["cache/x"]
@@ -75,6 +80,95 @@ def test_damaged_content_is_written_again(
         load(record, other)
     save(np.arange(1000), store=other)
     np.testing.assert_array_equal(load(record, make(tmp_path, monkeypatch, "c")), np.arange(1000))
+
+
+class Layered(BaseMaterializer):
+    """Beside its file it has a folder that is empty, as some libraries do it with what a model was given."""
+
+    def save(self, value: int) -> None:
+        (Path(self.uri) / "assets" / "more").mkdir(parents=True)
+        (Path(self.uri) / "value").write_text(str(value))
+
+    def load(self, data_type: type[int]) -> int:
+        assert not list((Path(self.uri) / "assets" / "more").iterdir())
+        return int((Path(self.uri) / "value").read_text())
+
+
+def test_an_empty_folder_is_there_for_who_brings_the_value(
+    store: FsspecArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = save(7, store=store, materializer=Layered)
+    assert load(record, make(tmp_path, monkeypatch, "b")) == 7
+
+
+@pytest.fixture
+def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A file system as that of SFTP is: one connection, for one request at a time, that takes no option but its own."""
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    from fsspec import register_implementation
+    from fsspec.implementations.local import LocalFileSystem
+
+    state: dict[str, Any] = {"made": 0, "busy": threading.Lock()}
+
+    class Connection(LocalFileSystem):  # type: ignore[misc]
+        protocol = "oneline"
+
+        def __init__(self, **given: Any) -> None:
+            super().__init__(auto_mkdir=True)
+            assert set(given) <= {"password"}, given
+            state["made"] += 1
+            self.is_open = True
+            state["last"] = self
+
+        def get_file(self, *args: Any, **options: Any) -> None:
+            assert state["busy"].acquire(blocking=False), "another request is on its way"
+            try:
+                time.sleep(0.01)
+                if not self.is_open:
+                    raise OSError("Socket is closed")
+                super().get_file(*args, **options)
+            finally:
+                state["busy"].release()
+
+    register_implementation("oneline", Connection, clobber=True)
+    monkeypatch.setenv("MLX_HOME", str(tmp_path / "a"))
+    attributes = {"path": f"oneline://{tmp_path}/shelf", "options": {"password": "pw"}, "retries": 1}
+    component = ResolvedComponent("artifact_store", "shelf", "fsspec", attributes)
+    state["store"] = FsspecArtifactStore(component, tmp_path)
+    return state
+
+
+def test_one_connection_is_asked_for_one_thing_at_a_time(connection: dict[str, Any]) -> None:
+    store = connection["store"]
+    for number in range(5):
+        store.put_entry(f"cache/0{number}/0{number}", b"1")
+    assert store.is_remote
+    assert [slot.problem for slot in _of_store(store)] == ["it is no cache entry"] * 5
+
+
+def test_a_connection_that_is_gone_is_made_again(connection: dict[str, Any]) -> None:
+    store = connection["store"]
+    store.put_entry("runs/x", b"1")
+    connection["last"].is_open = False
+    assert store.get_entry("runs/x") == b"1"
+    assert connection["made"] == 2
+
+
+def test_what_a_file_system_cannot_do_is_said_and_is_no_crash(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    from fsspec import register_implementation
+    from fsspec.implementations.local import LocalFileSystem
+
+    class ReadOnly(LocalFileSystem):  # type: ignore[misc]
+        protocol = "onlyread"
+
+        def makedirs(self, path: str, exist_ok: bool = False) -> None:
+            raise NotImplementedError
+
+    register_implementation("onlyread", ReadOnly, clobber=True)
+    component = ResolvedComponent("artifact_store", "x", "fsspec", {"path": f"onlyread://{tmp_path}/x"})
+    with pytest.raises(ArtifactStoreError, match="cannot write: that is not supported there"):
+        FsspecArtifactStore(component, tmp_path).put_entry("cache/x", b"1")
 
 
 def test_a_protocol_that_nobody_knows_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import signal
 import socket
@@ -18,6 +19,7 @@ from mlxkit.artifacts.io import load, save
 from mlxkit.artifacts.store import ENTRY_LIMIT
 from mlxkit.errors import CredentialsError, UnreachableError
 from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
+from mlxkit.integrations.fsspec.faults import explained
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 from mlxkit.pipelines.shared_cache import is_of_one_name
 from tests.fixtures.s3_server import KEY, SECRET, Proxy, S3Server
@@ -177,6 +179,34 @@ def test_what_a_service_refuses_is_not_asked_again(proxy: Proxy, machine: Machin
     assert SECRET not in str(caught.value)
     assert len(proxy.requests) == 1
     assert "mlx artifact-store test" in str(caught.value.hint)
+
+
+def test_two_who_write_one_document_in_the_same_instant_are_not_a_failure(
+    proxy: Proxy, machine: Machines
+) -> None:
+    store = machine(url=proxy.url)
+    proxy.failing = [409]
+    assert store.put_entry("cache/x", b"1") == b"1"
+
+
+@pytest.mark.parametrize("status", [412, 501])
+def test_an_answer_that_nobody_is_ready_for_is_put_into_words(
+    status: int, proxy: Proxy, machine: Machines
+) -> None:
+    store = machine(url=proxy.url)
+    proxy.failing = [status] * 5
+    with pytest.raises(ArtifactStoreError, match=r"cannot write: .*planted"):
+        save(np.arange(10), store=store)
+
+
+def test_what_a_service_refuses_altogether_is_not_taken_for_the_matter_of_one_document() -> None:
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    from botocore.exceptions import ClientError
+    from s3fs.errors import translate_boto_error
+
+    answer = {"Error": {"Code": "InvalidToken", "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    refused = translate_boto_error(ClientError(answer, "GetObject"))
+    assert refused.errno == errno.EINVAL and not is_of_one_name(explained(refused, "read", "s3://lake"))
 
 
 def test_a_bucket_that_is_not_there_is_named(machine: Machines) -> None:

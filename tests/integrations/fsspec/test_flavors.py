@@ -60,6 +60,12 @@ def test_what_is_wrong_is_refused(flavor: Flavor, attributes: dict[str, Any], sa
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("size", [0, 1, 50 << 20, 200 << 30, 5 << 40])
+def test_a_file_of_any_size_has_no_more_parts_than_s3_takes(size: int) -> None:
+    part = options.part_size(size)
+    assert part >= options.BLOCK and -(-size // part) <= 10_000
+
+
 def component(flavor: str, **attributes: Any) -> ResolvedComponent:
     return ResolvedComponent("artifact_store", "lake", flavor, attributes)
 

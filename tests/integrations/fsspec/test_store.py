@@ -63,11 +63,11 @@ def test_content_that_is_there_is_not_sent_again(machine: Machines, proxy: Proxy
 def test_what_is_there_is_asked_for_side_by_side(machine: Machines, proxy: Proxy) -> None:
     records = [save(np.full(10, n), store=machine()) for n in range(8)]
     store = machine("b", url=proxy.url)
-    assert store.exist(records) == [True] * 8
+    assert list(store.at_once(store.exists, records)) == [True] * 8
     assert len([line for line in proxy.requests if line.startswith("HEAD")]) == 8
     store.delete(records[3].uri)
-    assert store.exist(records) == [True] * 3 + [False] + [True] * 4
-    assert store.exist([]) == []
+    assert list(store.at_once(store.exists, records)) == [True] * 3 + [False] + [True] * 4
+    assert list(store.at_once(store.exists, [])) == []
 
 
 class ManyFiles(BaseMaterializer):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ...artifacts.errors import ArtifactMissingError
 from ...artifacts.folders import FILES, MANIFEST
@@ -34,6 +34,9 @@ _OPTIONAL = ("cache/", _DAMAGED)  # documents that a run can do without: it does
 _SMALL = 1 << 20  # bytes that are sent faster than it is asked whether they are there
 _URI = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}/?", re.ASCII)
 _HERE = ("file", "local", "memory")
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 
 class FsspecArtifactStore:
@@ -112,11 +115,9 @@ class FsspecArtifactStore:
         sizes = self._sizes(artifact.uri)
         return MANIFEST in sizes and sum(sizes.values()) == artifact.size
 
-    def exist(self, artifacts: Sequence[ArtifactRecord]) -> list[bool]:
-        """Say of each whether it is there, asked for side by side."""
-        asked = [one for one in artifacts if one.inline is None]
-        found = dict(zip(map(id, asked), self._backend.at_once(self.exists, asked), strict=True))
-        return [found.get(id(one), True) for one in artifacts]
+    def at_once(self, work: Callable[[V], T], items: Iterable[V]) -> Iterator[T]:
+        """Do something that asks this store with every item, several at a time where its library allows that."""
+        return self._backend.at_once(work, items)
 
     def measure(self, uri: str) -> Stored | None:
         """Return the size and the age of content; that of a folder, also a half-sent one, is its newest file's."""
@@ -251,7 +252,9 @@ class FsspecArtifactStore:
         if not checking.is_manifest(manifest, digest, artifact):
             raise self._damaged(digest, "its manifest is not what was stored")
         entries = checking.entries_of(manifest, digest)
-        for folder in sorted({(draft / FILES / name).parent for name in entries}):
+        folders = {(draft / FILES / name).parent for name in entries}
+        folders |= {draft / FILES / name for name in checking.empty_folders_of(manifest, digest)}
+        for folder in sorted(folders):
             make_folders(folder, draft)
 
         def bring(name: str) -> None:

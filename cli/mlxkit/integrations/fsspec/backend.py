@@ -16,7 +16,7 @@ from ...artifacts.errors import ArtifactStoreError
 from ...artifacts.store import ENTRY_LIMIT
 from ...errors import MissingDependencyError
 from . import faults
-from .options import AT_ONCE, BLOCK
+from .options import AT_ONCE, part_size
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
@@ -25,6 +25,7 @@ _THREADS = 2 * AT_ONCE
 _OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"))
 # Their libraries repeat a request by themselves; what is left is an answer that broke off.
 _ATTEMPTS_BESIDES = 2
+_ATTEMPTS_AT_ONCE = 3  # of one who wrote in the same instant as another, which no library repeats
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -42,8 +43,7 @@ class Backend:
         self.is_object_store = url.partition("://")[0].lower() in _OBJECT_STORES
         self.decides_the_first = self.is_object_store
         self._attempts = _ATTEMPTS_BESIDES if self.is_object_store else retries + 1
-        # s3fs has parts of 50 MB, ten of them in memory at a time.
-        self._in_parts = {"chunksize": BLOCK} if url.lower().startswith(("s3://", "s3a://")) else {}
+        self._is_s3 = url.lower().startswith(("s3://", "s3a://"))
         self._made: tuple[int, Any, str] | None = None
         self._beside: Backend | None = None
 
@@ -113,7 +113,9 @@ class Backend:
 
     def upload(self, path: Path, key: str) -> None:
         """Write a local file under a key; readers see all of it or what was there before."""
-        self._write(key, lambda fs, target: fs.put_file(str(path), target, **self._in_parts))
+        # s3fs has parts of 50 MB, ten of them in memory at a time.
+        in_parts = {"chunksize": part_size(path.stat().st_size)} if self._is_s3 else {}
+        self._write(key, lambda fs, target: fs.put_file(str(path), target, **in_parts))
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a small file where there is none, and say whether it was written.
@@ -123,7 +125,11 @@ class Backend:
         """
         if self.is_object_store:
             try:
-                self._do("write", lambda fs, root: fs.pipe_file(_at(root, key), content, mode="create"))
+                self._do(
+                    "write",
+                    lambda fs, root: fs.pipe_file(_at(root, key), content, mode="create"),
+                    (faults.Taken, faults.Unsupported),
+                )
             except faults.Taken:
                 return False
             except faults.Unsupported:  # an older service of the same protocol
@@ -181,30 +187,36 @@ class Backend:
 
     def _ask(self, doing: str, request: Callable[[Any, str], T], absent: T) -> T:
         try:
-            return self._do(doing, request)
+            return self._do(doing, request, (faults.Missing,))
         except faults.Missing:
             return absent
 
-    def _do(self, doing: str, request: Callable[[Any, str], T]) -> T:
-        """Make a request, again where that may help; raises Missing, Taken, Unsupported, or says in words what failed."""
-        fs, root = self._filesystem()
-        for attempt in range(self._attempts):
+    def _do(
+        self, doing: str, request: Callable[[Any, str], T], awaited: tuple[type[faults.Known], ...] = ()
+    ) -> T:
+        """Make a request, again where that may help; raises what is `awaited`, or says in words what failed."""
+        for attempt in range(max(self._attempts, _ATTEMPTS_AT_ONCE)):
+            fs, root = self._filesystem()
             try:
                 return request(fs, root)
             except Exception as error:
                 known = faults.known(error, doing)
-                if known is not None:
+                if isinstance(known, awaited):
                     raise known from error
-                if not faults.is_understood(error):
+                if known is None and not faults.is_understood(error):
                     raise
-                is_last = attempt + 1 >= self._attempts
+                attempts = _ATTEMPTS_AT_ONCE if faults.is_conflict(error) else self._attempts
                 # An object store that does not answer was asked often enough by its library.
                 if (
-                    is_last
+                    attempt + 1 >= attempts
                     or not faults.is_passing(error)
                     or (self.is_object_store and faults.is_out_of_reach(error))
                 ):
                     raise faults.explained(error, doing, self._location) from error
+            if (
+                not self.is_object_store
+            ):  # what it had open may be closed for good: a connection that nobody used for long
+                self._made = None
             time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))  # noqa: S311
         raise AssertionError("there is always an attempt")
 
@@ -217,10 +229,10 @@ class Backend:
         if self._made is None or self._made[0] != os.getpid():
             from fsspec.core import url_to_fs
 
-            options = {"skip_instance_cache": True, "use_listings_cache": False, **self._options()}
+            options = {"skip_instance_cache": True, **self._options()}
             beside = self._beside._made if self._beside is not None else None
             session = getattr(beside[1], "session", None) if beside and beside[0] == os.getpid() else None
-            if session is not None and self._in_parts:  # making one takes s3fs longer than all else
+            if session is not None and self._is_s3:  # making one takes s3fs longer than all else
                 options["session"] = session
             try:
                 fs, root = url_to_fs(self._url, **options)
@@ -228,6 +240,10 @@ class Backend:
                 raise MissingDependencyError(f"artifact store {self._location}: {error}") from error
             except ValueError as error:
                 raise faults.explained(OSError(str(error)), "open", self._location) from error
+            if hasattr(
+                fs, "dircache"
+            ):  # told when it is made, some hand the option on to who does not know it
+                fs.dircache.use_listings_cache = False
             self._made = (os.getpid(), fs, str(root).rstrip("/"))
         return self._made[1], self._made[2]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...artifacts.folders import FILES, Entries
+from ...artifacts.folders import empty_folders_of as empty_folders_of
 from ...artifacts.folders import entries_of as entries_of
 from ...artifacts.hashing import file_digest, tag_of
 from ...artifacts.materializers.formats import FORMATS

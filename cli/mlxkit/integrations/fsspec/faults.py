@@ -84,10 +84,15 @@ def is_passing(error: BaseException) -> bool:
         return False
     status = status_of(error)
     if status is not None:
-        return status in _PASSING or status == 409  # two conditional writes at once
+        return status in _PASSING or is_conflict(error)
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return False
     return isinstance(error, OSError) or _is_of_a_library(error)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Say whether somebody else was writing the same in that instant."""
+    return status_of(error) == 409
 
 
 def is_understood(error: BaseException) -> bool:
@@ -115,6 +120,10 @@ def explained(error: BaseException, doing: str, location: str) -> MlxError:
         return CredentialsError(
             f"{said}: the credentials are not taken or do not allow it ({words})",
             hint="mlx artifact-store test NAME",
+        )
+    if isinstance(error, NotImplementedError) or status == 501:
+        return ArtifactStoreError(
+            f"{said}: that is not supported there ({words})", hint="mlx artifact-store update NAME --path=..."
         )
     if is_out_of_reach(error):
         return UnreachableError(f"{said}: it does not answer ({words})", hint="mlx artifact-store test NAME")

@@ -13,6 +13,7 @@ from .flavor import DEFAULT_RETRIES
 
 BLOCK = 16 << 20  # bytes of a large file that travel in one request; so many are in memory at a time
 AT_ONCE = 8
+_MOST_PARTS = 10_000
 
 _LIBRARIES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs", "fsspec": "fsspec"}
 
@@ -25,6 +26,11 @@ def need_library(flavor: str) -> None:
             f"flavor {flavor!r} needs {library}, which is not installed",
             hint=f"pip install 'mlxkit[{flavor}]'",
         )
+
+
+def part_size(size: int) -> int:
+    """Return the bytes of one part of a file that is sent in parts: S3 takes no more than so many."""
+    return max(BLOCK, -(-size // _MOST_PARTS))
 
 
 def revealed(value: Any) -> Any:
