@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from mlxkit.artifacts.io import save
+from mlxkit.integrations.local.artifact_store import LocalArtifactStore
+from mlxkit.pipelines.cache_checks import verify
+from mlxkit.pipelines.cache_entries import Slot
 from mlxkit.pipelines.shared_entry import CacheEntry, read_entry, write_entry
 from mlxkit.pipelines.whereabouts import who
+from mlxkit.runs.records import output_of
 from tests.fixtures.checkouts import Checkout
 
 FILE = """
@@ -259,3 +266,42 @@ def test_an_entry_that_is_published_while_the_question_waits_keeps_its_content(
     freed = bob.mlx("cache", "clear", "--step", "load", "--shared-store")
     assert freed.code == 0 and "freed 0B" in freed.stderr, freed.stderr
     assert list((home / "lake").glob("??/*")), "the entry of `another` speaks of it"
+
+
+def test_a_repair_removes_nothing_that_could_not_be_read_here(
+    checkout: Callable[..., Checkout], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    config = (
+        "version: 1\ndefault_stack: team\nartifact_stores:\n"
+        f"  lake: {{flavor: fsspec, path: 'file://{home}/lake', retries: 0}}\n"
+        "stacks:\n  team: {artifact_store: lake}\n"
+    )
+    one = checkout("ada", FILE, config=config)
+    one.steps()
+    before = [path.read_bytes() for path in entries(home)]
+    monkeypatch.setenv("MLX_HOME", str(home / "full"))  # copies are kept there, and it cannot be written
+    (home / "full").mkdir()
+    (home / "full" / "cache").write_bytes(b"")
+    failed = one.mlx("cache", "verify", "--repair")
+    assert failed.code == 1 and "cannot make the folder" in failed.stderr
+    assert len(before) == 3 and [path.read_bytes() for path in entries(home)] == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_repair_leaves_what_this_user_cannot_open(tmp_path: Path) -> None:
+    store = LocalArtifactStore.at(tmp_path / "lake")
+    record = save(np.arange(5000.0), store=store)
+    entry = CacheEntry("k", "s", "p", "r", "i", 1.0, "a@b", 2.0, outputs=(output_of("output", record),))
+    for path in (*tmp_path.parents[:3], tmp_path, *tmp_path.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o055)
+    content = tmp_path / "lake" / record.uri
+    os.chown(content.parent, 65534, -1)
+    content.chmod(0o600)
+    os.seteuid(65534)
+    try:
+        found = list(verify([Slot("k", entry)], store, repair=True))
+    finally:
+        os.seteuid(0)
+    assert [(problem.is_removed, "Permission denied" in problem.what) for problem in found] == [(False, True)]
+    assert content.exists()

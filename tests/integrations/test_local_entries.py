@@ -171,6 +171,20 @@ def test_what_is_no_document_is_an_error_at_its_name_and_hangs_nobody(
         assert store.put_entry(NAME, b"1") == b"1"
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be somebody else")
+def test_who_may_only_read_is_told_so_when_a_document_is_to_go(store: LocalArtifactStore) -> None:
+    store.put_entry(NAME, b"1")
+    for path in (store.root.parent, *store.root.parents[1:5], *store.root.rglob("*"), store.root):
+        path.chmod(path.stat().st_mode | 0o055)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ArtifactStoreError, match=f"cannot delete {NAME} in .*: Permission denied"):
+            store.delete_entry(NAME)
+    finally:
+        os.seteuid(0)
+    assert store.get_entry(NAME) == b"1"
+
+
 def test_links_to_folders_are_not_followed(store: LocalArtifactStore) -> None:
     store.put_entry(NAME, b"1")
     (store.root / "entries" / "cache" / "up").symlink_to(store.root / "entries")

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.proof import prove
 from ..artifacts.store import ArtifactStore, EntryStore
-from ..errors import MlxError
 from ..records import Record
+from ..runs.deletion import try_to_remove
 from ..runs.records import OutputRecord, artifact_of
 from .cache_entries import Slot, entry_store
+
+_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,11 @@ def verify(found: Iterable[Slot], store: ArtifactStore, *, repair: bool = False)
     """Check every entry and read every byte of what it speaks of; give what is wrong, entry by entry.
 
     With `repair` an entry with a problem is removed from a shared store, and content that is damaged from any: else it
-    would be taken for good by its size, in every history that knows it.
+    would be taken for good by its size, in every history that knows it. What only could not be read here stays.
+    Raises what keeps the store, or the disk here, from being used at all.
     """
     shared = entry_store(store)
-    proven: dict[str, str] = {}
-    damaged: set[str] = set()  # what was read and is something else
+    proven: dict[str, _Wrong | None] = {}
     taken: set[str] = set()
     for slot in found:
         if slot.entry is None:
@@ -47,15 +49,25 @@ def verify(found: Iterable[Slot], store: ArtifactStore, *, repair: bool = False)
         wrong = [
             (output, what)
             for output in slot.entry.outputs
-            if (what := _wrong(output, store, proven, damaged))
+            if (what := _wrong(output, store, proven)) is not None
         ]
-        is_gone = bool(wrong) and repair and shared is not None and _removed(shared, slot.name)
+        is_sure = any(what.is_sure for _, what in wrong)
+        is_gone = is_sure and repair and shared is not None and _removed(shared, slot.name)
         for output, what in wrong:
-            is_damaged = output.digest in damaged or (shared is None and output.uri)
-            if repair and is_damaged and store.measure(output.uri) is not None:
-                store.delete(output.uri)
+            is_damaged = what.is_damaged or (what.is_sure and shared is None and output.uri)
+            is_there = repair and is_damaged and store.measure(output.uri) is not None
+            if is_there and not isinstance(try_to_remove(store, output.uri), str):
                 taken.add(output.uri)  # which other steps may have given, too
-            yield CacheProblem(name, slot.key, output.name, what, is_gone or output.uri in taken)
+            yield CacheProblem(name, slot.key, output.name, what.text, is_gone or output.uri in taken)
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """What is wrong with content: whether it is sure, and whether it is there and something else than it should be."""
+
+    text: str
+    is_sure: bool = True
+    is_damaged: bool = False
 
 
 def _removed(store: EntryStore, name: str) -> bool:
@@ -64,19 +76,20 @@ def _removed(store: EntryStore, name: str) -> bool:
     return name not in store.entries(name)
 
 
-def _wrong(output: OutputRecord, store: ArtifactStore, proven: dict[str, str], damaged: set[str]) -> str:
-    """Return what is wrong with the content of an output, or nothing; the same content is read once."""
+def _wrong(output: OutputRecord, store: ArtifactStore, proven: dict[str, _Wrong | None]) -> _Wrong | None:
+    """Return what is wrong with the content of an output, or None; the same content is read once."""
     if output.digest not in proven:
         try:
             if not store.exists(artifact_of(output)) and not _has_size(output, store):
-                proven[output.digest] = "it is gone from the artifact store, or has another size"
+                proven[output.digest] = _Wrong("it is gone from the artifact store, or has another size")
             else:
                 prove(artifact_of(output), store)
-                proven[output.digest] = ""
-        except (MlxError, OSError, ValueError) as error:
-            proven[output.digest] = str(error)
-            if isinstance(error, ArtifactMissingError) and output.uri:  # anything else may pass
-                damaged.add(output.digest)
+                proven[output.digest] = None
+        except ArtifactMissingError as error:
+            is_sure = not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, _GONE)
+            proven[output.digest] = _Wrong(str(error), is_sure, is_sure and bool(output.uri))
+        except OSError as error:
+            proven[output.digest] = _Wrong(str(error), is_sure=False)
     return proven[output.digest]
 
 

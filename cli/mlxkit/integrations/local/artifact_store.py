@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -171,7 +172,13 @@ class LocalArtifactStore:
 
     def delete_entry(self, name: str) -> None:
         """Remove a document."""
-        self._entries.delete(name)
+        try:
+            self._entries.delete(name)
+        except OSError as error:
+            raise ArtifactStoreError(
+                f"cannot delete {name} in artifact store {self.location}: {error.strerror or error}",
+                hint=f"ls -ld {shlex.quote(self.location)}",
+            ) from error
 
     def entries(self, prefix: str) -> Iterator[str]:
         """Return the names of the documents that begin with `prefix`, in order."""
