@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,18 +23,23 @@ def who() -> str:
 
 def portable(value: Any, root: Path | None) -> Any:
     """Return plain data in which paths below the project and the home folder begin with `.` and `~`."""
-    places = [(str(root), ".")] if root is not None else []
+    places = [(_path(root), ".")] if root is not None else []
     with suppress(RuntimeError):  # a user without one
-        home = str(Path.home())
-        if len(home) > 1:
-            places.append((home, "~"))
+        home = Path.home()
+        if home != home.parent:
+            places.append((_path(home), "~"))
     return _without(value, places)
 
 
-def _without(value: Any, places: list[tuple[str, str]]) -> Any:
+def _path(folder: Path) -> re.Pattern[str]:
+    """Return what finds a folder in a text as a path: not amid a longer name, nor in the address of a server."""
+    return re.compile(rf"(?:(?<![\w.~/\\-])|(?<=file://)|(?<=:///)){re.escape(str(folder))}(?![\w-]|\.\w)")
+
+
+def _without(value: Any, places: list[tuple[re.Pattern[str], str]]) -> Any:
     if isinstance(value, str):
         for folder, stands_for in places:
-            value = value.replace(folder, stands_for)
+            value = folder.sub(stands_for, value)
         return value
     if isinstance(value, Mapping):
         return {key: _without(item, places) for key, item in value.items()}
