@@ -64,6 +64,8 @@ FORGED: dict[str, Callable[[Body], object]] = {
     "endless": lambda body: body.update(seconds=10**400),
     "negative": lambda body: body.update(seconds=-1e300),
     "long": lambda body: body.update(seconds=1e200),
+    "digest is a word": output(digest="zz", uri="zz/zz", inline=None),
+    "digest in capitals": output(digest="A" * 64, uri=f"AA/{'A' * 64}", inline=None),
     "size": output(size=10**30),
     "size below zero": output(size=-5),
     "size is text": output(size="9"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ VERSION = 1
 PREFIX = "cache/"
 _OUTPUT = "output "  # what the part of a key begins with that an output's name is in
 _LARGEST_OUTPUT = 2**62  # bytes, and what a database can hold
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _END_OF_TIME = 1e11  # seconds since the epoch that a date can still be made of
 LARGEST = ENTRY_LIMIT  # bytes of an entry; what is larger is not published, and not believed
 
@@ -177,6 +179,8 @@ def _output(item: Mapping[str, Any]) -> OutputRecord:
     if any(type(item[name]) is not str for name in ("name", "digest", "materializer", "type", "uri")):
         raise TypeError
     if not all(item[name].isprintable() for name in ("name", "materializer", "type")):  # they are shown
+        raise ValueError
+    if not _DIGEST.fullmatch(item["digest"]):
         raise ValueError
     if type(item["size"]) is not int or not 0 <= item["size"] <= _LARGEST_OUTPUT:
         raise ValueError
