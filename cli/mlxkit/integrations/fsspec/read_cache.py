@@ -138,10 +138,17 @@ class ReadCache:
         for used, size, path in found:
             if total <= self.limit or time.time() - used < GRACE:
                 break
-            if self._remove(path):
+            if self._remove_unused(path, used):
                 total -= size
                 removed += 1
         return removed
+
+    def _remove_unused(self, path: Path, used: float) -> bool:
+        """Remove a copy unless somebody was told its path since it was looked at, which takes a while for many."""
+        try:
+            return path.stat().st_mtime == used and self._remove(path)
+        except OSError:
+            return False
 
     def _remove(self, path: Path) -> bool:
         try:
