@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import secrets
+import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ _NOT_SHIPPED = (".git", ".mlx", ".venv", "venv", "__pycache__", ".env", ".env.*"
 _LOOPBACK = "127.0.0.1"
 # One for the process: Ray keeps the first that it was given.
 _own_token = secrets.token_hex(32)
+# A second connection that fails would close the first one.
+_one_by_one = threading.Lock()
 
 
 @dataclass
@@ -82,8 +85,16 @@ def connect(settings: RaySettings, root: Path, run_id: str) -> Cluster:
     The thread that calls this has to live as long as the cluster does: the processes of a cluster that was started
     here end with it.
     """
-    if settings.address is None:
-        return _started(settings, root, run_id)
+    with _one_by_one:
+        return (_started if settings.address is None else _joined)(settings, root, run_id)
+
+
+def uses_tls() -> bool:
+    """Say whether Ray encrypts its connections; it is told so, and with which certificates, by variables."""
+    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
+
+
+def _joined(settings: RaySettings, root: Path, run_id: str) -> Cluster:
     with engine(settings) as ray:
         _refuse_second(ray)
         endpoint = settings.endpoint or cluster_here(settings)
@@ -99,11 +110,6 @@ def connect(settings: RaySettings, root: Path, run_id: str) -> Cluster:
         )
         head = None if settings.is_client else endpoint
         return Cluster(ray, settings, head)
-
-
-def uses_tls() -> bool:
-    """Say whether Ray encrypts its connections; it is told so, and with which certificates, by variables."""
-    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
 
 
 def _started(settings: RaySettings, root: Path, run_id: str) -> Cluster:
@@ -179,7 +185,9 @@ def _end_without_ray() -> None:
 def _refuse_second(ray: Any) -> None:
     if ray.is_initialized():
         raise ConfigError(
-            "Ray is connected in this process already: leave ray.init() out of the pipeline's file"
+            "Ray is connected in this process already, and has one connection at a time",
+            hint="leave ray.init() out of the pipeline's file; run one pipeline on Ray after the other, or in processes "
+            "of their own, and start this one again when its cluster is gone",
         )
 
 
