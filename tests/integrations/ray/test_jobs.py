@@ -67,12 +67,14 @@ version: 1
 default_stack: cluster
 orchestrators:
   cluster: {{flavor: ray, address: "{address}", dashboard: "{dashboard}"}}
+  here: {{flavor: ray, address: auto}}
 artifact_stores:
   outside: {{flavor: local, path: "{outside}"}}
 experiment_trackers:
   server: {{flavor: mlflow, tracking_uri: "https://mlflow.invalid", tracking_username: me, tracking_password: "<<nobody.password>>"}}
 stacks:
   cluster: {{orchestrator: cluster}}
+  here: {{orchestrator: here}}
   outside: {{orchestrator: cluster, artifact_store: outside}}
   locked: {{orchestrator: cluster, artifact_store: outside, experiment_tracker: server}}
 """
@@ -148,12 +150,16 @@ def test_a_detached_run_is_followed_from_the_same_history(
     assert (cancelled.code, "had ended already: completed" in cancelled.stderr) == (0, True)
 
 
-def test_a_step_that_fails_in_a_job_is_told_as_one_that_fails_here(mlx: Mlx, lab: Path) -> None:
-    run_id = _submitted(mlx, "p.py:broken", "--name", "doomed")
+def test_a_step_that_fails_in_a_job_is_told_as_one_that_fails_here(
+    mlx: Mlx, lab: Path, ray_cluster: RayCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster.address)  # the cluster that `auto` means
+    run_id = _submitted(mlx, "p.py:broken", "--name", "doomed", "--stack", "here")
     followed = mlx("runs", "logs", run_id, "-f")
     assert "before the fall" in followed.stdout
     found = _described(mlx, "doomed")
     assert (found["id"], found["status"]) == (run_id, "failed")
+    assert found["metadata"]["detached"]["address"] == ray_cluster.dashboard
     assert found["error"] == "step fail failed"
     step = found["steps"][-1]
     assert (step["name"], step["status"]) == ("fail", "failed")
@@ -172,6 +178,7 @@ def test_a_secret_that_the_cluster_has_not_is_named_as_ever(
     mlx("runs", "logs", run_id, "-f")
     found = _described(mlx, run_id)
     assert found["status"] == "failed"
+    assert f"run {found['name']} submitted" in result.stderr
     assert "no secret named 'nobody'" in found["error"]
     assert found["steps"] == []
     written = b"".join(path.read_bytes() for path in (lab / ".mlx").rglob("*") if path.is_file())
@@ -196,6 +203,10 @@ def test_a_run_on_another_machine_comes_back_over_the_store(
 ) -> None:
     """The state folder is not handed over, as to a cluster elsewhere: all there is in common is the store."""
     monkeypatch.setattr("mlxkit.integrations.ray.jobs.RayJobs.is_here", False)
+    with monkeypatch.context() as broken:  # after everything was found to be in order
+        broken.setattr("tempfile.tempdir", str(lab / "none"))
+        assert mlx("run", "--detach", "p.py:train", "--stack", "outside").code == ExitCode.failed
+    assert not [path for path in (lab.parent / "outside").rglob("*") if path.is_file()]
     run_id = _submitted(mlx, "p.py:train", "--stack", "outside", "--no-cache")
     followed = mlx("runs", "logs", run_id, "-f")
     assert "loading 3" in followed.stdout

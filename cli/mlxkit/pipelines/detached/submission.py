@@ -21,7 +21,7 @@ from ...config.paths import project_at
 from ...errors import ConfigError, UsageError
 from ...records import Record
 from ...runs.code import capture_code
-from ...runs.detached.entries import submitted_name
+from ...runs.detached.entries import forget_entries, submitted_name
 from ...runs.detached.place import Place
 from ...runs.records import RunRecord
 from ...runs.sources import COUNT_LIMIT, FILE_LIMIT, put
@@ -78,6 +78,7 @@ class Submitter:
     session: Session
     words: Words
     run_id: str = field(default_factory=new_id)
+    called: datetime = field(default_factory=datetime.now)
 
     def __post_init__(self) -> None:
         session = self.session
@@ -134,6 +135,9 @@ class Submitter:
         except BaseException:
             with suppress(Exception):
                 self.jobs.stop(self.place.job)
+            with suppress(Exception):
+                if self.store is not None:
+                    forget_entries(self.store, self.run_id)
             from ...runs.deletion import delete_runs
             from ...runs.queries import RunQueries
 
@@ -201,8 +205,7 @@ class Submitter:
 
     @property
     def _name(self) -> str:
-        named = self.session.options.name
-        now = datetime.now()
+        named, now = self.session.options.name, self.called
         if named is not None:
             return named.replace("{date}", f"{now:%Y_%m_%d}").replace("{time}", f"{now:%H_%M_%S_%f}")
         return f"{self._pipeline}-{now:%Y_%m_%d-%H_%M_%S_%f}"
