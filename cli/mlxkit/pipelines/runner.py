@@ -110,7 +110,10 @@ class PipelineRunner:
         return list(dict.fromkeys([*mine, *named]))
 
     def _run_name(self) -> str | None:
-        template = self.session.options.name or self.pipeline.run_name or self._config().run_name
+        asked = self.session.options.name
+        template = asked or self.pipeline.run_name or self._config().run_name
+        if self.session.job is not None and not self.session.made and template in (None, asked):
+            return self.session.job.name  # what whoever submitted it was told
         if template is None:
             return None
         now = datetime.now()

@@ -54,7 +54,8 @@ def as_job(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
 def test_the_line_of_a_job_runs_the_run_that_was_submitted(mlx: Mlx, history: History, as_job: None) -> None:
     result = mlx("run", "p.py")
     assert result.code == 0, result.stderr
-    assert [(run.id, run.status) for run in RunQueries(history).list()] == [("r1", "completed")]
+    made = [(run.id, run.name, run.status) for run in RunQueries(history).list()]
+    assert made == [("r1", "train-1", "completed")]
 
 
 def test_the_line_of_a_job_started_again_changes_nothing(mlx: Mlx, history: History, as_job: None) -> None:

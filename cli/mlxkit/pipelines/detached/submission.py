@@ -124,7 +124,7 @@ class Submitter:
         history.begin_run(record, {}, "")
         try:
             if self.store is not None:
-                job = Job(self.place, record.code, record.metadata[KEY], session.options.name)
+                job = Job(self.place, record.code, record.metadata[KEY], record.name)
                 self.store.put_entry(
                     submitted_name(self.run_id), json.dumps(job.told(), default=str).encode()
                 )
