@@ -13,6 +13,7 @@ import pytest
 from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from mlxkit.artifacts.io import load, save
 from mlxkit.artifacts.materializers.base import BaseMaterializer
+from mlxkit.errors import UnreachableError
 from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
 from mlxkit.pipelines.cache_entries import _of_store
 from mlxkit.stacks.resolve import ResolvedComponent
@@ -108,14 +109,17 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any
     from fsspec import register_implementation
     from fsspec.implementations.local import LocalFileSystem
 
-    state: dict[str, Any] = {"made": 0, "busy": threading.Lock()}
+    state: dict[str, Any] = {"made": 0, "refuses": False, "busy": threading.Lock()}
 
     class Connection(LocalFileSystem):  # type: ignore[misc]
         protocol = "oneline"
 
         def __init__(self, **given: Any) -> None:
             super().__init__(auto_mkdir=True)
-            assert set(given) <= {"password"}, given
+            if state["refuses"]:
+                raise ConnectionRefusedError(111, "Connection refused")
+            if set(given) - {"password"}:
+                raise TypeError(f"connect() got an unexpected keyword argument in {sorted(given)}")
             state["made"] += 1
             self.is_open = True
             state["last"] = self
@@ -152,6 +156,19 @@ def test_a_connection_that_is_gone_is_made_again(connection: dict[str, Any]) -> 
     connection["last"].is_open = False
     assert store.get_entry("runs/x") == b"1"
     assert connection["made"] == 2
+
+
+def test_a_connection_that_cannot_be_made_is_named(connection: dict[str, Any], tmp_path: Path) -> None:
+    store = connection["store"]
+    connection["refuses"] = True
+    for ask in (lambda: store.get_entry("cache/x"), lambda: list(store.at_once(store.get_entry, ["x", "y"]))):
+        with pytest.raises(UnreachableError, match=r"oneline://.*it does not answer \(Connection refused\)"):
+            ask()
+    connection["refuses"] = False
+    given = {"path": f"oneline://{tmp_path}/shelf", "options": {"pasword": "pw"}}
+    misspelt = FsspecArtifactStore(ResolvedComponent("artifact_store", "shelf", "fsspec", given), tmp_path)
+    with pytest.raises(ArtifactStoreError, match=r"cannot open: .*pasword"):
+        misspelt.get_entry("x")
 
 
 def test_what_a_file_system_cannot_do_is_said_and_is_no_crash(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ class Backend:
     def at_once(self, work: Callable[[V], T], items: Iterable[V]) -> Iterator[T]:
         """Do something with every item, several at a time where the library allows it, in the order of the items."""
         given = list(items)
-        if len(given) < 2 or not getattr(self._filesystem()[0], "async_impl", False):
+        if len(given) < 2 or not self._do("open", lambda fs, _: getattr(fs, "async_impl", False)):
             yield from map(work, given)
             return
         with ThreadPoolExecutor(min(_THREADS, len(given)), thread_name_prefix="mlx-store") as pool:
@@ -196,9 +196,8 @@ class Backend:
     ) -> T:
         """Make a request, again where that may help; raises what is `awaited`, or says in words what failed."""
         for attempt in range(max(self._attempts, _ATTEMPTS_AT_ONCE)):
-            fs, root = self._filesystem()
             try:
-                return request(fs, root)
+                return request(*self._filesystem())  # some connect when they are made
             except Exception as error:
                 known = faults.known(error, doing)
                 if isinstance(known, awaited):
@@ -238,7 +237,7 @@ class Backend:
                 fs, root = url_to_fs(self._url, **options)
             except ImportError as error:
                 raise MissingDependencyError(f"artifact store {self._location}: {error}") from error
-            except ValueError as error:
+            except (ValueError, TypeError) as error:  # what it was given
                 raise faults.explained(OSError(str(error)), "open", self._location) from error
             if hasattr(
                 fs, "dircache"

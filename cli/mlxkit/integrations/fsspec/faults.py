@@ -20,7 +20,8 @@ _OUT_OF_REACH = (
 )
 _NO_CREDENTIALS = (
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError", "SSOError",
-    "ClientAuthenticationError", "DefaultCredentialsError", "RefreshError",
+    "ClientAuthenticationError", "DefaultCredentialsError", "RefreshError", "AuthenticationException",
+    "BadAuthenticationType", "PasswordRequiredException",
 )  # fmt: skip
 _LIBRARIES = (
     "botocore",
