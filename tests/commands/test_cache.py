@@ -268,6 +268,16 @@ def test_an_entry_that_is_published_while_the_question_waits_keeps_its_content(
     assert list((home / "lake").glob("??/*")), "the entry of `another` speaks of it"
 
 
+def test_content_that_an_entry_of_a_newer_mlx_may_refer_to_is_not_freed(ada: Checkout, home: Path) -> None:
+    key = next(item["key"] for item in rows(ada, "list") if item["name"] == "main::same")
+    path = next(path for path in entries(home) if path.name == key)
+    path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":9'))
+    ada.mlx("runs", "delete", "latest", "--yes")
+    cleared = ada.mlx("cache", "clear", "--step", "load", "--shared-store", "--yes")
+    assert cleared.code == 0 and "a newer mlx wrote entries" in cleared.stderr
+    assert list((home / "lake").glob("??/*"))
+
+
 def test_a_repair_removes_nothing_that_could_not_be_read_here(
     checkout: Callable[..., Checkout], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

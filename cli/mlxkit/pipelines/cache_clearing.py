@@ -23,6 +23,9 @@ def free(store: EntryStore, doomed: Sequence[Slot], left: Sequence[Slot], histor
 
     Whether a run of another checkout does, nobody can say here: the caller has to know that there is none.
     """
+    if any(slot.is_newer for slot in left):
+        why = f"all content in {store.location}: a newer mlx wrote entries that may refer to it"
+        return Freed(failed=(why,))
     kept = {output.uri for slot in left if slot.entry for output in slot.entry.outputs}
     uris = dict.fromkeys(
         output.uri for slot in doomed if slot.entry for output in slot.entry.outputs if output.uri
