@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import io
 import pickle
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -39,6 +40,11 @@ def globals_of(name: str) -> dict[str, Any]:
     found = vars(module(name))
     found.setdefault("__builtins__", builtins)
     return found
+
+
+def cached(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:
+    """Return a function with an empty cache around it."""
+    return functools.lru_cache(**parameters)(function)
 
 
 def unpacked(content: bytes) -> Any:

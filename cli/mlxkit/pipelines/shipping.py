@@ -10,8 +10,10 @@ from __future__ import annotations
 import io
 import sys
 import threading
+import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -25,6 +27,7 @@ from . import arrival
 from .fingerprint.places import Places
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
+_CACHED: Any = type(lru_cache(len))
 _NEVER = ("__builtins__", "__cached__", "__loader__", "__spec__")
 _HINT = "make it inside the step, pass it as an input, or run without workers"
 
@@ -65,11 +68,19 @@ class Shipper:
     def _content(
         self, name: str, gone: dict[str, str], met: dict[tuple[str, str], Any]
     ) -> tuple[str | None, dict[str, Any]]:
-        """Return a module's file and what of it travels: all of a module, of the script what the step reaches."""
+        """Return a module's file and what of it travels: all of a module, of the script what the step reaches.
+
+        A function is not what stands for it in the script under its name, where a decorator made something else of it.
+        """
         module = sys.modules.get(name)
         file = getattr(module, "__file__", None)
         if module is None or name == "__main__":
-            return file, {key: item for (owner, key), item in met.items() if owner == name and "." not in key}
+            own = vars(module) if module is not None else {}
+            return file, {
+                key: item
+                for (owner, key), item in met.items()
+                if owner == name and "." not in key and own.get(key, item) is item
+            }
         return file, {
             key: item for key, item in vars(module).items() if key not in _NEVER and key not in gone
         }
@@ -141,16 +152,23 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return threading.Lock, ()
         if type(obj) is _RLOCK:
             return threading.RLock, ()
+        if type(obj) in (_CACHED, typing.NewType) and self._is_shipped(obj.__module__):  # by name, they say
+            if type(obj) is _CACHED:
+                return arrival.cached, (obj.__wrapped__, obj.cache_parameters())
+            return typing.NewType, (obj.__name__, obj.__supertype__)
         if isinstance(obj, ModuleType):
             if obj.__name__ in self._shipper._own:
                 self.reached[obj.__name__] = None
                 return arrival.module, (obj.__name__,)
         elif isinstance(obj, (type, FunctionType)):
             module = str(getattr(obj, "__module__", None))
-            if module == "__main__" or module in self._shipper._own:
+            if self._is_shipped(module):
                 self.reached[module] = None
                 self.objects.setdefault((module, obj.__qualname__), obj)
         return super().reducer_override(obj)
+
+    def _is_shipped(self, module: str) -> bool:
+        return module == "__main__" or module in self._shipper._own
 
 
 def own_modules(places: Places) -> dict[str, ModuleType]:
