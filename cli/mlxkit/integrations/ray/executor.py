@@ -14,8 +14,6 @@ from .dispatcher import Dispatcher
 from .packing import Piece
 from .settings import RaySettings
 
-_CLOSING = 60.0  # seconds
-
 
 class RayExecutor(LostWorkRetried):
     """Runs the steps of one run on a Ray cluster; the connection is made with the first of them."""
