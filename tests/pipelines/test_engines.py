@@ -36,11 +36,26 @@ COLD = (
     "test_the_environment_and_the_folder_of_the_body_are_those_of_the_step",
 )  # fmt: skip
 
+# What is the driver's own doing, or a worker's on any engine: a cluster would only take longer.
+NO_CLUSTER = (
+    "test_a_body_that_passes_on_what_has_failed_goes_on", "test_what_decorators_made_of_functions_travels",
+    "test_what_of_a_step_cannot_be_sent_costs_that_step",
+)  # fmt: skip
+WORKERS_ONLY = (
+    "test_a_signal_before_a_step_has_begun_ends_it_in_the_same_words",
+    "test_ctrl_c_while_a_step_is_written_down_leaves_it_as_it_ended",
+)
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test on each engine."""
     if "engine" in metafunc.fixturenames:
-        names = [name for name in ENGINES if name != "cold workers" or metafunc.function.__name__ in COLD]
+        test = metafunc.function.__name__
+        names = [name for name in ENGINES if name != "cold workers" or test in COLD]
+        if test in NO_CLUSTER:
+            names.remove("ray")
+        if test in WORKERS_ONLY:
+            names = ["workers"]
         metafunc.parametrize("engine", names, indirect=True)
 
 
@@ -593,11 +608,9 @@ def test_a_step_that_a_signal_ends_is_no_success(run: Run, engine: str) -> None:
 
 
 def test_a_signal_before_a_step_has_begun_ends_it_in_the_same_words(
-    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if engine != "workers":
-        pytest.skip("what is told here is taken over by a process that is forked")
-    monkeypatch.setenv("MLX_WORKER_START", "fork")  # also where another test has imported Ray
+    monkeypatch.setenv("MLX_WORKER_START", "fork")  # a worker that is forked has the patch, too
     monkeypatch.setattr(SaidReporter, "step_started", lambda *_: signal.raise_signal(signal.SIGTERM))
     steps = run("""
         @step
@@ -610,10 +623,8 @@ def test_a_signal_before_a_step_has_begun_ends_it_in_the_same_words(
 
 
 def test_ctrl_c_while_a_step_is_written_down_leaves_it_as_it_ended(
-    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    if engine != "workers":
-        pytest.skip("one engine whose steps are elsewhere is enough")
     write = History.record_step
 
     def write_and_interrupt(history: History, step: StepRecord) -> None:
@@ -646,8 +657,6 @@ def test_ctrl_c_while_a_step_is_written_down_leaves_it_as_it_ended(
 
 
 def test_what_of_a_step_cannot_be_sent_costs_that_step(run: Run, engine: str) -> None:
-    if engine == "ray":
-        pytest.skip("its stack has no tracker that would read the settings")
     steps = run("""
         @step(settings={"experiment_tracker": {"tags": {"odd": (i for i in [])}}})
         def odd() -> int: return 1
