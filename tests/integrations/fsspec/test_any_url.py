@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import ftplib
 import threading
 import time
 from pathlib import Path
@@ -109,7 +111,7 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any
     from fsspec import register_implementation
     from fsspec.implementations.local import LocalFileSystem
 
-    state: dict[str, Any] = {"made": 0, "refuses": False, "busy": threading.Lock()}
+    state: dict[str, Any] = {"made": 0, "refuses": None, "is_full": False, "busy": threading.Lock()}
 
     class Connection(LocalFileSystem):  # type: ignore[misc]
         protocol = "oneline"
@@ -117,7 +119,7 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any
         def __init__(self, **given: Any) -> None:
             super().__init__(auto_mkdir=True)
             if state["refuses"]:
-                raise ConnectionRefusedError(111, "Connection refused")
+                raise state["refuses"]
             if set(given) - {"password"}:
                 raise TypeError(f"connect() got an unexpected keyword argument in {sorted(given)}")
             state["made"] += 1
@@ -130,6 +132,8 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any
                 time.sleep(0.01)
                 if not self.is_open:
                     raise OSError("Socket is closed")
+                if state["is_full"]:
+                    raise OSError(errno.ENOSPC, "No space left on device")
                 super().get_file(*args, **options)
             finally:
                 state["busy"].release()
@@ -158,13 +162,26 @@ def test_a_connection_that_is_gone_is_made_again(connection: dict[str, Any]) -> 
     assert connection["made"] == 2
 
 
+def test_a_disk_that_is_full_here_is_not_taken_for_that_of_the_store(connection: dict[str, Any]) -> None:
+    store = connection["store"]
+    record = save(np.arange(1000), store=store)
+    store.discard_copy(record.uri)
+    connection["is_full"] = True
+    with pytest.raises(ArtifactStoreError, match="no room here for a copy") as caught:
+        load(record, store)
+    assert "cache_size" in str(caught.value.hint)
+
+
 def test_a_connection_that_cannot_be_made_is_named(connection: dict[str, Any], tmp_path: Path) -> None:
     store = connection["store"]
-    connection["refuses"] = True
     for ask in (lambda: store.get_entry("cache/x"), lambda: list(store.at_once(store.get_entry, ["x", "y"]))):
+        connection["refuses"] = ConnectionRefusedError(111, "Connection refused")
         with pytest.raises(UnreachableError, match=r"oneline://.*it does not answer \(Connection refused\)"):
             ask()
-    connection["refuses"] = False
+        connection["refuses"] = ftplib.error_perm("530 Login incorrect")
+        with pytest.raises(ArtifactStoreError, match="530 Login incorrect"):
+            ask()
+    connection["refuses"] = None
     given = {"path": f"oneline://{tmp_path}/shelf", "options": {"pasword": "pw"}}
     misspelt = FsspecArtifactStore(ResolvedComponent("artifact_store", "shelf", "fsspec", given), tmp_path)
     with pytest.raises(ArtifactStoreError, match=r"cannot open: .*pasword"):

@@ -14,6 +14,7 @@ _LONGEST = 300
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _OUT_OF_REACH = (
     "EndpointConnectionError",
+    "ConnectError",
     "ConnectTimeoutError",
     "ConnectionClosedError",
     "ProxyConnectionError",
@@ -23,17 +24,7 @@ _NO_CREDENTIALS = (
     "ClientAuthenticationError", "DefaultCredentialsError", "RefreshError", "AuthenticationException",
     "BadAuthenticationType", "PasswordRequiredException",
 )  # fmt: skip
-_LIBRARIES = (
-    "botocore",
-    "aiobotocore",
-    "aiohttp",
-    "azure",
-    "google",
-    "gcsfs",
-    "requests",
-    "urllib3",
-    "paramiko",
-)
+_MAY_BE_OURS = ("builtins", "mlxkit")  # where a mistake of ours would come from
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _MISSING_BUCKET = (
     "NoSuchBucket",
@@ -126,6 +117,12 @@ def explained(error: BaseException, doing: str, location: str) -> MlxError:
         return ArtifactStoreError(
             f"{said}: that is not supported there ({words})", hint="mlx artifact-store update NAME --path=..."
         )
+    if isinstance(error, OSError) and error.errno in _NO_SPACE and doing == "read":
+        return ArtifactStoreError(
+            f"{said}: there is no room here for a copy ({words})", hint="lower cache_size, or free the disk"
+        )
+    if status == 400 and words == "Bad Request":  # of HEAD, which has no body that could say more
+        words = "Bad Request, which is also what S3 answers when credentials have expired"
     if is_out_of_reach(error):
         return UnreachableError(f"{said}: it does not answer ({words})", hint="mlx artifact-store test NAME")
     return ArtifactStoreError(f"{said}: {words}", hint="mlx artifact-store test NAME")
@@ -180,7 +177,8 @@ def _named(error: BaseException, names: tuple[str, ...]) -> bool:
 
 
 def _is_of_a_library(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] in _LIBRARIES or type(error).__name__ == "FSTimeoutError"
+    """Say whether it is an error of a file system's own library; there are as many of those as of file systems."""
+    return isinstance(error, EOFError) or type(error).__module__.partition(".")[0] not in _MAY_BE_OURS
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
