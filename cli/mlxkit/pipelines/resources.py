@@ -88,6 +88,6 @@ def resources_of(owner: str, own: ResourceSettings | None, *levels: Mapping[str,
 
 def workers_of(text: str | None) -> str | None:
     """Return what `--workers` says: a number from 1, or `auto`; raises UsageError."""
-    if text is None or text == "auto" or (text.isdigit() and int(text) > 0):
+    if text is None or text == "auto" or (text.isdecimal() and int(text) > 0):
         return text
     raise UsageError(f"--workers {text}: not a number from 1, nor auto", hint="--workers auto: one a core")
