@@ -58,6 +58,7 @@ class FsspecArtifactStore:
         self._backend = Backend(
             url,
             self.location,
+            self.name,
             lambda: storage_options(component),
             int(component.attributes.get("retries", DEFAULT_RETRIES)),
         )

@@ -35,10 +35,10 @@ class Backend:
     """Files below one address, named by keys relative to it."""
 
     def __init__(
-        self, url: str, location: str, options: Callable[[], Mapping[str, Any]], retries: int
+        self, url: str, location: str, name: str, options: Callable[[], Mapping[str, Any]], retries: int
     ) -> None:
         self._url = url
-        self._location = location
+        self._location, self._name = location, name
         self._options = options
         self.is_object_store = url.partition("://")[0].lower() in _OBJECT_STORES
         self.decides_the_first = self.is_object_store
@@ -52,7 +52,7 @@ class Backend:
 
         `options` are for a library that repeats requests as it is told to when it is made.
         """
-        other = Backend(self._url, self._location, options, retries=1)
+        other = Backend(self._url, self._location, self._name, options, retries=1)
         other._attempts = 1 if self.is_object_store else min(self._attempts, 2)
         other._beside, self._beside = self, other
         return other
@@ -211,7 +211,7 @@ class Backend:
                     or not faults.is_passing(error)
                     or (self.is_object_store and faults.is_out_of_reach(error))
                 ):
-                    raise faults.explained(error, doing, self._location) from error
+                    raise faults.explained(error, doing, self._location, self._name) from error
             if (
                 not self.is_object_store
             ):  # what it had open may be closed for good: a connection that nobody used for long
@@ -238,7 +238,7 @@ class Backend:
             except ImportError as error:
                 raise MissingDependencyError(f"artifact store {self._location}: {error}") from error
             except (ValueError, TypeError) as error:  # what it was given
-                raise faults.explained(OSError(str(error)), "open", self._location) from error
+                raise faults.explained(OSError(str(error)), "open", self._location, self._name) from error
             if hasattr(
                 fs, "dircache"
             ):  # told when it is made, some hand the option on to who does not know it

@@ -92,40 +92,42 @@ def is_understood(error: BaseException) -> bool:
     return isinstance(error, OSError) or _is_of_a_library(error) or isinstance(error, NotImplementedError)
 
 
-def explained(error: BaseException, doing: str, location: str) -> MlxError:
-    """Return the error to raise: which store, what failed, and what to look at."""
+def explained(error: BaseException, doing: str, location: str, name: str) -> MlxError:
+    """Return the error to raise: which store, what failed, and what to look at; `name` is the component's."""
+    look, change = f"mlx artifact-store describe {name}", f"mlx artifact-store update {name}"
     said = f"artifact store {location}: cannot {doing}"
     words = _words(error)
     status = status_of(error)
     if _named(error, _NO_CREDENTIALS):
         return CredentialsError(
             f"{said}: there are no credentials that work ({words})",
-            hint='mlx artifact-store update NAME --KEY="<<secret.key>>"',
+            hint=f'{change} --KEY="<<secret.key>>"',
         )
     if _is_bucket_missing(error):
         bucket = location.partition("://")[2].partition("/")[0]
         return ArtifactStoreError(
             f"{said}: there is no bucket {bucket!r}",
-            hint="make it, or correct it: mlx artifact-store update NAME --path=...",
+            hint=f"make it, or correct it: {change} --path=...",
         )
     if isinstance(error, PermissionError) or status in (401, 403):
         return CredentialsError(
             f"{said}: the credentials are not taken or do not allow it ({words})",
-            hint="mlx artifact-store test NAME",
+            hint=look,
         )
     if isinstance(error, NotImplementedError) or status == 501:
         return ArtifactStoreError(
-            f"{said}: that is not supported there ({words})", hint="mlx artifact-store update NAME --path=..."
+            f"{said}: that is not supported there ({words})", hint=f"{change} --path=..."
         )
     if isinstance(error, OSError) and error.errno in _NO_SPACE and doing == "read":
         return ArtifactStoreError(
-            f"{said}: there is no room here for a copy ({words})", hint="lower cache_size, or free the disk"
+            f"{said}: there is no room here for a copy ({words})",
+            hint=f"{change} --cache_size=1GB, or free the disk",
         )
     if status == 400 and words == "Bad Request":  # of HEAD, which has no body that could say more
         words = "Bad Request, which is also what S3 answers when credentials have expired"
     if is_out_of_reach(error):
-        return UnreachableError(f"{said}: it does not answer ({words})", hint="mlx artifact-store test NAME")
-    return ArtifactStoreError(f"{said}: {words}", hint="mlx artifact-store test NAME")
+        return UnreachableError(f"{said}: it does not answer ({words})", hint=look)
+    return ArtifactStoreError(f"{said}: {words}", hint=look)
 
 
 def is_out_of_reach(error: BaseException) -> bool:
