@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
+from ..runs.queries import RunQueries
 from ..runs.records import StepRecord
 from ..secrets.masking import mask_text
 from ..stacks.executors import CancelledWorkError, WorkerLostError
@@ -23,7 +24,6 @@ from .mailbox import Mailbox
 from .plan import StepPlan
 from .relayed import RelayedStep
 from .services import RunServices, StepSpec
-from .signals import unbroken
 from .wire import StepResult
 
 _DONE = ("completed", "cached")
@@ -127,10 +127,17 @@ class ParallelBody(Body):
             self.services.executor.close(cancel=True)
         finally:
             self.mailbox.drain()
+            kept = self._kept() if self._open else {}
             for source in list(self._open.values()):
-                self._end(source, self._abandoned(source))
+                record = kept.get(source.name)
+                self._end(source, record or self._abandoned(source), is_kept=record is not None)
             self.mailbox.close()
             self.records.sort(key=lambda record: record.position)
+
+    def _kept(self) -> dict[str, StepRecord]:
+        """Return the steps that history has, by name: a Ctrl-C may come between that and our taking note of it."""
+        run_id = self.services.run.run_id
+        return {item.name: item for item in RunQueries(self.services.history).steps(run_id)}
 
     def _queue(self, source: WaitingSource, handles: Sequence[Handle]) -> None:
         for handle in handles:
@@ -255,15 +262,14 @@ class ParallelBody(Body):
         return ready
 
     def _end(self, source: WaitingSource, record: StepRecord, *, is_kept: bool = False) -> None:
-        with unbroken():  # what history has must not be taken for open by a Ctrl-C
-            if not is_kept:
-                self.services.log.keep(record)
-            if self._in_flight.get(record.cache_key) is source:
-                del self._in_flight[record.cache_key]
-            self.records.append(record)
-            self.dispatch.ended[record.name] = record
-            self._open.pop(source.name, None)
-            source.settle(record)
+        if not is_kept:
+            self.services.log.keep(record)
+        if self._in_flight.get(record.cache_key) is source:
+            del self._in_flight[record.cache_key]
+        self.records.append(record)
+        self.dispatch.ended[record.name] = record
+        self._open.pop(source.name, None)
+        source.settle(record)
 
     def _skipped(self, spec: StepSpec, upstream: str) -> StepRecord:
         record = self._skip_record(spec, f"step {upstream!r} did not complete")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -15,25 +13,6 @@ from ..errors import ExitCode
 
 class Terminated(BaseException):
     """SIGTERM arrived; like KeyboardInterrupt, not something that `except Exception` swallows."""
-
-
-_waiting: list[BaseException] | None = None  # what came while something may not be left half done
-
-
-@contextmanager
-def unbroken() -> Iterator[None]:
-    """Have a first Ctrl-C or SIGTERM wait for the end of what is done inside; a second one still ends it at once."""
-    global _waiting
-    if _waiting is not None or threading.current_thread() is not threading.main_thread():
-        yield  # handlers run in the main thread only
-        return
-    _waiting = []
-    try:
-        yield
-    finally:
-        came, _waiting = _waiting, None
-        if came:
-            raise came[0]
 
 
 class SignalGuard:
@@ -61,25 +40,19 @@ class SignalGuard:
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._at_once(ExitCode.interrupted)
-        _raise(KeyboardInterrupt())
+        raise KeyboardInterrupt
 
     def _terminate(self, _number: int, _frame: FrameType | None) -> None:
         self._at_once(ExitCode.terminated)
-        _raise(Terminated())
+        raise Terminated
 
     def _hang_up(self, _number: int, _frame: FrameType | None) -> None:
         """End in order; the shell and the terminal may both say it, and twice is not asking twice."""
         if not self._seen:
             self._seen += 1
-            _raise(Terminated())
+            raise Terminated
 
     def _at_once(self, code: ExitCode) -> None:
         self._seen += 1
         if self._seen > 1:
             os._exit(int(code))  # the person asked twice; the next command closes what is left open
-
-
-def _raise(error: BaseException) -> None:
-    if _waiting is None:
-        raise error
-    _waiting.append(error)
