@@ -71,6 +71,11 @@ def known_attribute(flavor: Flavor, name: str) -> Attribute:
 
 def from_text(attribute: Attribute, text: str, *, is_secret: bool = False) -> Any:
     """Turn what was typed into the attribute's type; a reference stays text until it is resolved."""
+    if attribute.type == "map" and has_marks(text):
+        try:
+            return _map(text)  # references are in it, and it is one as it stands
+        except (ValueError, RecursionError):
+            return text
     if attribute.type == "str" or has_marks(text):
         return text
     try:

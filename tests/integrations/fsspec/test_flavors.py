@@ -66,6 +66,32 @@ def test_a_file_of_any_size_has_no_more_parts_than_s3_takes(size: int) -> None:
     assert part >= options.BLOCK and -(-size // part) <= 10_000
 
 
+def test_options_with_references_are_registered_as_they_are_documented(home: Path, mlx: Mlx) -> None:
+    (Path.cwd() / "mlx.yaml").write_text("version: 1\n")
+    given = '{"username": "me", "password": "<<nas.password>>", "port": 22}'
+    for name, told in (("nas", given), ("other", "<<nas.options>>")):
+        made = mlx(
+            "artifact-store",
+            "register",
+            name,
+            "--flavor=fsspec",
+            "--path=sftp://nas/mlx",
+            f"--options={told}",
+        )
+        assert made.code == 0, made.stderr
+    shown = json.loads(mlx("artifact-store", "describe", "nas", "-o", "json").stdout)
+    assert shown["attributes"]["options"] == {"username": "me", "password": "<<nas.password>>", "port": 22}
+    plain = mlx(
+        "artifact-store",
+        "register",
+        "x",
+        "--flavor=fsspec",
+        "--path=sftp://n/x",
+        '--options={"password": "pw1234"}',
+    )
+    assert plain.code != 0 and "plain text" in plain.stderr and "pw1234" not in plain.stderr
+
+
 def component(flavor: str, **attributes: Any) -> ResolvedComponent:
     return ResolvedComponent("artifact_store", "lake", flavor, attributes)
 

@@ -157,7 +157,9 @@ def validate_azure(_name: str, attributes: Mapping[str, Any], **_: object) -> li
 def validate_fsspec(name: str, attributes: Mapping[str, Any], **_: object) -> list[str]:
     """Hold an `fsspec` store against its rules; raises InvalidAttributeError."""
     _check_common(attributes, None, "sftp://HOST/FOLDER")
-    for key, value in (attributes.get("options") or {}).items():
+    options = attributes.get("options")
+    given = options if isinstance(options, Mapping) else {}  # else all of it is a reference
+    for key, value in given.items():
         if sounds_secret(key.lower()) and isinstance(value, str) and value and not has_marks(value):
             secret = f"{name.replace('.', '_')}_secret"
             raise InvalidAttributeError(
