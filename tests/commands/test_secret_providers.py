@@ -74,7 +74,9 @@ def test_a_change_is_refused_with_what_makes_it(mount: str, mlx: Mlx, argv: list
     assert f"bao kv patch -mount={mount} mlx/mlflow_secret KEY=VALUE" in done.stderr
 
 
-def test_a_component_may_refer_to_it_without_a_warning(mount: str, mlx: Mlx) -> None:
+def test_a_component_may_refer_to_it_without_a_warning(
+    mount: str, mlx: Mlx, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def registered(name: str, reference: str) -> str:
         return mlx(
             "tracker", "register", name, "--flavor=mlflow", "--tracking_uri=http://127.0.0.1:9",
@@ -83,6 +85,8 @@ def test_a_component_may_refer_to_it_without_a_warning(mount: str, mlx: Mlx) -> 
 
     assert "no secret named" not in registered("team", "<<mlflow_secret.password>>")
     assert "no secret named 'mlflow_sekret'" in registered("other", "<<mlflow_sekret.password>>")
+    monkeypatch.setenv("MLX_SECRET_MLFLOW_SECRET__USERNAME", "bob")  # beside the provider's other keys
+    assert "has no key" not in registered("mine", "<<mlflow_secret.password>>")
 
 
 def test_the_list_says_who_does_not_answer_and_is_no_failure(
@@ -99,9 +103,9 @@ def test_the_list_says_who_does_not_answer_and_is_no_failure(
 def test_the_doctor_asks_only_online(
     openbao: OpenBao, mount: str, mlx: Mlx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def finding(*argv: str) -> dict[str, Any]:
+    def finding(*argv: str, name: str = "secret provider team") -> dict[str, Any]:
         found = json.loads(mlx("doctor", "-o", "json", *argv).stdout)["findings"]
-        return next(item for item in found if item["name"] == "secret provider team")
+        return next(item for item in found if item["name"] == name)
 
     assert "was not asked; --online does" in finding()["said"]
     assert "answers and takes the login" in finding("--online")["said"]
@@ -109,6 +113,7 @@ def test_the_doctor_asks_only_online(
     assert finding()["state"] == "ok"
     wrong = finding("--online")
     assert wrong["state"] == "fail" and "bao login" in wrong["fix"]
+    assert "as far as the providers could be asked" in finding(name="references")["said"]
 
 
 def test_without_a_provider_nothing_of_it_is_imported() -> None:

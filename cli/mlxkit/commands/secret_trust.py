@@ -67,7 +67,8 @@ def _chain(secrets: SecretService) -> ProviderChain:
     chain = secrets.team.chain
     if chain is None or not chain.entries:
         raise NotFoundError(
-            "mlx.yaml names no provider of secrets", hint="see secret_providers in mlx.yaml(5)"
+            "mlx.yaml names no provider of secrets",
+            hint="mlx help mlx.yaml, which says how secret_providers are written",
         )
     return chain
 

@@ -37,16 +37,23 @@ def missing_secrets(attributes: Mapping[str, Any], *, ask: bool = True) -> Itera
     if not wanted:
         return
     from ..secrets.service import SecretService
+    from ..secrets.stores.environment import NAME as ENVIRONMENT
 
     service = SecretService()
-    known = {secret.name: secret.keys for secret in service.kept()}
-    is_here = wanted.keys() <= known.keys()
-    team = service.team.names() if ask and not is_here else set()
-    may_be_theirs = not is_here and (bool(service.team.problems) if ask else service.team.chain is not None)
+    kept = {secret.name: secret for secret in service.kept()}
+    known = {name: secret.keys for name, secret in kept.items()}
+    # What the environment alone has, it has key by key: a provider's other keys count beside those.
+    elsewhere = {
+        name
+        for name, keys in wanted.items()
+        if name not in kept or (kept[name].store == ENVIRONMENT and not {*keys} <= {*known[name]})
+    }
+    team = service.team.names() if ask and elsewhere else set()
+    may_be_theirs = bool(service.team.problems) if ask else bool(elsewhere) and service.team.chain is not None
     for secret, keys in wanted.items():
+        if secret in elsewhere and (secret in team or may_be_theirs):
+            continue
         if secret not in known:
-            if secret in team or may_be_theirs:
-                continue
             options = " ".join(f"--{key}" for key in dict.fromkeys(keys))
             yield f"no secret named {secret!r} yet{did_you_mean(secret, known)}: mlx secret create {secret} {options}"
             continue
