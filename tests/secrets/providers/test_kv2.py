@@ -328,6 +328,8 @@ def test_a_server_that_takes_the_connection_and_says_nothing_does_not_hold_the_l
         secrets = project(team={"flavor": "vault", "address": f"http://127.0.0.1:{silent.getsockname()[1]}"})
         assert secrets.list() == []
         assert "did not answer within 0.3 s" in secrets.team.problems[0].message
+        monkeypatch.setattr("mlxkit.secrets.providers.kv2_http.ANSWER_PATIENCE", 0.4)
+        assert "no answer within 0.4 s" in error_of(secrets).message
 
 
 def test_a_certificate_has_to_be_trusted(

@@ -189,7 +189,8 @@ class Server:
                 "is it http:// there, or another port?",
             )
         if isinstance(reason, TimeoutError):
-            why = f"no answer within {CONNECT_PATIENCE:g} s"
+            is_connected = not isinstance(error, URLError)  # which is what urllib says of a connection only
+            why = f"no answer within {ANSWER_PATIENCE if is_connected else CONNECT_PATIENCE:g} s"
         else:
             why = str(getattr(reason, "strerror", None) or type(reason).__name__)
         hint = f"curl {self.shown}/v1/sys/health; is the network (VPN) there, and the address right?"
