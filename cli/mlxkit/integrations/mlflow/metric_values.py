@@ -7,13 +7,13 @@ from typing import Any
 from ...stacks.protocols import CurvePoint
 
 LIMIT = 50_000  # points of one curve: more are not drawn by anything
-_INFINITE = 1.7976931348623157e308  # what MLflow's tables hold for an infinity
+INFINITE = 1.7976931348623157e308  # what MLflow's tables hold for an infinity
 
 
 def value_of(stored: Any) -> float:
     """Return the value that was logged: the largest number that there is stands for an infinity."""
     number = float(stored)
-    if abs(number) >= _INFINITE:
+    if abs(number) >= INFINITE:
         return float("inf") if number > 0 else float("-inf")
     return number
 

@@ -15,7 +15,7 @@ from ...stacks.registries import TrackedRun
 from ...stacks.tags import HOST, RUN_ID
 from ...stacks.teams import Asked, TeamQuestion
 from .connection import Connection
-from .metric_values import value_of
+from .metric_values import INFINITE, value_of
 
 if TYPE_CHECKING:
     from .rest import Rest
@@ -26,7 +26,6 @@ _PAGE = 1000
 STATUSES = {"running": "RUNNING", "completed": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 TIMES = {"started": "start_time", "ended": "end_time"}
 _EXPERIMENTS = 500  # of one request
-LARGEST = 1.7976931348623157e308  # what stands for an infinity there
 _ODD = re.compile(r"[^\w .:/@+=,%-]")  # MLflow's filters have no way to write some of these inside of a text
 
 
@@ -153,7 +152,7 @@ def _clause(asked: Asked) -> str:
     if asked.subject == "metric":
         if asked.operator == "has":
             return ""
-        number = min(max(float(asked.value), -LARGEST), LARGEST)
+        number = min(max(float(asked.value), -INFINITE), INFINITE)
         return f"{field} {asked.operator} {format(Decimal(repr(number)), 'f')}"
     if asked.operator == "has":
         return f"{field} LIKE '%'"

@@ -10,9 +10,10 @@ from ...stacks.registries import TrackedRun
 from ...stacks.teams import Asked, TeamQuestion
 from .connection import Connection
 from .local_store import LocalStore
+from .metric_values import INFINITE
 from .registry.sqlite_runs import SqliteRuns
 from .registry.tables import Tables
-from .team import LARGEST, STATUSES, TIMES, conditions_of, ours
+from .team import STATUSES, TIMES, conditions_of, ours
 
 _TABLES = {"tag": "tags", "param": "params", "metric": "latest_metrics"}
 _EXPERIMENT = "JOIN experiments e ON e.experiment_id = r.experiment_id"
@@ -59,7 +60,7 @@ def _clause(asked: Asked) -> tuple[str, list[Any]]:
     if asked.operator == "has":
         compared, bound = "", []
     elif asked.subject == "metric":
-        compared, bound = f"AND value {asked.operator} ?", [min(max(float(asked.value), -LARGEST), LARGEST)]
+        compared, bound = f"AND value {asked.operator} ?", [min(max(float(asked.value), -INFINITE), INFINITE)]
     else:
         compared, bound = f"AND value {asked.operator} ?", [asked.value]
     table = _TABLES[asked.subject]
