@@ -21,7 +21,7 @@ class Mailbox:
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._doing = threading.RLock()
-        self._waits = False
+        self._waits = self._is_stood_in_for = False
         self._is_closed = False
         self._problem: BaseException | None = None
         self._thread: threading.Thread | None = None
@@ -65,11 +65,16 @@ class Mailbox:
         self._do(job)
 
     def drain(self) -> None:
-        """Do what is there now, in this thread, whatever failed before; what fails in it is left alone."""
+        """Do what is there now, in this thread, whatever failed before; what fails in it is left alone.
+
+        Afterwards nobody is in the middle of a job.
+        """
         with self._changed:
             self._waits = True
         while True:
             with self._changed:
+                while self._is_stood_in_for and not self._jobs:
+                    self._changed.wait()
                 if not self._jobs:
                     return
                 job = self._jobs.popleft()
@@ -94,9 +99,11 @@ class Mailbox:
                 if self._is_closed:
                     return
                 job = self._jobs.popleft()
+                self._is_stood_in_for = True
             with suppress(BaseException):  # raised where the pipeline is
                 self._do(job)
             with self._changed:
+                self._is_stood_in_for = False
                 self._changed.notify_all()  # what somebody waits for may be so now
 
     def _do(self, job: Job) -> None:
