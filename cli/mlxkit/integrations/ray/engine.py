@@ -27,7 +27,9 @@ _told: dict[str, str] = {}  # the token that Ray keeps; only in memory
 @contextlib.contextmanager
 def engine(settings: RaySettings, token: str | None = None, *, only_here: bool = False) -> Iterator[Any]:
     """Give Ray, with the variables that it is told things by set while this lasts: the token is in none afterwards."""
-    wanted = dict(_ALWAYS)
+    # Ray ends a driver whose node is gone when the driver's parent is gone too (nohup, systemd, a container's init);
+    # it is asked to look at this process instead, which has something to say then.
+    wanted = {**_ALWAYS, "RAY_RAYLET_PID": str(os.getpid())}
     if only_here or settings.is_near:
         wanted |= _LOOPBACK
     token = token or (settings.auth_token.reveal() if settings.auth_token else None)
