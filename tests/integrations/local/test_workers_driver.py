@@ -98,7 +98,7 @@ def test_ctrl_c_reaches_the_driver_only(drive: Drive, start: str, tmp_path: Path
     assert told(driver) == ["closed", 2]
     assert driver.wait(PATIENCE) == 130
     assert (tmp_path / "children.cleaned").read_text() == "cleaned"
-    assert not [process for process in processes if is_running(process)]
+    wait_for(lambda: not [process for process in processes if is_running(process)], "the end of all")
 
 
 def test_a_second_ctrl_c_ends_it_without_grace(drive: Drive) -> None:
