@@ -35,7 +35,7 @@ def refuse_impossible(resources: Resources, nodes: Sequence[Mapping[str, float]]
     lacking = [name for name, amount in wanted.items() if most[name] < amount] or list(wanted)
     asked = ", ".join(f"{name}={shown(name, wanted[name])}" for name in lacking)
     has = ", ".join(f"{name}={shown(name, most[name])}" for name in lacking)
-    where = "this machine has" if len(nodes) == 1 else f"the largest of {len(nodes)} nodes has"
+    where = "there is at most" if len(nodes) == 1 else f"the largest of {len(nodes)} nodes has"
     raise UsageError(f"{label} needs {asked}; {where} {has}", hint="@step(resources=ResourceSettings(...))")
 
 
