@@ -92,6 +92,32 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
 
 
+# What takes longest, longest first: no worker is to be alone with one of them at the end.
+_LONGEST = (
+    "ray", "models/test_stages.py", "commands/test_deployment.py", "pipelines/fingerprint/test_served.py",
+    "integrations/mlflow/registry/test_registry.py", "seeds/test_models.py", "test_readme.py", "test_tracking.py",
+    "commands/test_init.py", "compat/test_projects.py", "integrations/mlflow/serving/test_swap.py",
+    "screens/test_screens.py", "runs/test_compare.py", "integrations/mlflow/test_autolog.py",
+    "commands/test_runs_tracked.py", "deployments/test_updating.py",
+    "integrations/mlflow/serving/test_supervision.py", "integrations/mlflow/server/test_ports.py",
+    "integrations/mlflow/serving/test_lifecycle.py", "test_workflow.py",
+)  # fmt: skip
+
+
+def _scope(nodeid: str) -> str:
+    """Return what runs on one worker: the tests of a file, or all that need a cluster."""
+    path, _, test = nodeid.partition("::")
+    is_on_ray = "/integrations/ray/" in path or "[ray" in test or "-ray" in test
+    return "ray" if is_on_ray else path.removeprefix("tests/")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have several workers begin with what takes longest; without them files keep their order."""
+    if hasattr(config, "workerinput"):
+        places = {scope: place for place, scope in enumerate(_LONGEST)}
+        items.sort(key=lambda item: places.get(_scope(item.nodeid), len(_LONGEST)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give the tests of a file to one worker, which makes their servers once; all that need a cluster share one."""
@@ -99,8 +125,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            path, _, test = nodeid.partition("::")
-            is_on_ray = "/integrations/ray/" in path or "[ray" in test or "-ray" in test
-            return "ray" if is_on_ray else path
+            return _scope(nodeid)
 
+    config.option.loadscopereorder = False
     return ByFile(config, log)

@@ -59,6 +59,7 @@ class Project:
     def commit(self) -> None:
         if not (self.folder / ".git").exists():
             git(self.folder, "init", "-q")
+            (self.folder / ".git/info/exclude").write_text("__pycache__/\n")
         git(self.folder, "add", ".")
         git(self.folder, "commit", "-q", "-m", "x")
 
