@@ -77,9 +77,10 @@ def validate(name: str, attributes: Mapping[str, Any], *, anonymous: bool) -> li
         check_address(address)
     if ship not in SHIPPED:
         raise InvalidAttributeError("ship", f"{ship!r} is not one of {', '.join(SHIPPED)}")
-    for key, value in dict(attributes.get("env_vars") or {}).items():
+    variables = attributes.get("env_vars") or {}
+    for key, value in variables.items() if isinstance(variables, Mapping) else [("it", variables)]:
         _check_variable(key, value)
-    if attributes.get("losses") is not None and int(attributes["losses"]) < 0:
+    if _is_below(attributes.get("losses"), 0):
         raise InvalidAttributeError("losses", "is less than 0")
     if address is None and attributes.get("auth_token"):
         raise InvalidAttributeError(
@@ -88,9 +89,13 @@ def validate(name: str, attributes: Mapping[str, Any], *, anonymous: bool) -> li
     for key in ("cpus", "gpus"):
         if key in attributes and address is not None:
             raise InvalidAttributeError(key, "is for a cluster that is started for a run: leave address out")
-        if attributes.get(key) is not None and int(attributes[key]) < (1 if key == "cpus" else 0):
+        if _is_below(attributes.get(key), 1 if key == "cpus" else 0):
             raise InvalidAttributeError(key, f"{attributes[key]} is too few")
     return []
+
+
+def _is_below(value: Any, least: int) -> bool:
+    return isinstance(value, int) and value < least  # else it is a reference
 
 
 def check_address(address: str) -> None:
