@@ -23,6 +23,8 @@ pytest_plugins = [
     "tests.fixtures.shelf",
 ]
 
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # also for what is imported before the first test
+
 _DROPPED = ("MLX_", "MLFLOW_", "DATABRICKS_", "XDG_", "PYTHON_KEYRING", "DBUS_SESSION", "GITHUB_")
 _DROPPED += ("VAULT_", "BAO_", "AWS_")
 _DROPPED_NAMES = ("CI", "FORCE_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONPATH")

@@ -516,7 +516,7 @@ def test_what_can_never_be_given_is_refused_before_it_is_asked_for(run: Run, eng
     if engine == "here":
         assert states(run(source)) == {"big": "completed"}
     else:
-        with pytest.raises(UsageError, match=r"step 'big' needs GPU=64; .* has GPU=0"):
+        with pytest.raises(UsageError, match=r"step 'big' needs GPU=64; .* GPU=0"):
             run(source)
 
 

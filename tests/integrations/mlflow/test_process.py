@@ -72,6 +72,25 @@ run.finish("completed")
     assert (found["metrics"], found["info"]["status"]) == ({"m": 1}, "FINISHED")
 
 
+def test_nothing_is_told_of_the_use_of_mlflow_during_a_step_also_when_it_was_imported_before(
+    setting: Setting, pipeline_name: str
+) -> None:
+    code = """
+os.environ.pop("MLFLOW_DISABLE_TELEMETRY")
+for name in [name for name in os.environ if "PYTEST" in name or name == "CI"]:
+    del os.environ[name]
+import mlflow
+from mlflow.telemetry.client import get_telemetry_client as client
+before = client()
+with run.step(StepFacts("fit", "s1", tracked=True)):
+    print("during", client())
+print("after", client() is before is not None)
+"""
+    status, out, err = finished(setting, pipeline_name, code)
+    assert status == 0, err
+    assert "during None" in out and "after True" in out
+
+
 def test_steps_that_never_touch_mlflow_do_not_import_it(setting: Setting, pipeline_name: str) -> None:
     code = """
 tracker.preflight()

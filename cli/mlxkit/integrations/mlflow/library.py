@@ -18,6 +18,7 @@ from .divert import Diversion
 from .local_store import quiet_migrations
 from .requirements import Requirements
 
+_TELEMETRY = "_MLFLOW_TELEMETRY_CLIENT"
 SQL_STORE = "mlflow.store.tracking.sqlalchemy_store"
 # What MLflow tells at its default level is how it makes experiments and tables; the user's own level stays.
 _LEVELS = {"mlflow": logging.WARNING, "databricks.sdk": logging.ERROR}
@@ -70,6 +71,7 @@ class LibraryState:
         self._mlflow.set_tracking_uri(self._to.tracking_uri)
         self._undo.callback(AutologState.now().restore)
         self._be_quiet()
+        self._end_telemetry()
         if self._to.scenario == "server":
             register_provider()
         try:
@@ -93,6 +95,16 @@ class LibraryState:
                 hint="pip install --upgrade mlxkit",
             ) from error
         self.watch_sql_store()
+
+    def _end_telemetry(self) -> None:
+        """Have MLflow send nothing about the use of it, also where it was imported before the variable was set.
+
+        It asks for its settings in a thread that imports, while autologging imports with MLflow's own lock: each would
+        wait for the other.
+        """
+        telemetry = sys.modules.get("mlflow.telemetry.client")
+        if getattr(telemetry, _TELEMETRY, None) is not None:
+            self._set(telemetry, _TELEMETRY, None)
 
     def _set(self, module: Any, name: str, value: Any) -> None:
         self._undo.callback(setattr, module, name, getattr(module, name))

@@ -11,7 +11,7 @@ import pickle
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -178,9 +178,7 @@ class Dispatcher:
             if piece in work.waiting:
                 work.waiting.remove(piece)
                 self._ledger.fail(piece, failures.cancelled(piece.label))
-            for task in work.on_way.values():
-                if task.pieces == [piece]:
-                    self._cancel(task)
+        self._cancel_stopped()
 
     def _close(self, cancel: bool) -> None:
         self._is_ending = True
@@ -193,9 +191,14 @@ class Dispatcher:
                 self._ledger.fail(piece, failures.cancelled(piece.label))
         self._cancel_tasks()
 
-    def _cancel_tasks(self) -> None:
+    def _cancel_tasks(self, wanted: Callable[[Task], bool] = lambda _: True) -> None:
         for task in itertools.chain.from_iterable(work.on_way.values() for work in self._works.values()):
-            self._cancel(task)
+            if wanted(task):
+                self._cancel(task)
+
+    def _cancel_stopped(self) -> None:
+        """Ask again for the end of what was stopped: Ray does not say whether it heard."""
+        self._cancel_tasks(lambda task: len(task.pieces) == 1 and task.pieces[0].is_stopped)
 
     def _cancel(self, task: Task) -> None:
         with contextlib.suppress(Exception):  # it is over, or nobody is there to be asked
@@ -243,6 +246,7 @@ class Dispatcher:
             self._ledger.hears = True
         if now - self._looked > _LOOK and (not self._watch or self._watch.answers):
             self._looked = now
+            self._cancel_stopped()
             with contextlib.suppress(Exception):  # a head that is slow to answer: what it had is good enough
                 self.nodes = self._cluster.nodes() or self.nodes
 
