@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.checkouts",
     "tests.fixtures.secret_service",
+    "tests.fixtures.mlflow_client",
     "tests.fixtures.mlflow_server",
     "tests.fixtures.ray_cluster",
     "tests.fixtures.openbao",
@@ -94,23 +95,26 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
 
 
+_TOGETHER = ("integrations/mlflow/serving/", "models/")  # folders whose files share what is dear to make
 # What takes longest, longest first: no worker is to be alone with one of them at the end.
 _LONGEST = (
-    "ray", "models/test_stages.py", "commands/test_deployment.py", "pipelines/fingerprint/test_served.py",
-    "integrations/mlflow/registry/test_registry.py", "seeds/test_models.py", "test_readme.py", "test_tracking.py",
-    "commands/test_init.py", "compat/test_projects.py", "integrations/mlflow/serving/test_swap.py",
-    "screens/test_screens.py", "runs/test_compare.py", "integrations/mlflow/test_autolog.py",
-    "commands/test_runs_tracked.py", "deployments/test_updating.py",
-    "integrations/mlflow/serving/test_supervision.py", "integrations/mlflow/server/test_ports.py",
-    "integrations/mlflow/serving/test_lifecycle.py", "test_workflow.py",
+    "integrations/mlflow/serving/", "ray", "models/", "test_tracking.py", "screens/test_screens.py",
+    "pipelines/fingerprint/test_served.py", "integrations/mlflow/test_process.py", "compat/test_projects.py",
+    "seeds/test_seeds.py", "test_readme.py", "commands/test_deployment.py", "test_workflow.py", "seeds/test_models.py",
+    "integrations/mlflow/registry/test_registry.py", "deployments/test_updating.py",
+    "integrations/mlflow/server/test_local.py", "pipelines/test_shared_cache.py",
+    "integrations/mlflow/test_parallel.py", "runs/test_rerun.py", "integrations/mlflow/server/test_ports.py",
+    "commands/test_exec_tracking.py", "deployments/test_service.py",
 )  # fmt: skip
 
 
 def _scope(nodeid: str) -> str:
-    """Return what runs on one worker: the tests of a file, or all that need a cluster."""
+    """Return what runs on one worker: the tests of a file, of some folders, or all that need a cluster."""
     path, _, test = nodeid.partition("::")
-    is_on_ray = "/integrations/ray/" in path or "[ray" in test or "-ray" in test
-    return "ray" if is_on_ray else path.removeprefix("tests/")
+    path = path.removeprefix("tests/")
+    if path.startswith("integrations/ray/") or "[ray" in test or "-ray" in test:
+        return "ray"
+    return next((folder for folder in _TOGETHER if path.startswith(folder)), path)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
