@@ -124,6 +124,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: places.get(_scope(item.nodeid), len(_LONGEST)))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the cluster when its tests are over: one worker has all of them, one after the other."""
+    is_last = nextitem is not None and _scope(nextitem.nodeid) != "ray"
+    if hasattr(item.config, "workerinput") and _scope(item.nodeid) == "ray" and is_last:
+        from tests.fixtures.ray_cluster import stop_cluster
+
+        stop_cluster()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give the tests of a file to one worker, which makes their servers once; all that need a cluster share one."""
