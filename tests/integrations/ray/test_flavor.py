@@ -68,7 +68,7 @@ def test_requirements_are_names_or_a_file_and_hold_no_credentials(tmp_path: Path
     assert requirements("polars>=1, rich", tmp_path) == ["polars>=1", "rich"]
     with pytest.raises(ConfigError, match="cannot be read"):
         requirements("other.txt", tmp_path)
-    (tmp_path / "requirements.txt").write_text("--find-links https://me:pw@wheels.example/\n")
+    (tmp_path / "requirements.txt").write_text("lib @ git+https://me:pw@code.example/lib.git\n")
     with pytest.raises(ConfigError, match="holds credentials"):
         requirements("requirements.txt", tmp_path)
 
