@@ -103,6 +103,24 @@ def test_the_example_is_ordinary_python_that_our_linter_likes(mlx: Any) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.integration
+def test_the_example_runs_and_its_metrics_are_in_mlflow(mlx: Any, mlx_process: list[str]) -> None:
+    mlx("init", "--example")
+    done = subprocess.run(
+        [*mlx_process, "run", "pipeline.py", "--alpha", "0.5"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "validation: rmse " in done.stdout
+    query = (
+        "import sqlite3\n"
+        "with sqlite3.connect('.mlx/mlflow/mlflow.db') as base:\n"
+        "    print(sorted(base.execute('select key from latest_metrics')))\n"
+        "    print(base.execute(\"select value from params where key = 'alpha'\").fetchall())\n"
+    )
+    found = subprocess.run([sys.executable, "-c", query], capture_output=True, text=True, check=False)
+    assert found.stdout == "[('val_r2',), ('val_rmse',)]\n[('0.5',)]\n", found.stderr
+
+
 def test_a_folder_below_a_configuration_of_another_user_can_have_its_own(mlx: Any, home: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give a file to another user")

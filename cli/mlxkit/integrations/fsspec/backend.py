@@ -212,10 +212,8 @@ class Backend:
                     or (self.is_object_store and faults.is_out_of_reach(error))
                 ):
                     raise faults.explained(error, doing, self._location, self._name) from error
-            if (
-                not self.is_object_store
-            ):  # what it had open may be closed for good: a connection that nobody used for long
-                self._made = None
+            if not self.is_object_store:
+                self._made = None  # a connection that nobody used for long may be closed for good
             time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))  # noqa: S311
         raise AssertionError("there is always an attempt")
 
