@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from mlxkit.secrets.stores.keyring_store import KeyringStore
 from mlxkit.secrets.stores.protocol import StoreUnusableError
 
+from ...fixtures.secret_service import keyring_pid, running_service
 from .contract import StoreContract
 
 pytestmark = pytest.mark.integration
@@ -69,6 +74,46 @@ def test_a_locked_keyring_gives_up_and_says_how_to_go_on(
         KeyringStore().open()
     assert raised.value.hint
     assert "MLX_KEYRING_PASSWORD_FILE" in raised.value.hint
+
+
+def _dies_during(call: Callable[[], object], keyring: dict[str, str]) -> None:
+    """Kill the keyring when it has the call and has not answered."""
+    daemon = keyring_pid(keyring)
+    os.kill(daemon, signal.SIGSTOP)
+    killer = threading.Timer(0.3, os.kill, (daemon, signal.SIGKILL))
+    killer.start()
+    try:
+        call()
+    finally:
+        killer.join()
+
+
+def test_a_keyring_that_ends_during_a_call_is_asked_again(real_keyring: dict[str, str]) -> None:
+    store = KeyringStore()
+    store.write("first", {"k": "1"})
+    _dies_during(lambda: store.write("second", {"k": "2"}), real_keyring)
+    _dies_during(lambda: store.read("first"), real_keyring)
+    assert [store.read(name) for name in ("first", "second")] == [{"k": "1"}, {"k": "2"}]
+    _dies_during(lambda: store.delete("first"), real_keyring)
+    assert store.read("first") is None
+
+
+def test_a_keyring_that_ends_and_does_not_come_back_is_given_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    with running_service(tmp_path, unlock=True) as service:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", service["DBUS_SESSION_BUS_ADDRESS"])
+        store = KeyringStore()
+        store.write("s", {"k": CANARY})
+        starts = tmp_path / "starts"
+        (tmp_path / "keyring.sh").write_text(f"echo >>{starts}; exit 1\n")
+        with pytest.raises(StoreUnusableError) as raised:
+            _dies_during(lambda: store.read("s"), service)
+        assert raised.value.hint
+        asked = starts.read_text()
+        with pytest.raises(StoreUnusableError):
+            store.read("s")
+        assert starts.read_text() == asked
 
 
 def test_without_a_bus_the_reason_names_the_class(monkeypatch: pytest.MonkeyPatch) -> None:

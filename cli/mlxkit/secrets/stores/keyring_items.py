@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from .. import payload
@@ -17,6 +18,12 @@ NAME = "keyring"
 USERNAME = "mlx"
 TIMEOUT_VARIABLE = "MLX_KEYRING_TIMEOUT"
 REMEDY = "unlock it; without a keyring, set MLX_KEYRING_PASSWORD_FILE, or MLX_SECRET_<NAME>__<KEY>"
+
+# What follows from a Secret Service that ended in the middle of a call, and from one that D-Bus cannot start again.
+# gnome-keyring ends when a client is killed at the wrong moment, of whichever program.
+_ENDED = "SecretServiceNotAvailableException"
+_NOT_STARTED = "org.freedesktop.DBus.Error.Spawn."
+_AGAIN_AFTER = (0.2, 0.5, 1.0)
 
 Result = TypeVar("Result")
 
@@ -54,10 +61,13 @@ class KeyringItems:
         self._call(lambda backend: backend.set_password(service, USERNAME, text), text)
 
     def delete(self, service: str) -> bool:
-        if self.get(service) is None:
-            return False
-        self._call(lambda backend: backend.delete_password(service, USERNAME))
-        return True
+        def deleted(backend: Any) -> bool:
+            if backend.get_password(service, USERNAME) is None:
+                return False
+            backend.delete_password(service, USERNAME)
+            return True
+
+        return self._call(deleted)
 
     def _loaded(self) -> Any:
         if self._named:
@@ -73,7 +83,18 @@ class KeyringItems:
 
     def _call(self, call: Callable[[Any], Result], text: str = "") -> Result:
         self.load()
-        return self._guarded(lambda: call(self._backend), text)
+        return self._guarded(lambda: self._with_patience(call), text)
+
+    def _with_patience(self, call: Callable[[Any], Result]) -> Result:
+        """Make a call, again where a keyring that was there ended during it: each may be made twice."""
+        for pause in _AGAIN_AFTER:
+            try:
+                return call(self._backend)
+            except Exception as error:
+                if not _ended(error):
+                    raise
+            time.sleep(pause)
+        return call(self._backend)
 
     def _guarded(self, call: Callable[[], Result], text: str = "") -> Result:
         """Make a call; the one place where whatever a backend raises becomes a reason."""
@@ -91,7 +112,23 @@ class KeyringItems:
             raise self._gave_up from None
         except Exception as error:
             # Not chained: what a backend raises may hold the value that it was given.
-            raise StoreUnusableError(self.name, _in_words(error, text), hint=REMEDY) from None
+            reason = StoreUnusableError(self.name, _in_words(error, text), hint=REMEDY)
+            if _ended(error):
+                self._gave_up = reason
+            raise reason from None
+
+
+def _ended(error: BaseException) -> bool:
+    return any(
+        type(each).__name__ == _ENDED or str(getattr(each, "name", "")).startswith(_NOT_STARTED)
+        for each in _chain(error)
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _seconds() -> float:
