@@ -107,7 +107,7 @@ class Zoo:
 
     def leftovers(self) -> list[int]:
         """Return the processes that are there still when those that are on their way out had a moment."""
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + 20
         while (found := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.02)
         return found

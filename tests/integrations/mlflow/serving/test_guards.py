@@ -61,12 +61,11 @@ def quietly(ask: Callable[[], object]) -> threading.Thread:
 def test_a_slow_prediction_of_a_quick_model_holds_up_nobody(one: Server) -> None:
     for _ in range(40):
         one.ask()
-    slow = quietly(lambda: one.ask('{"inputs": ["sleep:1.5"]}'))
+    slow = quietly(lambda: one.ask('{"inputs": ["sleep:3"]}'))
     time.sleep(0.2)
-    began = time.monotonic()
     assert one.ask(path="/ping", method="GET")[0] == 200
     assert one.ask()[0] == 200
-    assert time.monotonic() - began < 0.5
+    assert slow.is_alive()
     slow.join()
 
 
@@ -82,7 +81,7 @@ def test_a_worker_that_hears_nothing_any_more_is_replaced(serve: Serve, models: 
         server = serve(models / "one")
     before = told(server, "pid")
     held = quietly(lambda: server.ask('{"inputs": ["hold:300"]}', timeout=60))
-    eventually(lambda: "it answers nothing any more" in server.log, within=12)
+    eventually(lambda: "it answers nothing any more" in server.log, within=60)
     held.join()
     assert told(server, "pid") != before
 

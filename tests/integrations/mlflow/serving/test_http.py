@@ -102,12 +102,13 @@ def test_with_the_token_it_answers(guarded: Server) -> None:
 def test_a_slow_prediction_does_not_hold_up_a_health_check(serve: Serve, models: Path, order: str) -> None:
     server = serve(models / "one")
     asked = [
-        threading.Thread(target=server.ask, args=(json.dumps({"inputs": [f"{order}:2"]}),)) for _ in range(2)
+        threading.Thread(target=server.ask, args=(json.dumps({"inputs": [f"{order}:3"]}),)) for _ in range(2)
     ]
     for thread in asked:
         thread.start()
     time.sleep(0.3)
-    assert _longest_ping(server) < 0.5
+    _pinged(server)
+    assert all(thread.is_alive() for thread in asked)
     for thread in asked:
         thread.join()
 
@@ -117,10 +118,11 @@ def test_a_slow_prediction_of_a_quick_model_holds_up_one_at_most(serve: Serve, m
     for _ in range(40):
         server.ask()
     server.ask('{"inputs": ["sleep:0.5"]}')  # nobody could know
-    slow = threading.Thread(target=server.ask, args=('{"inputs": ["sleep:2"]}',))
+    slow = threading.Thread(target=server.ask, args=('{"inputs": ["sleep:3"]}',))
     slow.start()
     time.sleep(0.3)
-    assert _longest_ping(server) < 0.5
+    _pinged(server)
+    assert slow.is_alive()
     slow.join()
 
 
@@ -128,9 +130,10 @@ def test_a_prediction_that_takes_too_long_is_given_up_as_mlflow_does(serve: Serv
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "1")
         server = serve(models / "one")
-    started = time.monotonic()
-    assert server.ask('{"inputs": ["sleep:3"]}') == (504, b"Request processing time exceeded limit")
-    assert time.monotonic() - started < 2.5
+    assert server.ask('{"inputs": ["sleep:60"]}', timeout=40) == (
+        504,
+        b"Request processing time exceeded limit",
+    )
 
 
 def test_rubbish_on_the_line_hurts_nobody(one: Server) -> None:
@@ -146,10 +149,6 @@ def test_rubbish_on_the_line_hurts_nobody(one: Server) -> None:
     assert one.ask()[0] == 200
 
 
-def _longest_ping(server: Server) -> float:
-    took = []
+def _pinged(server: Server) -> None:
     for _ in range(10):
-        began = time.monotonic()
         assert server.ask(path="/ping", method="GET")[0] == 200
-        took.append(time.monotonic() - began)
-    return max(took)

@@ -54,7 +54,7 @@ def test_a_server_starts_answers_and_stops(serve: Serve, models: Path) -> None:
     server.deployer.stop(server.folder)
     after = server.deployer.serving(server.folder)
     assert (after.state, after.pid, after.reason) == ("stopped", None, "")
-    eventually(lambda: processes(server.folder) == [], within=3)  # the lock goes a moment before the process
+    eventually(lambda: processes(server.folder) == [])  # the lock goes a moment before the process
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_model_that_holds_the_interpreter_dies_with_its_server(serve: Serve, m
     asked.start()
     time.sleep(0.5)
     os.kill(server.deployer.serving(server.folder).pid or 0, signal.SIGKILL)
-    eventually(lambda: processes(server.folder) == [], within=5)
+    eventually(lambda: processes(server.folder) == [])
     asked.join()
 
 
@@ -155,7 +155,7 @@ def test_a_worker_that_dies_is_started_again_and_again(serve: Serve, models: Pat
     assert server.deployer.serving(server.folder).reason == ""
     for code in range(11, 15):
         _quietly(server, json.dumps({"inputs": [f"print:last words {code}", f"die:{code}"]}))
-    eventually(lambda: server.deployer.serving(server.folder).state == "failed", within=30)
+    eventually(lambda: server.deployer.serving(server.folder).state == "failed")
     now = server.deployer.serving(server.folder)
     assert "5 times in a row" in now.reason and "exit code 14" in now.reason
     assert "last words 14" in now.reason
@@ -247,7 +247,7 @@ def test_a_server_outlives_its_shell(tmp_path: Path, models: Path) -> None:
         os.kill(process, signal.SIGHUP)
         os.kill(process, signal.SIGINT)
     os.killpg(shell.pid, signal.SIGHUP)
-    shell.wait(10)
+    shell.wait(60)
     time.sleep(0.3)
     assert server.ask()[0] == 200
     deployer.stop(tmp_path / "d")
