@@ -72,6 +72,7 @@ def test_listing_takes_filters_sorts_and_shows_what_they_name(ran: Callable[...,
         (["--status", "faild"], ExitCode.usage, "did you mean 'failed'"),
         (["--since", "soon"], ExitCode.usage, "'soon' is no time"),
         (["--sort", "size"], ExitCode.usage, "no field 'size'"),
+        (["--team", "--refresh"], ExitCode.usage, "those that the tracker knows"),
     ],
 )
 def test_what_listing_cannot_understand_is_said(

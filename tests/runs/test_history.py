@@ -48,6 +48,18 @@ def test_a_run_is_found_by_id_start_of_id_name_tracker_run_and_latest(history: H
         queries.get("bbbb2223")
 
 
+def test_the_start_of_several_ids_is_said_to_be_that(history: History) -> None:
+    for number in range(5):
+        history.begin_run(run(f"aaaa{number}", started=float(number)), {}, "e")
+    queries = RunQueries(history)
+    with pytest.raises(
+        NotFoundError, match=r"several runs begin with 'aaaa': aaaa4, aaaa3, aaaa2, [.]{3}$"
+    ) as raised:
+        queries.get("aaaa")
+    assert raised.value.hint
+    assert queries.get("aaaa3").id == "aaaa3"
+
+
 def test_a_step_and_its_outputs_are_committed_together_and_found_by_key(history: History) -> None:
     history.begin_run(run("r1"), {}, "e")
     history.record_step(step("s1", "r1"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,17 @@ def test_a_child_whose_parent_is_gone_is_what_is_left_of_the_run() -> None:
     found = describe_of_team(Tracker([child()], [child()]), History.in_memory(), "c1")  # type: ignore[arg-type]
     assert found.listing.run.name == "odd-cat" and found.listing.metrics == {"loss": 0.5}
     assert found.listing.tracker_runs == ("c1",)
+
+
+def test_the_start_of_several_ids_is_said_to_be_that() -> None:
+    class Full:
+        def team_runs(self, question: TeamQuestion) -> Iterator[TrackedRun]:
+            if any(asked.operator == "like" for asked in question.conditions):
+                for run_id in ("abcd2", "abcd1"):
+                    yield replace(child(), tags={RUN_ID: run_id})
+
+    with pytest.raises(NotFoundError, match=r"several runs begin with 'abcd': abcd2, abcd1$"):
+        describe_of_team(Full(), History.in_memory(), "abcd")  # type: ignore[arg-type]
 
 
 def test_a_run_that_is_deleted_while_it_is_asked_for_is_not_found() -> None:

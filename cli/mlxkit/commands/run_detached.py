@@ -36,6 +36,8 @@ def run_detached(
     )  # fmt: skip
     submitter = Submitter(session, words)
     told = submitter.told
+    if submitter.jobs.warning:
+        terminal.say(submitter.jobs.warning)
     if told.references:
         terminal.say(f"the cluster has to resolve {', '.join(told.references)}")
     if options.is_dry:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import did_you_mean
+from ..errors import UsageError, did_you_mean
 from . import terminal
 from .options import Output
 from .terminal import Format
@@ -115,6 +115,11 @@ def add_list(app: typer.Typer) -> None:
             pipeline=pipeline, status=status, stack=stack, tags=tag or (), where=where or (), sort=sort, is_reversed=reverse,
             since=parse_moment(since) if since else None, until=parse_moment(until, is_end=True) if until else None,
         )  # fmt: skip
+        if team and is_refreshed:
+            raise UsageError(
+                "--refresh asks about this machine's runs, and --team lists those that the tracker knows",
+                hint="mlx runs list --refresh, then mlx runs list --team",
+            )
         if team:
             _list_team(wanted, limit, output)
             return

@@ -13,6 +13,12 @@ from .history import _OUTPUT, _RUN_READ, _STEP, History
 from .records import ArtifactListing, OutputRecord, PipelineRecord, RunRecord, StepRecord, iso
 
 
+def several_begin(start: str, ids: Sequence[str], listing: str) -> NotFoundError:
+    """Say that more than one id begins like this; three of them are named."""
+    named = ", ".join(ids[:3]) + ", ..." * (len(ids) > 3)
+    return NotFoundError(f"several runs begin with {start!r}: {named}", hint=f"more of the id; {listing}")
+
+
 class RunQueries:
     """Read-only look-ups; every listing is bounded and served by an index."""
 
@@ -42,7 +48,7 @@ class RunQueries:
         return runs
 
     def get(self, reference: str) -> RunRecord:
-        """Find a run by id, a unique start of an id, name, tracker run id, or `latest`."""
+        """Find a run by id, a unique start of an id, name, tracker run id, or `latest`; raises NotFoundError."""
         row = self._find(reference)
         if row is None:
             raise self._no_run(reference)
@@ -78,10 +84,12 @@ class RunQueries:
         )
         if row is None and len(reference) >= 4:
             rows = self._db.execute(
-                f"SELECT {_RUN_READ} FROM runs WHERE id >= ? AND id < ? LIMIT 2",
+                f"SELECT {_RUN_READ} FROM runs WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 4",
                 (reference, reference + "\U0010ffff"),
             ).fetchall()
-            row = rows[0] if len(rows) == 1 else None
+            if len(rows) > 1:
+                raise several_begin(reference, [item["id"] for item in rows], "mlx runs list")
+            row = rows[0] if rows else None
         return row
 
     def steps(self, run_id: str) -> Sequence[StepRecord]:

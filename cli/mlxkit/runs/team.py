@@ -28,6 +28,7 @@ from ..stacks.tags import (
 )
 from ..stacks.teams import Asked, TeamQuestion, TrackerOfTeam
 from .history import History
+from .queries import several_begin
 from .records import RunRecord
 from .search import Found, RunFilter, RunListing, matching
 from .team_question import question_of
@@ -185,6 +186,8 @@ def _find(tracker: ExperimentTracker, reference: str) -> str:
         found = _ids(tracker, way, reference)
         if len(found) == 1 or (found and way and way[0].operator == "="):
             return found[0]
+        if found:
+            raise several_begin(reference, found, "mlx runs list --team")
     raise NotFoundError(f"the tracker has no run {reference!r}", hint="mlx runs list --team")
 
 
@@ -200,7 +203,7 @@ def _ids(tracker: ExperimentTracker, way: Sequence[Asked], reference: str) -> li
             or (way[0].operator == "like" and run.tags[RUN_ID].startswith(reference))
         ):
             found[run.tags[RUN_ID]] = None
-        if len(found) > 1 or (found and (not way or way[0].operator == "=")):
+        if len(found) > 3 or (found and (not way or way[0].operator == "=")):
             break
     return list(found)
 

@@ -49,6 +49,10 @@ class Jobs(Protocol):
     def is_here(self) -> bool:
         """Whether that is an address of this machine (which may be the end of a tunnel)."""
 
+    @property
+    def warning(self) -> str:
+        """What is to be said of the way there, or nothing."""
+
     def check(self) -> None:
         """Ask whether the cluster answers and lets us in."""
 

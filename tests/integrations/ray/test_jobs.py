@@ -14,9 +14,12 @@ import pytest
 
 from mlxkit import Client
 from mlxkit.errors import ExitCode
+from mlxkit.integrations.ray.jobs import RayJobs
+from mlxkit.integrations.ray.settings import RaySettings
 from mlxkit.runs.detached.place import Place
 from mlxkit.runs.history import History
 from mlxkit.runs.records import RunRecord
+from mlxkit.secrets.value import SecretValue
 from tests.conftest import Result
 from tests.fixtures.ray_cluster import CANARY, RayCluster
 
@@ -196,6 +199,22 @@ def test_a_job_is_stopped_and_its_run_is_killed(mlx: Mlx, lab: Path) -> None:
     found = _described(mlx, run_id)
     assert found["status"] == "killed"
     assert [(step["name"], step["status"]) for step in found["steps"]] == [("wait", "killed")]
+
+
+@pytest.mark.parametrize(
+    ("address", "token", "is_said"),
+    [
+        ("http://far:8265", "t0ken", True),
+        ("http://far:8265", None, False),
+        ("https://far", "t0ken", False),
+        ("http://127.0.0.1:8265", "t0ken", False),
+    ],
+)
+def test_a_token_that_can_be_read_on_the_way_is_said(address: str, token: str | None, is_said: bool) -> None:
+    settings = RaySettings("cluster", address, auth_token=SecretValue(token) if token else None)
+    warning = RayJobs(address, settings, {}).warning
+    assert ("'cluster' goes to http://far:8265 without TLS" in warning) is is_said
+    assert "t0ken" not in warning
 
 
 def test_a_run_on_another_machine_comes_back_over_the_store(

@@ -72,6 +72,13 @@ class RayJobs:
         """Whether it is an address of the loopback."""
         return is_loopback(urlsplit(self._url).hostname or "")
 
+    @property
+    def warning(self) -> str:
+        """That the token can be read on the way, where it can."""
+        if self._settings.auth_token is None or self.is_here or urlsplit(self._url).scheme != "http":
+            return ""
+        return f"the token of orchestrator {self._settings.name!r} goes to {self.address} without TLS: who listens on the way reads it"
+
     def check(self) -> None:
         """Ask for the jobs, which takes the credentials too."""
         self._ask(lambda client: client.list_jobs())
