@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -96,6 +97,29 @@ def test_a_keyring_that_ends_during_a_call_is_asked_again(real_keyring: dict[str
     assert [store.read(name) for name in ("first", "second")] == [{"k": "1"}, {"k": "2"}]
     _dies_during(lambda: store.delete("first"), real_keyring)
     assert store.read("first") is None
+
+
+@pytest.mark.parametrize("module", ["item", "collection"])  # which read and write
+def test_a_new_keyring_that_knows_nothing_of_the_session_with_the_old_one_is_asked_again(
+    real_keyring: dict[str, str], monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    store, ended = KeyringStore(), []
+    store.write("s", {"k": "1"})
+    real = importlib.import_module(f"secretstorage.{module}").open_session
+
+    def opened(connection: object) -> object:
+        session = real(connection)
+        if not ended:
+            ended.append(keyring_pid(real_keyring))
+            os.kill(ended[0], signal.SIGKILL)
+            until = time.monotonic() + 60
+            while Path(f"/proc/{ended[0]}").exists() and time.monotonic() < until:
+                time.sleep(0.005)
+        return session
+
+    monkeypatch.setattr(f"secretstorage.{module}.open_session", opened)
+    store.write("s", {"k": "2"})
+    assert store.read("s") == {"k": "2"} and ended
 
 
 def test_a_keyring_that_ends_and_does_not_come_back_is_given_up_once(

@@ -19,10 +19,11 @@ USERNAME = "mlx"
 TIMEOUT_VARIABLE = "MLX_KEYRING_TIMEOUT"
 REMEDY = "unlock it; without a keyring, set MLX_KEYRING_PASSWORD_FILE, or MLX_SECRET_<NAME>__<KEY>"
 
-# What follows from a Secret Service that ended in the middle of a call, and from one that D-Bus cannot start again.
+# What follows from a Secret Service that ended in the middle of a call, from a new one that knows nothing of the old
+# one's session, and from one that D-Bus cannot start again.
 # gnome-keyring ends when a client is killed at the wrong moment, of whichever program.
 _ENDED = "SecretServiceNotAvailableException"
-_NOT_STARTED = "org.freedesktop.DBus.Error.Spawn."
+_ALSO_ENDED = ("org.freedesktop.Secret.Error.NoSession", "org.freedesktop.DBus.Error.Spawn.")
 _AGAIN_AFTER = (0.2, 0.5, 1.0)
 
 Result = TypeVar("Result")
@@ -120,7 +121,7 @@ class KeyringItems:
 
 def _ended(error: BaseException) -> bool:
     return any(
-        type(each).__name__ == _ENDED or str(getattr(each, "name", "")).startswith(_NOT_STARTED)
+        type(each).__name__ == _ENDED or str(getattr(each, "name", "")).startswith(_ALSO_ENDED)
         for each in _chain(error)
     )
 
