@@ -15,7 +15,7 @@ import numpy as np
 import numpy.testing  # before a test becomes another user
 import pytest
 
-from mlxkit.artifacts.errors import ArtifactMissingError
+from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from mlxkit.artifacts.io import load, save
 from mlxkit.artifacts.records import ArtifactRecord
 from mlxkit.artifacts.store import uri_of
@@ -191,12 +191,42 @@ def test_a_draft_of_a_living_process_is_not_swept(store: LocalArtifactStore) -> 
 
 def test_a_draft_of_another_machine_is_swept_after_a_day(store: LocalArtifactStore) -> None:
     save(np.arange(3), store=store)
-    for name, age in (("elsewhere.1.aa", 3600), ("elsewhere.1.bb", 90_000), ("odd", 90_000)):
+    names = [f"else.where.1.{letter * 12}" for letter in "abc"]
+    for name, age in zip(names, (3600, 90_000, 90_000), strict=True):
         folder = store.root / "drafts" / name
         folder.mkdir()
         os.utime(folder, (0, time.time() - age))
     assert store.sweep() == 2
-    assert [path.name for path in (store.root / "drafts").iterdir()] == ["elsewhere.1.aa"]
+    assert [path.name for path in (store.root / "drafts").iterdir()] == names[:1]
+
+
+def test_a_store_among_other_files_takes_none_of_them_for_its_own(tmp_path: Path) -> None:
+    letters, numbers = tmp_path / "drafts" / "letters", tmp_path / "us" / "usa2025"
+    for folder in (letters, numbers):
+        folder.mkdir(parents=True)
+        (folder / "kept.txt").write_text("mine")
+    for path in (*tmp_path.rglob("*"), tmp_path):
+        os.utime(path, (1, 1))
+    store = make(tmp_path / "project" / ".mlx", path=str(tmp_path))
+    record = save(np.arange(3), store=store)
+    assert store.sweep() == 0 and list(store.uris()) == [record.uri]
+    with pytest.raises(ArtifactMissingError):
+        store.delete("us/usa2025/")
+    assert (letters / "kept.txt").exists() and (numbers / "kept.txt").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere not everybody may make a link")
+@pytest.mark.parametrize("inner", ["", "files"])
+def test_a_link_in_the_place_of_a_folder_is_not_written_through(inner: str, tmp_path: Path) -> None:
+    store = make(tmp_path / ".mlx")
+    record = save({"a": np.arange(3)}, store=store)
+    elsewhere, place = tmp_path / "elsewhere", store.root / record.uri / inner
+    place.rename(elsewhere)
+    before = {path: path.stat().st_ino for path in elsewhere.rglob("*")}
+    place.symlink_to(elsewhere)
+    with pytest.raises(ArtifactStoreError, match="cannot write"):
+        save({"a": np.arange(3)}, store=store)
+    assert {path: path.stat().st_ino for path in elsewhere.rglob("*")} == before
 
 
 def test_a_reader_keeps_its_array_when_the_value_is_written_again_or_deleted(
@@ -293,7 +323,7 @@ def test_a_file_among_the_drafts_keeps_none_from_being_swept(tmp_path: Path) -> 
     save(np.arange(3), store=store)
     drafts = store.root / "drafts"
     (drafts / "entries.lock").touch()
-    for name in ("a", "z"):
+    for name in ("a.1.aaaaaaaaaaaa", "z.1.aaaaaaaaaaaa"):
         (drafts / name).mkdir()
         os.utime(drafts / name, (1, 1))
     assert store.sweep() == 2

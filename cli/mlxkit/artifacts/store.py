@@ -12,12 +12,18 @@ from typing import Protocol
 from .records import ArtifactRecord
 
 ENTRY_LIMIT = 4 << 20  # bytes of a document; a larger one is nobody's of us, and is not read
+_URI = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}/?", re.ASCII)
 _ENTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*", re.ASCII)
 
 
 def uri_of(digest: str, *, is_folder: bool) -> str:
     """Return the key of content inside any store: two hex digits, then the whole digest."""
     return f"{digest[:2]}/{digest}{'/' if is_folder else ''}"
+
+
+def is_uri(text: str) -> bool:
+    """Say whether a text can be the key of content, in every store: what is none is nobody's of us."""
+    return _URI.fullmatch(text) is not None
 
 
 def is_entry_name(name: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shlex
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from ...artifacts.records import ArtifactRecord
-from ...artifacts.store import Stored
+from ...artifacts.store import Stored, is_uri
 from ...stacks.trusting import trusts_code
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from .modes import Modes
 
 _DRAFTS = "drafts"
+_DRAFT = re.compile(r".+\.[0-9]+\.[0-9a-f]{12}", re.ASCII)
 _ENTRIES = "entries"
 _ABANDONED_AFTER = 24 * 3600
 _STILL_WARM = 60  # containers can share a host name and not see each other's processes
@@ -147,8 +150,8 @@ class LocalArtifactStore:
             return
         for group in sorted(self.root.iterdir()):
             if len(group.name) == 2 and group.is_dir():
-                for path in sorted(group.iterdir()):
-                    yield f"{group.name}/{path.name}{'/' if path.is_dir() else ''}"
+                keys = (f"{group.name}/{item.name}{'/' * item.is_dir()}" for item in sorted(group.iterdir()))
+                yield from filter(is_uri, keys)
 
     def put_entry(self, name: str, content: bytes) -> bytes:
         """Write a document unless it is there already, and return the first writer's; raises ArtifactStoreError."""
@@ -189,7 +192,8 @@ class LocalArtifactStore:
         removed = 0
         folders: list[Path] = []
         with suppress(OSError):
-            folders = list((self.root / _DRAFTS).iterdir())
+            # A folder of somebody's own may be called so where a store was put among other files.
+            folders = [path for path in (self.root / _DRAFTS).iterdir() if _DRAFT.fullmatch(path.name)]
         for folder in folders:
             with suppress(OSError):  # another user's, which nobody else can look into
                 if _is_abandoned(folder):
@@ -211,6 +215,8 @@ class LocalArtifactStore:
 
     def _replace_files(self, draft: Path, target: Path) -> None:
         """Put the files of a folder over the same files of another, each at once: its readers never miss one."""
+        if target.is_symlink():  # somebody's, and it may lead anywhere
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target))
         for path in sorted(draft.iterdir(), key=Path.is_file):  # the manifest, a file, comes last
             if path.is_dir():
                 self._modes.make(target / path.name)
@@ -219,10 +225,9 @@ class LocalArtifactStore:
                 path.replace(target / path.name)
 
     def _path(self, uri: str) -> Path:
-        group, _, name = uri.rstrip("/").partition("/")
-        if len(group) != 2 or not name.startswith(group) or not name.isalnum():
+        if not is_uri(uri):
             raise ArtifactMissingError(f"{uri!r} is not the key of an artifact")
-        return self.root / group / name
+        return self.root / uri
 
 
 def _folder(text: str, base: Path) -> Path:
