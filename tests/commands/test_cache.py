@@ -294,7 +294,7 @@ def test_a_repair_removes_nothing_that_could_not_be_read_here(
     (home / "full").mkdir()
     (home / "full" / "cache").write_bytes(b"")
     failed = one.mlx("cache", "verify", "--repair")
-    assert failed.code == 1 and "cannot make the folder" in failed.stderr
+    assert failed.code == 1 and "where copies are kept" in failed.stderr
     assert len(before) == 3 and [path.read_bytes() for path in entries(home)] == before
 
 

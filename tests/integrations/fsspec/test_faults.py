@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,12 +17,15 @@ import pytest
 
 from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from mlxkit.artifacts.io import load, save
+from mlxkit.artifacts.proof import prove
 from mlxkit.artifacts.store import ENTRY_LIMIT, uri_of
 from mlxkit.errors import CredentialsError, UnreachableError
+from mlxkit.integrations.fsspec import options
 from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
 from mlxkit.integrations.fsspec.faults import explained
 from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 from mlxkit.pipelines.shared_cache import is_of_one_name
+from tests.fixtures.loopback import listening
 from tests.fixtures.s3_server import KEY, SECRET, Proxy, S3Server
 
 from .conftest import Machines
@@ -31,6 +35,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from mlxkit.artifacts.io import save
+from mlxkit.integrations.fsspec import options
 from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
 from mlxkit.stacks.resolve import ResolvedComponent
 url, path, key, secret, what = sys.argv[1:]
@@ -117,6 +122,47 @@ def test_a_copy_that_was_tampered_with_is_brought_again(machine: Machines, tmp_p
     for damage in (copy.read_bytes()[:-1] + b"x", b"short"):
         copy.write_bytes(damage)
         np.testing.assert_array_equal(load(record, store), np.arange(1000))
+
+
+@pytest.mark.parametrize("value", [np.arange(1000), {"a": np.arange(1000)}], ids=["file", "folder"])
+def test_what_is_proven_is_the_content_and_a_copy_is_there_all_the_time(
+    value: object, s3_server: S3Server, bucket: str, proxy: Proxy, machine: Machines, tmp_path: Path
+) -> None:
+    here, other = machine("a", url=proxy.url), machine("b")
+    record = save(value, store=here)
+    copies = tmp_path / "a" / "cache" / "artifacts"
+    told = [path for path in (copies / record.uri, *(copies / record.uri).rglob("*")) if path.is_file()]
+    told[0].write_bytes(b"x" * told[0].stat().st_size)  # a copy is no proof, and is mended
+    proxy.latency = 0.1
+    proving = threading.Thread(target=prove, args=(record, here))
+    proving.start()
+    while proving.is_alive():
+        assert all(path.exists() for path in told), "somebody was told this path, and opens it next"
+        time.sleep(0.001)
+    proxy.latency = 0.0
+    np.testing.assert_equal(load(record, here, verify=True), value)
+    prove(record, other)
+    assert not list((tmp_path / "b" / "cache" / "artifacts").glob("??/*"))  # what is used has the room
+
+    key = f"mlx/{told[0].relative_to(copies).as_posix()}"
+    good = s3_server.call("GET", f"/{bucket}/{key}")
+    s3_server.call("PUT", f"/{bucket}/{key}", good[:-1] + b"\xff")
+    with pytest.raises(ArtifactMissingError, match="damaged"):
+        prove(record, here)
+    assert all(path.exists() for path in told) and not here.exists(record)
+    np.testing.assert_equal(load(record, here, verify=True), value)
+    s3_server.call("PUT", f"/{bucket}/{key}", good)
+    prove(record, here)
+    assert here.exists(record)
+
+
+def test_a_folder_of_copies_that_is_removed_meanwhile_is_not_taken_for_content_that_is_gone(
+    machine: Machines, tmp_path: Path
+) -> None:
+    store = machine("a")
+    record = save(np.arange(10), store=store)
+    with pytest.raises(ArtifactStoreError, match="was removed meanwhile"):
+        store._backend.download(record.uri, tmp_path / "removed" / "content")
 
 
 def test_a_folder_with_a_file_or_its_manifest_missing_is_not_there(
@@ -220,11 +266,35 @@ def test_a_bucket_that_is_not_there_is_named(machine: Machines) -> None:
 
 
 def test_a_service_that_does_not_answer_is_named(machine: Machines) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with pytest.raises(UnreachableError, match=r"artifact store s3://.*: cannot read: it does not answer"):
-        machine(url=url, retries=0).get_entry("cache/x")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen, so that nobody else does
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(
+            UnreachableError, match=r"artifact store s3://.*: cannot read: it does not answer"
+        ):
+            machine(url=url, retries=0).get_entry("cache/x")
+
+
+def test_a_service_that_is_silent_is_asked_as_often_as_was_said_and_once_more(
+    machine: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "_SILENT_FOR", 0.2)
+    asked: list[bytes] = []
+
+    def listen(connection: socket.socket) -> None:
+        asked.append(connection.recv(1 << 16))
+        while connection.recv(1 << 16):
+            pass
+
+    with listening(listen) as port:
+        store = machine(url=f"http://127.0.0.1:{port}", retries=0)
+        for ask in (
+            lambda: store.measure(uri_of("a" * 64, is_folder=False)),
+            lambda: store.get_entry("cache/x"),
+        ):
+            with pytest.raises(UnreachableError, match="it does not answer"):
+                ask()
+        assert 1 <= len(asked) <= 3
 
 
 def test_credentials_that_are_nowhere_are_told_of(machine: Machines, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ...artifacts.errors import ArtifactMissingError
 from ...artifacts.folders import FILES, MANIFEST
 from ...artifacts.records import ArtifactRecord
-from ...artifacts.store import Stored, check_entry_name, is_entry_name
+from ...artifacts.store import Stored, check_entry_name, is_entry_name, is_uri
 from ...config.paths import user_cache_dir
 from ...errors import MlxError
 from ...stacks.addresses import shown_address
@@ -32,7 +31,6 @@ _CONTENT = "content"
 _DAMAGED = "damaged/"  # documents that name what somebody found damaged
 _OPTIONAL = ("cache/", _DAMAGED)  # documents that a run can do without: it does not wait long for them
 _SMALL = 1 << 20  # bytes that are sent faster than it is asked whether they are there
-_URI = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}/?", re.ASCII)
 _HERE = ("file", "local", "memory")
 
 T = TypeVar("T")
@@ -92,14 +90,14 @@ class FsspecArtifactStore:
             if found is not None:
                 return found
             with self._cache.draft() as folder:
-                draft = folder / _CONTENT
-                if uri.endswith("/"):
-                    self._bring_folder(draft, uri, artifact)
-                else:
-                    self._bring(draft, uri, artifact)
-                if artifact is not None and self._cache.is_damaged(digest):  # somebody mended it
-                    self._cache.unmark(digest)
-                return self._cache.keep(draft, uri)
+                return self._cache.keep(self._brought(folder / _CONTENT, uri, artifact), uri)
+
+    def prove(self, artifact: ArtifactRecord) -> None:
+        """Hold the content itself against its digest; a copy on this machine is no proof, and is there all the time."""
+        with self._cache.draft() as folder:
+            draft = self._brought(folder / _CONTENT, artifact.uri, artifact)
+            if self._cache.find(artifact.uri, artifact) is not None:  # which may be damaged
+                self._cache.keep(draft, artifact.uri)
 
     def discard_copy(self, uri: str) -> bool:
         """Forget the copy on this machine."""
@@ -156,7 +154,7 @@ class FsspecArtifactStore:
         for group, items in zip(groups, self._backend.at_once(self._backend.children, groups), strict=True):
             for name, is_folder in items:
                 uri = f"{group}/{name}{'/' if is_folder else ''}"
-                if _URI.fullmatch(uri):
+                if is_uri(uri):
                     yield uri
 
     def put_entry(self, name: str, content: bytes) -> bytes:
@@ -229,10 +227,17 @@ class FsspecArtifactStore:
         path = self._cache.find(uri, artifact)
         if path is None:
             return None
-        if uri.endswith("/") and not _is_good_folder(path, _digest(uri), artifact):
+        if uri.endswith("/") and not checking.is_good_copy(path, _digest(uri), artifact):
             self._cache.discard(uri)
             return None
         return path
+
+    def _brought(self, draft: Path, uri: str, artifact: ArtifactRecord | None) -> Path:
+        bring = self._bring_folder if uri.endswith("/") else self._bring
+        bring(draft, uri, artifact)
+        if artifact is not None:  # where it was damaged, somebody mended it
+            self._cache.unmark(_digest(uri))
+        return draft
 
     def _bring(self, draft: Path, uri: str, artifact: ArtifactRecord | None) -> None:
         digest = _digest(uri)
@@ -283,7 +288,7 @@ class FsspecArtifactStore:
 
 
 def _digest(uri: str) -> str:
-    if not _URI.fullmatch(uri):
+    if not is_uri(uri):
         raise ArtifactMissingError(f"{uri!r} is not the key of an artifact")
     return uri.rstrip("/").partition("/")[2]
 
@@ -291,10 +296,3 @@ def _digest(uri: str) -> str:
 def _entry(name: str) -> str:
     check_entry_name(name)
     return f"{_ENTRIES}/{name}"
-
-
-def _is_good_folder(path: Path, digest: str, artifact: ArtifactRecord | None) -> bool:
-    try:
-        return checking.is_manifest(path / MANIFEST, digest, artifact)
-    except OSError:
-        return False

@@ -98,15 +98,19 @@ class Backend:
         """Write a file to a local path; False when there is none. One that is said to be above a limit is not brought."""
 
         def get(fs: Any, root: str) -> bool:
-            if limit is None:
-                fs.get_file(_at(root, key), str(path))
-                return True
             from .limited import TooLargeError, up_to
 
             try:
                 fs.get_file(_at(root, key), str(path), callback=up_to(limit))
             except TooLargeError as error:
                 raise ArtifactStoreError(f"{key} in {self._location} is too large: {error}") from error
+            except FileNotFoundError as error:
+                if path.parent.is_dir():
+                    raise
+                raise ArtifactStoreError(
+                    f"{key} in {self._location} cannot be brought here: {path.parent} was removed meanwhile",
+                    hint="run the same command again",
+                ) from error
             return True
 
         return self._ask("read", get, False)
@@ -237,10 +241,10 @@ class Backend:
                 raise MissingDependencyError(f"artifact store {self._location}: {error}") from error
             except (ValueError, TypeError) as error:  # what it was given
                 raise faults.explained(OSError(str(error)), "open", self._location, self._name) from error
-            if hasattr(
-                fs, "dircache"
-            ):  # told when it is made, some hand the option on to who does not know it
+            if hasattr(fs, "dircache"):  # told when it is made, some hand it on to who does not know it
                 fs.dircache.use_listings_cache = False
+            if self._is_s3:  # it asks a silent service again, minutes each time, beside what botocore repeats
+                fs.retries = self._attempts
             self._made = (os.getpid(), fs, str(root).rstrip("/"))
         return self._made[1], self._made[2]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...artifacts.folders import FILES, Entries
+from ...artifacts.folders import FILES, MANIFEST, Entries
 from ...artifacts.folders import empty_folders_of as empty_folders_of
 from ...artifacts.folders import entries_of as entries_of
 from ...artifacts.hashing import file_digest, tag_of
@@ -28,6 +28,14 @@ def is_manifest(path: Path, digest: str, artifact: ArtifactRecord | None) -> boo
     and looks again.
     """
     return artifact is None or file_digest(path, tag_of(artifact.materializer)) == digest
+
+
+def is_good_copy(folder: Path, digest: str, artifact: ArtifactRecord | None) -> bool:
+    """Say whether a folder that was brought before has the manifest with a digest."""
+    try:
+        return is_manifest(folder / MANIFEST, digest, artifact)
+    except OSError:
+        return False
 
 
 def is_file_of(folder: Path, entries: Entries, name: str) -> bool:

@@ -16,6 +16,7 @@ _OUT_OF_REACH = (
     "EndpointConnectionError",
     "ConnectError",
     "ConnectTimeoutError",
+    "ReadTimeoutError",
     "ConnectionClosedError",
     "ProxyConnectionError",
 )

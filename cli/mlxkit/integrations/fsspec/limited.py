@@ -12,13 +12,13 @@ class TooLargeError(OSError):
     """A file is larger than what is asked for can be."""
 
 
-def up_to(limit: int) -> Any:
-    """Return what fsspec tells of a download; it raises TooLargeError above so many bytes."""
+def up_to(limit: int | None) -> Any:
+    """Return what fsspec tells of a download; it raises TooLargeError above so many bytes, where there is a limit."""
     return _Limit(limit)
 
 
 class _Limit(Callback):  # type: ignore[misc]
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int | None) -> None:
         super().__init__()
         self._limit = limit
 
@@ -31,5 +31,5 @@ class _Limit(Callback):  # type: ignore[misc]
         self._check(self.value)
 
     def _check(self, size: int) -> None:
-        if size > self._limit:
+        if self._limit is not None and size > self._limit:
             raise TooLargeError(errno.EINVAL, f"{size} bytes, and no more than {self._limit} are read")

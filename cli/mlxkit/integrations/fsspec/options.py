@@ -13,6 +13,7 @@ from .flavor import DEFAULT_RETRIES
 
 BLOCK = 16 << 20  # bytes of a large file that travel in one request; so many are in memory at a time
 AT_ONCE = 8
+_SILENT_FOR = 60  # seconds after which a request counts as failed
 _MOST_PARTS = 10_000
 
 _LIBRARIES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs", "fsspec": "fsspec"}
@@ -59,7 +60,7 @@ def _s3(given: dict[str, Any]) -> dict[str, Any]:
     attempts = int(given.get("retries", DEFAULT_RETRIES)) + 1
     options["config_kwargs"] = {
         "connect_timeout": 10,
-        "read_timeout": 60,
+        "read_timeout": _SILENT_FOR,
         "max_pool_connections": 4 * AT_ONCE,
         "retries": {"mode": "standard", "total_max_attempts": attempts},
     }
