@@ -19,7 +19,7 @@ LAYERS = [
     {"runs", "pipelines"},
     {"artifacts", "stacks", "secrets", "completion"},
     {"config"},
-    {"records", "errors", "_version", "__init__"},
+    {"records", "errors", "dataclass", "_version", "__init__"},
 ]
 SOLE_IMPORTERS = {
     "yaml": "config/",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from ..dataclass import dataclass
 from ..records import Record
 from .opening import CLOSED, Opened, of_value, open_safely
 from .records import ArtifactRecord

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
+from ..dataclass import dataclass
 from . import containers, folders, io, neutral
 from .materializers.formats import FORMATS, PICKLE
 from .records import ArtifactRecord

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..dataclass import dataclass
 from ..records import Record, plain
 from .neutral import Instance, Part, to_json
 from .opening import CLOSED, Opened, open_safely

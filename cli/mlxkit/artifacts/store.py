@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ..dataclass import dataclass
 from .records import ArtifactRecord
 
 ENTRY_LIMIT = 4 << 20  # bytes of a document; a larger one is nobody's of us, and is not read
+RUN_LIMIT = 256 << 20  # bytes of one below `runs/`, which tells of all steps of a run
 _URI = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}/?", re.ASCII)
 _ENTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*", re.ASCII)
 
@@ -29,6 +30,11 @@ def is_uri(text: str) -> bool:
 def is_entry_name(name: str) -> bool:
     """Say whether a text can be the name of an entry, in every store."""
     return _ENTRY_NAME.fullmatch(name) is not None
+
+
+def entry_limit(name: str) -> int:
+    """Return how many bytes the document of a name can have."""
+    return RUN_LIMIT if name.startswith("runs/") else ENTRY_LIMIT
 
 
 def check_entry_name(name: str) -> None:
@@ -106,7 +112,7 @@ class EntryStore(ArtifactStore, Protocol):
         """Write a document unless it is there already, and return the one that counts: the first writer's."""
 
     def get_entry(self, name: str) -> bytes | None:
-        """Return a document, or None; raises ArtifactStoreError for one that is larger than `ENTRY_LIMIT`."""
+        """Return a document, or None; raises ArtifactStoreError for one that is larger than its `entry_limit`."""
 
     def delete_entry(self, name: str) -> None:
         """Remove a document; one that is not there is no error."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from ..artifacts.errors import ArtifactStoreError
 from ..artifacts.store import ArtifactStore, EntryStore
 from ..config.paths import Project, ensure_state_dir, find_project
+from ..dataclass import dataclass
 from ..errors import MlxError
 from ..records import Record
 from ..secrets.service import SecretService

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..dataclass import dataclass
 from ..errors import ExitCode, UsageError
 from ..records import Record
 from . import terminal

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from ..dataclass import dataclass
 from ..errors import NotFoundError, did_you_mean
 from ..records import Record
 from ..stacks.flavors import Attribute, Flavor, built_in, flavors

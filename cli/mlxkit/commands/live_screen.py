@@ -10,10 +10,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TextIO
 from weakref import WeakSet
 
+from ..dataclass import dataclass
 from .live_others import Others
 
 _CLEAR = "\x1b[J"  # from here to the end of the screen

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from ..dataclass import dataclass
 from ..errors import MlxError, UsageError
 from ..secrets import masking
 from ..secrets.names import EmptyValueError, check_keys

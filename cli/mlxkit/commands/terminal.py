@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TextIO
 
+from ..dataclass import dataclass
 from ..errors import MlxError, UsageError
 from ..records import SCHEMA_VERSION
 from .cells import cell, for_people, harmless

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .._version import __version__
+from ..dataclass import dataclass
 from ..records import Record
 from . import terminal
 from .app import new_app

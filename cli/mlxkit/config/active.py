@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..errors import ConfigError, NotFoundError, did_you_mean
 from .files import write_atomic
 from .locks import file_lock

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..dataclass import dataclass
 from ..errors import did_you_mean
 
 SECTION = "secret_providers"

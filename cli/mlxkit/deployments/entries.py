@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ..config.entryfile import read_own_json
 from ..config.names import name_problem
+from ..dataclass import dataclass
 from ..errors import ConfigError
 
 FILE = "deployment.json"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ..config.paths import Project
+from ..dataclass import dataclass
 from ..errors import MlxError, NotFoundError
 from ..models.references import parse, resolve
 from ..stacks.registries import open_registry

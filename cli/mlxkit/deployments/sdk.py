@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.paths import Project, find_project, project_at
+from ..dataclass import dataclass
 from ..errors import AlreadyExistsError, UsageError
 from ..stacks.deployers import ANSWERS
 from .entries import DEFAULT_MAX_BODY, DeploymentEntry

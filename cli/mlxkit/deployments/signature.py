@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from ..config.yamltext import load_yaml
+from ..dataclass import dataclass
 from ..errors import ConfigError
 
 _SHOWN = 12

@@ -7,13 +7,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..config.entryfile import remove_kept
 from ..config.files import make_private_dir, remove_leftovers, write_atomic
 from ..config.locks import one_at_a_time
 from ..config.names import name_problem
+from ..dataclass import dataclass
 from ..errors import ConfigError, NotFoundError, did_you_mean
 from .entries import FILE, MODELS, DeploymentEntry, read_entry
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..config.paths import Project
+from ..dataclass import dataclass
 from ..errors import InUseError
 from ..records import Record
 from ..stacks.registries import ModelRegistry, ModelVersion

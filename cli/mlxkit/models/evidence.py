@@ -6,8 +6,8 @@ import math
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..errors import UsageError
 from ..records import Record
 from .records import shown

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..dataclass import dataclass
 from ..stacks.registries import LoggedModel, ModelRegistry, ModelVersion, TrackedRun
 from .ownership import Share, is_of_another, runs_to_check, share_of
 from .tags import MLFLOW_RUNS, RUN_ID

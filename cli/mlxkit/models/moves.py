@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
+from ..dataclass import dataclass
 from ..errors import UsageError
 from ..pipelines.whereabouts import who
 from ..records import Record, plain

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..dataclass import dataclass
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..runs.ancestry import document, inputs_document
 from ..runs.queries import RunQueries

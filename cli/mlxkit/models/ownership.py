@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..dataclass import dataclass
 from ..stacks.registries import LoggedMetric, LoggedModel, ModelVersion, TrackedRun
 from .tags import STEP
 

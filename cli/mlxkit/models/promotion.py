@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ..config.state_lock import state_lock
+from ..dataclass import dataclass
 from ..errors import MlxError
 from ..records import Record
 from ..stacks.registries import ModelRegistry, ModelVersion, RegisteredModel

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..errors import NotFoundError, UsageError, did_you_mean
 from ..stacks.aliases import LATEST, may_be_alias
 from ..stacks.registries import ALL_VERSIONS, ModelRegistry, ModelVersion, RegisteredModel

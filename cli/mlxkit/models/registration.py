@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ..config.state_lock import state_lock
+from ..dataclass import dataclass
 from ..errors import NotFoundError, UsageError
 from ..runs.queries import RunQueries
 from ..stacks.model_addresses import run_path_in

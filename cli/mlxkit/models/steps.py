@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
+from ..dataclass import dataclass
 from ..errors import UsageError
 from ..pipelines.context import StepContext, get_step_context
 from ..pipelines.decorators import step

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..dataclass import dataclass
 from ..records import plain
 from ..runs.code import capture_code
 from ..runs.records import RunRecord

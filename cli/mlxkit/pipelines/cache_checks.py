@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.proof import prove
 from ..artifacts.store import ArtifactStore, EntryStore
+from ..dataclass import dataclass
 from ..records import Record
 from ..runs.deletion import try_to_remove
 from ..runs.records import OutputRecord, artifact_of

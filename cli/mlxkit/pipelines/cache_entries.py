@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import cast
 
 from ..artifacts.store import ArtifactStore, EntryStore
 from ..config.paths import Project
+from ..dataclass import dataclass
 from ..errors import MlxError
 from ..records import Record
 from ..runs.history import _STEP, History

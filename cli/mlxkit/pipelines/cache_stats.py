@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..artifacts.store import ArtifactStore
+from ..dataclass import dataclass
 from ..records import Record
 from ..runs.history import History
 from ..runs.records import iso

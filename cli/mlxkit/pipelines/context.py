@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..dataclass import dataclass
 from ..errors import UsageError, did_you_mean
 from ..records import plain
 from ..runs.members import Members

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from ..dataclass import dataclass
 from ..errors import MlxError, UsageError
 from ..records import Record
 from ..runs.records import OutputRecord, StepRecord

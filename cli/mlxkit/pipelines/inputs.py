@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..artifacts.io import digest_of
 from ..artifacts.io import load as load_artifact
 from ..artifacts.io import save as save_artifact
 from ..artifacts.store import ArtifactStore
+from ..dataclass import dataclass
 from ..errors import MlxError, UsageError
 from ..runs.records import OutputRecord, artifact_of, output_of
 from ..runs.views import ArtifactView

@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from ..dataclass import dataclass
 from ..errors import InterruptedRunError, MlxError, NotFoundError, UsageError, did_you_mean
 from ..secrets.masking import mask_text
 from ..stacks.protocols import RUN_FILE

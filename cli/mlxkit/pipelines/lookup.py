@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.classes import reference
+from ..dataclass import dataclass
 from ..runs.records import TRACKER_LINK, TRACKER_NAME, StepRecord
 from .fingerprint import cache_key, code_parts, explain
 from .named import stale

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..dataclass import dataclass
 from ..errors import UsageError, did_you_mean
 from .annotations import annotations_of as annotations_of
 from .convert import convert, fit

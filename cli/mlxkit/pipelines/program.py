@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..dataclass import dataclass
 from ..errors import ExitCode, MlxError, did_you_mean
 from ..runs.records import TRACKER_NAME, StepRecord
 from ..runs.sweep import sweep

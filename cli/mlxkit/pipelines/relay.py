@@ -16,9 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..dataclass import dataclass
 from ..secrets.masker import ByteMasker
 from ..secrets.masking import known_values
 from .descriptors import empty, is_same, waiting, write_all

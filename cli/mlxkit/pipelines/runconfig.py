@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from ..config.yamltext import load_yaml
+from ..dataclass import dataclass
 from ..errors import ConfigError, NotFoundError, did_you_mean
 from .models import Model, model_of
 from .plan import StepOptions

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..artifacts.store import ArtifactStore
+from ..dataclass import dataclass
 from ..runs.records import StepRecord
 from ..stacks.protocols import RunTracking
 from .context import PipelineContext

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.store import ArtifactStore
 from ..config.paths import Project, ensure_state_dir, find_project
+from ..dataclass import dataclass
 from ..records import Record
 from ..runs.history import History
 from ..stacks.protocols import ExperimentTracker, Orchestrator

@@ -6,12 +6,12 @@ import errno
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from ..artifacts.store import ArtifactStore, EntryStore
+from ..dataclass import dataclass
 from ..errors import MlxError
 from ..records import plain
 from ..runs.records import TRACKER_LINK, StepRecord

@@ -8,7 +8,7 @@ import platform
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from .._version import __version__
@@ -17,6 +17,7 @@ from ..artifacts.io import CODE, inline_digest
 from ..artifacts.records import INLINE_LIMIT
 from ..artifacts.store import ENTRY_LIMIT, uri_of
 from ..artifacts.trust import mark, unmarked
+from ..dataclass import dataclass
 from ..records import Record, plain
 from ..runs.records import OutputRecord, StepRecord, iso
 from .fingerprint import cache_key

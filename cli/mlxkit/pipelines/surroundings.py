@@ -13,8 +13,9 @@ import random
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from ..dataclass import dataclass
 
 PREFIX = "environment:"  # of the variables among the secrets that go beside a step: any of them may be one
 

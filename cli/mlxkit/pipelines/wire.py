@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..dataclass import dataclass
 from ..runs.records import StepRecord
 from ..secrets.value import SecretValue
 from ..stacks.resolve import ResolvedComponent

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ..completion.scripts import SCRIPTS, script
 from ..config.files import NotWritableError, write_atomic
+from ..dataclass import dataclass
 
 _DATA_MODE = 0o644  # programs and other users read them, and nothing in them is private
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ..artifacts.errors import ArtifactMissingError
 from ..artifacts.records import ArtifactRecord
 from ..artifacts.store import ArtifactStore
+from ..dataclass import dataclass
 from ..records import Record
 from .ancestry import artifacts_in
 from .history import History

@@ -9,10 +9,11 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..artifacts.store import ArtifactStore
+from ..dataclass import dataclass
 from ..errors import InUseError, MlxError
 from ..records import Record
 from . import known

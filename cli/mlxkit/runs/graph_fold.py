@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from .graph import GraphStep, RunGraph
 
 ALIKE = 12  # as many steps of one sort side by side are all drawn

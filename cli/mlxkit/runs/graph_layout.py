@@ -8,8 +8,8 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from .graph_fold import Drawing
 
 _SWEEPS = 8

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ..dataclass import dataclass
 from .history import _OUTPUT, _RUN_READ, History
 from .records import OutputRecord, RunRecord
 

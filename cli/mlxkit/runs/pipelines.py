@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from ..dataclass import dataclass
 from ..records import Record, plain
 from .history import History
 from .queries import RunQueries

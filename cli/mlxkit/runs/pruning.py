@@ -6,12 +6,13 @@ import shutil
 import time
 from collections.abc import Container, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..artifacts.store import ArtifactStore
+from ..dataclass import dataclass
 from ..errors import MlxError
 from .deletion import Freed, is_referred_to, size_of, somebody_runs, try_to_remove
 from .history import _RUN_READ, History

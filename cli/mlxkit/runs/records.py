@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 from typing import Any
 
 from ..artifacts.records import ArtifactRecord
+from ..dataclass import dataclass
 from ..records import Record, plain
 
 # Keys of a step's metadata: its page on the tracker, and which one that is.

@@ -10,9 +10,10 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from ..dataclass import dataclass
 from .code import git_output
 
 COPY_EACH, COPY_ALL = 4 << 20, 64 << 20  # bytes of one file, and of all of them together

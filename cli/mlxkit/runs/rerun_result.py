@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..pipelines.fingerprint.changes import explain
 from ..records import Record
 from .queries import RunQueries

@@ -8,11 +8,12 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..config.files import make_private_dir
+from ..dataclass import dataclass
 from ..errors import MlxError, NotFoundError
 from .code import git_failure, git_output, top_of
 from .liveness import Heartbeat, is_alive

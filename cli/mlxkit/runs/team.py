@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
+from ..dataclass import dataclass
 from ..errors import MlxError, NotFoundError
 from ..records import Record, plain
 from ..stacks.protocols import ExperimentTracker

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..config.yamltext import FieldPath, dump_yaml, parse_yaml
+from ..dataclass import dataclass
 from ..errors import ConfigError, UsageError
 from .names import check_keys
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..dataclass import dataclass
 from ..records import Record, SecretRecord
 
 UNFINISHED = "unfinished"  # a write was cut off; `mlx secret where` settles it

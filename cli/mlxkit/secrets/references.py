@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..dataclass import dataclass
 from ..errors import ConfigError, CredentialsError, did_you_mean
 from .names import KEY, NAME, is_user_name
 from .value import SecretValue

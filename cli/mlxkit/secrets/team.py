@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..config.paths import Project, find_project
 from ..config.regular import read_regular_file
+from ..dataclass import dataclass
 from ..errors import MlxError
 from .names import fold
 from .reading import all_keys

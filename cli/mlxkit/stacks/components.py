@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config.active import IMPLICIT_STACK
@@ -13,6 +12,7 @@ from ..config.model import ComponentEntry, Config
 from ..config.names import check_name
 from ..config.paths import Project, find_project
 from ..config.writer import edit
+from ..dataclass import dataclass
 from ..errors import (
     AlreadyExistsError,
     ConfigError,

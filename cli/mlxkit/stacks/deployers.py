@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..config.paths import Project
+from ..dataclass import dataclass
 from ..errors import MlxError
 from ..secrets.service import SecretService
 from .components import ComponentService

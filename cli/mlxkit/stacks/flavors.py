@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
+from ..dataclass import dataclass
 from ..errors import MissingDependencyError, NotFoundError, did_you_mean
 from .kinds import KINDS
 

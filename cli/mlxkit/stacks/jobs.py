@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal, Protocol
+
+from ..dataclass import dataclass
 
 # `vanished` is a job that the cluster, which answers, does not know (any more).
 JobStatus = Literal["pending", "running", "succeeded", "failed", "stopped", "vanished"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from ..config.document import read_config
 from ..config.paths import Project
+from ..dataclass import dataclass
 from ..errors import ConfigError
 from ..records import Record
 from ..secrets.service import SecretService

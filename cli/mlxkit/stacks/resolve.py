@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config.kinds import KINDS
+from ..dataclass import dataclass
 from ..records import ComponentRecord
 from .attributes import from_text, has_marks, texts
 from .flavors import Attribute, Flavor, get_flavor

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from ..config.paths import Project, find_project
+from ..dataclass import dataclass
 from ..errors import InUseError, MlxError, NotFoundError, UsageError, did_you_mean
 from ..records import Record
 from .components import ComponentService

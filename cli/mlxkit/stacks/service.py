@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ..config import active as choice
@@ -13,6 +13,7 @@ from ..config.model import Config
 from ..config.names import check_name
 from ..config.paths import Project, find_project
 from ..config.writer import edit
+from ..dataclass import dataclass
 from ..errors import AlreadyExistsError, ConfigError, InUseError, MlxError, NotFoundError, UsageError
 from ..records import ComponentRecord, Record, StackRecord
 from .checks import check_stack, find_component, stack_problems

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from ..dataclass import dataclass
 from .protocols import ExperimentTracker
 from .registries import TrackedRun
 

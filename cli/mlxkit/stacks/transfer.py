@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..config.names import check_name
 from ..config.paths import Project
 from ..config.writer import Editor, edit
 from ..config.yamltext import dump_yaml
+from ..dataclass import dataclass
 from ..errors import AlreadyExistsError, ConfigError, MlxError, UsageError
 from ..records import Record
 from .attributes import has_marks, masked, normalised, plain_credentials, texts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from ..config.document import IMPLICIT, decode
@@ -13,6 +13,7 @@ from ..config.kinds import KINDS
 from ..config.model import VERSION
 from ..config.paths import Project
 from ..config.yamltext import dump_yaml, load_yaml
+from ..dataclass import dataclass
 from ..errors import ConfigError, CredentialsError, MlxError
 from .attributes import plain_credentials
 from .credentials import placeholder

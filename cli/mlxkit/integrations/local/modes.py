@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from ...dataclass import dataclass
 
 _OTHERS = 0o077
 _NO_FILE = 0o011  # files are not executable

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from ...dataclass import dataclass
 
 
 @dataclass

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
+from ...dataclass import dataclass
 from ...errors import ConfigError
 from ...secrets.value import SecretValue
 from ...stacks.addresses import bare_address

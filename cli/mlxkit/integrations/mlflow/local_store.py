@@ -8,12 +8,12 @@ import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ...config.databases import why_not
 from ...config.files import make_private_dir, write_atomic
 from ...config.locks import file_lock
+from ...dataclass import dataclass
 from ...errors import ConfigError, MissingDependencyError, MlxError
 from .connection import Connection, sqlite_uri
 

@@ -7,10 +7,10 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from ...dataclass import dataclass
 from ...errors import MlxError, UnreachableError
 from ...records import Record
 from .connection import Connection

@@ -9,11 +9,11 @@ import threading
 import time
 import weakref
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ..._version import __version__
+from ...dataclass import dataclass
 from ...errors import CredentialsError, MlxError, UnreachableError
 from .connection import Connection
 from .credentials import fits_a_header

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from ...dataclass import dataclass
 from ...records import Record
 from . import failures
 from .cluster import Cluster, connect, uses_tls

@@ -6,9 +6,10 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ...dataclass import dataclass
 from ...stacks.executors import Event, OnEvent, Resources
 
 _SHORT = 0.025  # seconds: longer pieces go one by one

@@ -15,11 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from ...artifacts.store import EntryStore
+from ...dataclass import dataclass
 from ...errors import ConfigError, MlxError
 from ...runs.detached.documents import document_of, error_document
 from ...runs.detached.entries import Teller, submitted_name

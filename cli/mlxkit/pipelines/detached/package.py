@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from ...config.paths import CONFIG_NAME, STATE_NAME
+from ...dataclass import dataclass
 from ...errors import UsageError
 from ...runs.code import git_output, top_of
 

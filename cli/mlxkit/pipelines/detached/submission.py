@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,7 @@ from ...config.active import choose_stack
 from ...config.document import read_bytes, read_config
 from ...config.model import ComponentEntry, Config
 from ...config.paths import project_at
+from ...dataclass import dataclass
 from ...errors import ConfigError, UsageError
 from ...records import Record
 from ...runs.code import capture_code

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...config.yamltext import load_yaml
+from ...dataclass import dataclass
 from ...errors import ConfigError, UsageError
 from ...secrets.masking import mask_text
 from ...stacks.addresses import is_secret

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from ...artifacts.store import ArtifactStore, EntryStore
 from ...config.files import make_private_dir
+from ...dataclass import dataclass
 from ...errors import MlxError
 from ...stacks.jobs import Jobs, JobState
 from ..history import History

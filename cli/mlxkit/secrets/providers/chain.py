@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from ...config.document import parse_config
 from ...config.model import ProviderEntry
 from ...config.paths import Project
+from ...dataclass import dataclass
 from ...errors import CredentialsError, MlxError, NotFoundError, did_you_mean
 from .. import masking
 from ..stores.deadline import within

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +25,7 @@ from urllib.request import (
 )
 
 from ..._version import __version__
+from ...dataclass import dataclass
 from ...errors import ConfigError
 from ...stacks.addresses import is_loopback
 from ..masking import mask_text

@@ -8,9 +8,9 @@ the new text goes to `<service>#new` first, then the old entry is removed, so th
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ...dataclass import dataclass
 from .. import payload
 from .protocol import IncompleteEntryError
 

@@ -10,9 +10,10 @@ import base64
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ...dataclass import dataclass
 from .master_key import KEY_BYTES, NAME, MasterKey
 from .protocol import StoreUnusableError
 

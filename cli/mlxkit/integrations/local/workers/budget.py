@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ....dataclass import dataclass
 from ....stacks.executors import Resources
 
 _DUST = 1e-9  # thirds of a processor add up to a little more than one

@@ -7,9 +7,10 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ....dataclass import dataclass
 from ....stacks.executors import OnEvent, Resources
 from .budget import Share
 from .channel import Frames, SentCode, framed

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from ....config.entryfile import read_own_json
+from ....dataclass import dataclass
 from ....errors import ConfigError
 from ....stacks.listening import reached_at
 

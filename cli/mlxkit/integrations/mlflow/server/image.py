@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ....dataclass import dataclass
 from ....errors import UsageError
 from ..local_store import installed_version
 from .allowed import security

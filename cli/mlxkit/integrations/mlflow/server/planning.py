@@ -6,12 +6,13 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
 
 from ....config.paths import STATE_NAME
+from ....dataclass import dataclass
 from ....errors import MissingDependencyError, MlxError, UsageError
 from ....secrets.service import SecretService
 from ....secrets.value import SecretValue

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from ....config.files import write_atomic
+from ....dataclass import dataclass
 
 _FILE = "server.json"
 KEPT = b"kept"  # the line that a server is told when it may outlive who started it

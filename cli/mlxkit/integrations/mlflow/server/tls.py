@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
+from ....dataclass import dataclass
 from ....errors import UsageError
 from ....secrets.certificates import is_self_signed, make_self_signed
 from .environment import own_name

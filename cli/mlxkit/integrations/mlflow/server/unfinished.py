@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 
 from ....config.files import write_atomic
+from ....dataclass import dataclass
 from ....errors import MlxError
 from ....secrets.service import SecretService
 from ....stacks.components import ComponentService

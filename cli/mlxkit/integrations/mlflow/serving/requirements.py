@@ -6,13 +6,14 @@ import platform
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from ....dataclass import dataclass
 from ....errors import MissingDependencyError, MlxError
 
 # The two facts that are needed of a file that MLflow writes; a YAML loader would have to know all of it.

@@ -12,11 +12,12 @@ import struct
 import subprocess
 import sys
 import time
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from ....config.files import write_atomic
+from ....dataclass import dataclass
 from ....errors import MlxError
 
 if sys.platform != "win32":

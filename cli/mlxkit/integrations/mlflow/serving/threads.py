@@ -13,9 +13,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from queue import Empty, SimpleQueue
 
+from ....dataclass import dataclass
 from .scoring import Answer
 
 _MOMENT = 0.001  # seconds
