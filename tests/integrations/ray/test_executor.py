@@ -57,7 +57,12 @@ def test_work_is_done_heard_and_done_again_when_its_worker_dies(start: Started, 
 
     heard.clear()
     assert given(executor, work.die, 1, on_event=heard.append).result(PATIENCE) == 1
-    assert heard == [("output", "life 0\n"), ("lost", "die: its worker process died"), ("output", "life 1\n")]
+    assert heard == [
+        ("output", "life 0\n"),
+        ("tracker_run", "heard"),
+        ("lost", "die: its worker process died"),
+        ("output", "life 1\n"),
+    ]
     with pytest.raises(WorkerLostError, match="its worker process died"):
         given(executor, work.die, 1, retries=0).result(PATIENCE)
     dying = [given(executor, work.die, 1), *(given(executor, work.echo, number) for number in range(50))]

@@ -21,7 +21,7 @@ from mlxkit.runs.history import History
 from mlxkit.runs.records import RunRecord
 from mlxkit.secrets.value import SecretValue
 from tests.conftest import Result
-from tests.fixtures.ray_cluster import CANARY, RayCluster
+from tests.fixtures.ray_cluster import CANARY, PATIENCE, RayCluster, files_below
 
 Mlx = Callable[..., Result]
 
@@ -115,7 +115,7 @@ def _status(mlx: Mlx, run_id: str) -> str:
 
 
 def _get(cluster: RayCluster, path: str) -> str:
-    with urllib.request.urlopen(f"{cluster.dashboard}{path}", timeout=30) as answer:
+    with urllib.request.urlopen(f"{cluster.dashboard}{path}", timeout=PATIENCE) as answer:
         text: str = answer.read().decode()
     return text
 
@@ -143,12 +143,8 @@ def test_a_detached_run_is_followed_from_the_same_history(
     for path in ("/api/jobs/", f"/api/jobs/{job}", f"/api/jobs/{job}/logs", "/api/v0/tasks?detail=1"):
         assert CANARY not in _get(ray_cluster, path)
     assert job in _get(ray_cluster, "/api/jobs/")
-    laid_open = [
-        path
-        for path in [*ray_cluster.folder.rglob("*"), *lab.parent.rglob("*")]
-        if path.is_file() and not path.is_symlink() and CANARY.encode() in path.read_bytes()
-    ]
-    assert laid_open == []
+    files = files_below(ray_cluster.folder, lab.parent)
+    assert [path for path, content in files if CANARY.encode() in content] == []
     cancelled = mlx("runs", "cancel", run_id)
     assert (cancelled.code, "had ended already: completed" in cancelled.stderr) == (0, True)
 
@@ -289,7 +285,7 @@ def _noted(lab: Path, address: str) -> str:
 
 
 def _wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.2)

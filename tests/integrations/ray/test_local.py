@@ -57,7 +57,7 @@ def test_it_is_private_while_it_runs_and_gone_when_its_run_was_killed(project: P
     until(lambda: (project / "address").exists() and (project / "address").read_text() != "", run)
     address = (project / "address").read_text()
     assert address.startswith("127.0.0.1:")
-    (folder,) = Path("/tmp").glob(f"mlx-ray-{run.pid}-*")
+    (folder,) = folders._parent().glob(f"mlx-ray-{run.pid}-*")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
     stranger = RaySettings("stranger", address)
@@ -92,7 +92,7 @@ def test_ctrl_c_at_a_terminal_and_an_end_in_order_leave_nothing(project: Path) -
             (project / "go").touch()
         run.wait(PATIENCE)
         assert run.returncode == (ExitCode.interrupted if is_interrupted else ExitCode.ok), said(project)
-        assert not list(Path("/tmp").glob(f"mlx-ray-{run.pid}-*"))
+        assert not list(folders._parent().glob(f"mlx-ray-{run.pid}-*"))
         gone = f"mlx-ray-{run.pid}-"
         until(lambda gone=gone: not processes_with(gone))  # type: ignore[misc]
     lines = said(project).splitlines()
