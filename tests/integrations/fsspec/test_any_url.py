@@ -15,8 +15,10 @@ import pytest
 from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from mlxkit.artifacts.io import load, save
 from mlxkit.artifacts.materializers.base import BaseMaterializer
+from mlxkit.artifacts.store import ENTRY_LIMIT
 from mlxkit.errors import UnreachableError
 from mlxkit.integrations.fsspec.artifact_store import FsspecArtifactStore
+from mlxkit.integrations.local.artifact_store import LocalArtifactStore
 from mlxkit.pipelines.cache_entries import _of_store
 from mlxkit.stacks.resolve import ResolvedComponent
 
@@ -45,6 +47,9 @@ def test_values_documents_and_keys(
     np.testing.assert_equal([load(record, other) for record in records], [np.arange(3), {"a": np.arange(3)}])
     assert store.put_entry("cache/x", b"1") == b"1" == other.put_entry("cache/x", b"2")
     assert list(other.entries("cache/")) == ["cache/x"]
+    told = b"x" * (ENTRY_LIMIT + 1)  # of a run of some thousand steps
+    for one in (other, LocalArtifactStore.at(tmp_path / "folder")):
+        assert one.put_entry("runs/r/doc/r/1", told) == told == one.get_entry("runs/r/doc/r/1")
     for record in records:
         measured = store.measure(record.uri)
         assert measured is not None and measured.size == record.size

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ...artifacts.errors import ArtifactMissingError
 from ...artifacts.folders import FILES, MANIFEST
 from ...artifacts.records import ArtifactRecord
-from ...artifacts.store import Stored, check_entry_name, is_entry_name, is_uri
+from ...artifacts.store import Stored, check_entry_name, entry_limit, is_entry_name, is_uri
 from ...config.paths import user_cache_dir
 from ...errors import MlxError
 from ...stacks.addresses import shown_address
@@ -169,7 +169,7 @@ class FsspecArtifactStore:
 
     def get_entry(self, name: str) -> bytes | None:
         """Return a document, or None."""
-        return self._for(name).read(_entry(name))
+        return self._for(name).read(_entry(name), entry_limit(name))
 
     def delete_entry(self, name: str) -> None:
         """Remove a document."""

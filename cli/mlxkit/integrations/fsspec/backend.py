@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from ...artifacts.errors import ArtifactStoreError
-from ...artifacts.store import ENTRY_LIMIT
 from ...errors import MissingDependencyError
 from . import faults
 from .options import AT_ONCE, part_size
@@ -88,11 +87,11 @@ class Backend:
 
         return self._ask("list", ask, [])
 
-    def read(self, key: str) -> bytes | None:
+    def read(self, key: str, limit: int) -> bytes | None:
         """Return the content of a small file, or None: by way of a file, for that is one request everywhere."""
         with TemporaryDirectory(prefix="mlx-") as folder:
             path = Path(folder) / "content"
-            return path.read_bytes() if self.download(key, path, ENTRY_LIMIT) else None
+            return path.read_bytes() if self.download(key, path, limit) else None
 
     def download(self, key: str, path: Path, limit: int | None = None) -> bool:
         """Write a file to a local path; False when there is none. One that is said to be above a limit is not brought."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from ...artifacts.store import ENTRY_LIMIT, check_entry_name, is_entry_name
+from ...artifacts.store import check_entry_name, entry_limit, is_entry_name
 from .modes import Modes
 
 _TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # nobody writes to a pipe
@@ -58,8 +58,8 @@ class EntryFiles:
             with os.fdopen(os.open(path, _TO_READ), "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise _odd(path, "no file")
-                content = file.read(ENTRY_LIMIT + 1)
-                if len(content) > ENTRY_LIMIT:
+                content = file.read(entry_limit(name) + 1)
+                if len(content) > entry_limit(name):
                     raise _odd(path, "too large")
                 return content
         except FileNotFoundError:

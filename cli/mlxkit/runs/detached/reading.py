@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from sqlite3 import Connection
 from typing import Any
 
-from ...artifacts.store import uri_of
+from ...artifacts.store import RUN_LIMIT, uri_of
 from ...artifacts.trust import mark
 from ..records import FINISHED
 from .place import Place
 
 VERSION = 1
-LARGEST = 256 << 20  # bytes of a document
 # Each table, and how its rows are found by the run.
 TABLES = {
     "runs": "id = ?1",
@@ -55,7 +54,7 @@ def is_id(text: str) -> bool:
 
 def read_document(content: bytes) -> dict[str, Any]:
     """Return what a document says, its envelope checked; raises UnreadableError."""
-    if len(content) > LARGEST:
+    if len(content) > RUN_LIMIT:
         raise UnreadableError(f"it has {len(content) >> 20} MiB")
     try:
         told = json.loads(content)
