@@ -31,7 +31,7 @@ Run = Callable[..., dict[str, StepRecord]]
 
 # What a worker that is started cold could do differently: it has nothing of the driver but what travels.
 COLD = (
-    "test_fan_out_and_reduce", "test_what_decorators_made_of_functions_travels", "test_classes_functions_and_modules_of_the_project_travel", "test_a_materializer_of_the_project_is_used",
+    "test_fan_out_and_reduce", "test_a_class_that_a_step_does_not_name_is_there_for_its_inputs", "test_what_decorators_made_of_functions_travels", "test_classes_functions_and_modules_of_the_project_travel", "test_a_materializer_of_the_project_is_used",
     "test_a_worker_that_dies_costs_its_step", "test_random_numbers_differ_by_step_and_repeat_with_the_seed_of_the_file",
     "test_the_environment_and_the_folder_of_the_body_are_those_of_the_step",
 )  # fmt: skip
@@ -39,7 +39,7 @@ COLD = (
 # What is the driver's own doing, or a worker's on any engine: a cluster would only take longer.
 NO_CLUSTER = (
     "test_a_body_that_passes_on_what_has_failed_goes_on", "test_what_decorators_made_of_functions_travels",
-    "test_what_of_a_step_cannot_be_sent_costs_that_step",
+    "test_what_of_a_step_cannot_be_sent_costs_that_step", "test_words_that_cannot_be_written_do_not_end_the_run",
 )  # fmt: skip
 WORKERS_ONLY = (
     "test_a_signal_before_a_step_has_begun_ends_it_in_the_same_words",
@@ -357,6 +357,35 @@ def test_what_decorators_made_of_functions_travels(run: Run, tmp_path: Path) -> 
     assert out(steps, "use") == '[832040,8,true,5,2,"Plain","other","use",1]'
 
 
+def test_a_class_that_a_step_does_not_name_is_there_for_its_inputs(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "shapes.py").write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Thing:\n    depth: int\n"
+    )
+    steps = run("""
+        from dataclasses import dataclass
+        from enum import Enum
+        from shapes import Thing
+        SCALE = 2
+        @dataclass
+        class Config:
+            depth: int
+            def scaled(self): return self.depth * SCALE
+            class Kind(Enum):
+                A = 1
+        @step
+        def use(config) -> int: return config["it"].scaled()
+        @step
+        def read(values: list) -> list: return [values[0].name, values[1].depth]
+        @pipeline
+        def flow():
+            use({"it": Config(3)})
+            read([Config.Kind.A, Thing(4)])
+        flow()
+    """)
+    assert states(steps) == dict.fromkeys(steps, "completed"), [item.error for item in steps.values()]
+    assert (out(steps, "use"), out(steps, "read")) == ("6", '["A",4]')
+
+
 def test_a_materializer_of_the_project_is_used(run: Run) -> None:
     source = """
         from pathlib import Path
@@ -444,16 +473,21 @@ def test_what_steps_print_is_kept_in_their_logs(
 
 def test_a_step_that_nothing_can_be_sent_of_says_what(run: Run, engine: str) -> None:
     source = """
-        import socket
-        OPEN = socket.socket()
+        import socket, threading
+        LOCK, HERE, OPEN = threading.RLock(), threading.local(), socket.socket()
+        HERE.value = 0
         @step
-        def asks() -> bool: return OPEN.fileno() > 0
+        def waits() -> int:
+            with LOCK: return HERE.value
+        @step
+        def asks() -> bool:
+            with LOCK: return OPEN.fileno() > HERE.value
         @pipeline
-        def flow(): asks()
+        def flow(): waits(); asks()
         flow()
     """
     if engine == "here":
-        assert states(run(source)) == {"asks": "completed"}
+        assert states(run(source)) == {"waits": "completed", "asks": "completed"}
     else:
         with pytest.raises(UsageError, match="its global 'OPEN'"):
             run(source)
@@ -587,6 +621,20 @@ def test_whatever_a_step_raises_it_fails_and_the_others_go_on(run: Run, stop: st
         flow()
     """)
     assert states(steps) == {"stops": "failed", "good": "completed"}
+
+
+def test_words_that_cannot_be_written_do_not_end_the_run(run: Run) -> None:
+    steps = run("""
+        @step
+        def odd() -> int: raise FileNotFoundError("caf\\udce9.csv")
+        @step
+        def good() -> int: return 1
+        @pipeline
+        def flow(): odd(); good()
+        flow()
+    """)
+    assert states(steps) == {"odd": "failed", "good": "completed"}
+    assert steps["odd"].error.endswith("caf\\udce9.csv")
 
 
 def test_a_step_that_a_signal_ends_is_no_success(run: Run, engine: str) -> None:
@@ -795,6 +843,7 @@ def test_ctrl_c_ends_what_runs_and_skips_what_waits(tmp_path: Path) -> None:
         @pipeline
         def flow():
             for i in range(3): after(nap(i))
+            Path("called").touch()
         flow()
         """)
     )
@@ -802,6 +851,7 @@ def test_ctrl_c_ends_what_runs_and_skips_what_waits(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as driver:
         pids = [tmp_path / "pid0", tmp_path / "pid1"]
         until(lambda: all(path.exists() and path.read_text() for path in pids))
+        until((tmp_path / "called").exists)
         driver.send_signal(signal.SIGINT)
         driver.communicate(timeout=60)
     assert driver.returncode == 130

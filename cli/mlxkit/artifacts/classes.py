@@ -69,6 +69,14 @@ def of_script(script: str, qualname: str) -> Any:
     return found if found is not None else _walk(sys.modules.get(script), qualname)
 
 
+def outermost(reference: str) -> Any:
+    """Return what the module of `module:qualname` has under the first name, None while that module is not loaded."""
+    module, _, qualname = reference.partition(":")
+    main, _, script = module.partition("/")
+    name = qualname.partition(".")[0]
+    return of_script(script, name) if main == "__main__" else _defined(module, name)
+
+
 def is_found(item: Any) -> bool:
     """Say whether a class or function is what its module has under its name."""
     return _walk(sys.modules.get(item.__module__), item.__qualname__) is item

@@ -48,8 +48,15 @@ def cached(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:
 
 
 def unpacked(content: bytes) -> Any:
-    """Return what `Shipper.pack` packed, with its modules in place."""
-    unpickler = pickle.Unpickler(io.BytesIO(content))  # noqa: S301  our own driver's, never a file's
+    """Return what `Shipper.pack` packed, with its modules in place; of several that follow each other the last."""
+    packs, what = io.BytesIO(content), None
+    while packs.tell() < len(content):
+        what = _unpacked(packs)
+    return what
+
+
+def _unpacked(packs: io.BytesIO) -> Any:
+    unpickler = pickle.Unpickler(packs)  # noqa: S301  our own driver's, never a file's
     what, materializers = unpickler.load()
     while (came := unpickler.load()) is not None:
         name, file, attributes, left_out = came

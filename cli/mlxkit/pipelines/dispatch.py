@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..artifacts import classes
+from ..errors import UsageError
 from ..runs.ancestry import ancestors
 from ..runs.records import StepRecord
 from ..stacks.resources import Resources
@@ -25,6 +27,7 @@ from .worker import host_of_this_process
 _KEPT = 16  # pieces of code that are remembered as sent
 _FARTHEST = 200  # how many of a step's ancestors travel: the document that is made of them is short
 _NOTHING = Arguments({}, {})
+_OF_VALUES = ("parameter ", "input ")  # parts of a cache key that are no code
 
 
 class Packed(NamedTuple):
@@ -65,7 +68,25 @@ class Dispatch:
             spec.function, spec.outputs, spec.materializers, spec.on_success, spec.on_failure, spec.model,
             self._services.run.parameters, self._services.run.model,
         )  # fmt: skip
-        content = self._shipper.pack(code, f"step {spec.name!r}")
+        return self._remembered(who, self._shipper.pack(code, f"step {spec.name!r}"))
+
+    def _with_carried(self, code: bytes, spec: StepSpec, parts: Mapping[str, str]) -> bytes:
+        """Return the code of a step behind that of the classes which come in its inputs, and which it may not name."""
+        names = spec.arguments.code()
+        found = [item for item in map(classes.outermost, names) if item is not None]
+        if not found:
+            return code
+        who = code, names, frozenset(item for item in parts.items() if not item[0].startswith(_OF_VALUES))
+        if who in self._packed:
+            return self._packed[who]
+        try:
+            return self._remembered(
+                who, self._shipper.pack(found, f"what step {spec.name!r} is given") + code
+            )
+        except UsageError:  # what is written in a module is found there where the step runs
+            return code
+
+    def _remembered(self, who: Any, content: bytes) -> bytes:
         content = next((kept for kept in self._packed.values() if kept == content), content)
         self._packed[who or content] = content
         while len(self._packed) > _KEPT:
@@ -98,7 +119,7 @@ class Dispatch:
         )  # fmt: skip
         return services.executor.submit(
             perform,
-            (packed.code, pickle.dumps(task, protocol=5)),
+            (self._with_carried(packed.code, spec, blank.parts), pickle.dumps(task, protocol=5)),
             resources=spec.resources or Resources(),
             retries=max(spec.retries.max_retries, services.executor.losses),
             label=spec.name,

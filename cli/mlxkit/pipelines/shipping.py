@@ -26,7 +26,7 @@ from ..errors import MlxError, UsageError
 from . import arrival
 from .fingerprint.places import Places
 
-_LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
+_LOCK, _RLOCK, _LOCAL = type(threading.Lock()), type(threading.RLock()), threading.local
 _CACHED: Any = type(lru_cache(len))
 _NEVER = ("__builtins__", "__cached__", "__loader__", "__spec__")
 _HINT = "make it inside the step, pass it as an input, or run without workers"
@@ -39,10 +39,11 @@ class Shipper:
         self._places = Places(root, *([file.resolve().parent] if file else []))
         self._counted = 0
         self._own: dict[str, ModuleType] = {}
+        self._packing = threading.Lock()  # the body packs a step while another thread packs what came to one
 
     def pack(self, what: Any, name: str) -> bytes:
         """Return something with the project's code in it as bytes for `arrival.unpacked`; raises UsageError."""
-        with self._by_value():
+        with self._packing, self._by_value():
             try:
                 return self._packed(what, {})
             except Exception as problem:  # a class decides for itself how it refuses
@@ -50,7 +51,7 @@ class Shipper:
                 try:
                     return self._packed(what, left_out)
                 except Exception:
-                    raise _refused(name, what, problem) from problem
+                    raise self._refused(name, what, problem) from problem
 
     def _packed(self, what: Any, left_out: dict[str, dict[str, str]]) -> bytes:
         content = io.BytesIO()
@@ -106,6 +107,19 @@ class Shipper:
                     found.setdefault(name, {})[key] = str(problem)
         return found
 
+    def _refused(self, name: str, what: Any, problem: Exception) -> UsageError:
+        """Say what of a step cannot travel, by the name that it has in the step's globals."""
+        reason = problem.message if isinstance(problem, MlxError) else str(problem)
+        function = getattr(what, "function", None)
+        for key in getattr(getattr(function, "__code__", None), "co_names", ()):
+            try:
+                _Pickler(io.BytesIO(), self).dump(getattr(function, "__globals__", {}).get(key))
+            except Exception as why:
+                return UsageError(
+                    f"{name} cannot be given to a worker: its global {key!r}: {why}", hint=_HINT
+                )
+        return UsageError(f"{name} cannot be given to a worker: {reason}", hint=_HINT)
+
     @contextmanager
     def _by_value(self) -> Iterator[None]:
         """Have cloudpickle take the project's modules by value meanwhile."""
@@ -152,6 +166,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return threading.Lock, ()
         if type(obj) is _RLOCK:
             return threading.RLock, ()
+        if type(obj) is _LOCAL:
+            return threading.local, (), dict(vars(obj))
         if type(obj) in (_CACHED, typing.NewType) and self._is_shipped(obj.__module__):  # by name, they say
             if type(obj) is _CACHED:
                 return arrival.cached, (obj.__wrapped__, obj.cache_parameters())
@@ -179,18 +195,3 @@ def own_modules(places: Places) -> dict[str, ModuleType]:
         if file and name != "__main__" and places.owner(str(file), name) == "project":
             found[name] = module
     return found
-
-
-def _refused(name: str, what: Any, problem: Exception) -> UsageError:
-    """Say what of a step cannot travel, by the name that it has in the step's globals."""
-    reason = problem.message if isinstance(problem, MlxError) else str(problem)
-    function = getattr(what, "function", None)
-    code, names = getattr(function, "__code__", None), {}
-    if code is not None and function is not None:
-        names = {key: function.__globals__[key] for key in code.co_names if key in function.__globals__}
-    for key, item in names.items():
-        try:
-            cloudpickle.dumps(item)
-        except Exception as why:
-            return UsageError(f"{name} cannot be given to a worker: its global {key!r}: {why}", hint=_HINT)
-    return UsageError(f"{name} cannot be given to a worker: {reason}", hint=_HINT)

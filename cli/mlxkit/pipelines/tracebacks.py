@@ -11,11 +11,18 @@ _RUNPY = ("<frozen runpy>", "<frozen importlib._bootstrap>", "<frozen importlib.
 
 
 def user_traceback(error: BaseException) -> str:
-    """Format an exception without the frames of mlxkit and of the import machinery; causes are kept."""
+    """Format an exception without the frames of mlxkit and of the import machinery; causes are kept.
+
+    What UTF-8 cannot write (a file's name that is none) is escaped: the text is for records and logs.
+    """
+    return _formatted(error).encode("utf-8", "backslashreplace").decode()
+
+
+def _formatted(error: BaseException) -> str:
     parts: list[str] = []
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None and cause is not error:
-        parts.append(user_traceback(cause))
+        parts.append(_formatted(cause))
         parts.append("\nThe above exception was the cause of the following one:\n")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
     if frames:
@@ -23,7 +30,7 @@ def user_traceback(error: BaseException) -> str:
         parts.extend(traceback.format_list(frames))
     parts.extend(traceback.format_exception_only(type(error), error))
     for number, inner in enumerate(getattr(error, "exceptions", ()), 1):  # an exception group
-        text = user_traceback(inner)
+        text = _formatted(inner)
         parts.append(f"  {number}. " + text.replace("\n", "\n     ") + "\n")
     return "".join(parts).rstrip("\n")
 
