@@ -78,8 +78,10 @@ def test_events_come_in_order_and_before_the_result(executor: WorkersExecutor) -
     future.add_done_callback(lambda _: seen.append(len(events)))
     assert future.result(PATIENCE) == b"spoken"
     assert events[0] == ("started",)
-    assert [event[1] for event in events if event[0] == "output"] == [f"line {n}\n" for n in range(5000)]
-    assert events[2] == ("noted", "at 0")
+    printed = "".join(event[1] for event in events if event[0] == "output")
+    assert printed == "".join(f"line {n}\n" for n in range(5000))
+    assert events[1:3] == [("output", "line 0\n"), ("noted", "at 0")]
+    assert len(events) < 2500  # what is printed in pieces comes together
     assert seen == [len(events)]
 
 
@@ -215,7 +217,7 @@ def test_work_that_is_lost_too_often_is_lost(make: Make) -> None:
     events: list[Event] = []
     with pytest.raises(WorkerLostError):
         submit(executor, work.die, b"kill", retries=2, on_event=events.append).result(PATIENCE)
-    assert [event[0] for event in events if event[0] != "output"] == ["lost", "lost"]
+    assert [event[0] for event in events if event[0] == "lost"] == ["lost", "lost"]
 
 
 def test_the_death_of_an_idle_worker_costs_nothing(make: Make) -> None:

@@ -79,7 +79,7 @@ def open_tracker_run(path: bytes, *, secrets: Mapping[str, str], notify: Notify,
 def die(how: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int) -> bytes:
     """End the process in one of the ways that processes end."""
     notify(("output", "last words\n"))
-    time.sleep(0.2)  # for a batch to go out
+    notify(("tracker_run", "run-1"))  # returns when the driver has heard all that was said
     if how == b"segfault":
         faulthandler.disable()
         ctypes.string_at(0)

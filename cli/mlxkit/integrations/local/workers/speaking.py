@@ -8,7 +8,9 @@ import threading
 import time
 from _thread import allocate_lock
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
 from ....stacks.executors import Event
@@ -18,6 +20,7 @@ _PAUSE = 0.05  # seconds that the first of a batch waits for others
 _ENOUGH = 64 * 1024  # characters of output that do not wait
 _URGENT = ("tracker_run", "secret")  # the driver has to know them before work goes on
 _TOO_MUCH = 4 * 1024 * 1024  # characters of output that work may be ahead of the driver
+_EACH = 128  # characters that a piece counts for beside its own: `print` says each word and each space alone
 
 Tagged = tuple[int, Event, int | None]
 
@@ -57,7 +60,7 @@ class Voice:
             self._add((number, event, ask), at_once=True)
             heard.acquire()
             return
-        self._size += len(event[1]) if event[0] == "output" else 0
+        self._size += _EACH + len(event[1]) if event[0] == "output" else 0
         self._add((number, event, None), at_once=self._size > _ENOUGH)
         while self._size > _TOO_MUCH:
             time.sleep(0.002)
@@ -94,12 +97,21 @@ class Voice:
         while self._unsaid:
             number, event, ask = self._unsaid.popleft()
             if number != of and events:
-                sent += framed("said", of, events, None)
+                sent += framed("said", of, _joined(events), None)
                 events = []
             of = number
             events.append(event)
             if ask is not None:
-                sent += framed("said", of, events, ask)
+                sent += framed("said", of, _joined(events), ask)
                 events = []
         self._size = 0
-        return sent + framed("said", of, events, None) if events else sent
+        return sent + framed("said", of, _joined(events), None) if events else sent
+
+
+def _joined(events: Sequence[Event]) -> list[Event]:
+    """Return events with pieces of output that follow each other as one: the driver writes each to the step's log."""
+    joined: list[Event] = []
+    for kind, alike in groupby(events, key=lambda event: event[0]):
+        said = list(alike)
+        joined += [("output", "".join(event[1] for event in said))] if kind == "output" else said
+    return joined
