@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from mlxkit.runs.detached.place import Place
+from mlxkit.runs.history import History
+from mlxkit.runs.records import RunRecord
+
 CONFIG = """\
 version: 1
 default_stack: team
@@ -102,6 +106,16 @@ def test_a_run_that_goes_on_is_named_and_one_whose_process_died_is_not() -> None
         run.wait()
     found = _status_when(lambda status: not status["running"])
     assert found["last_run"]["status"] == "interrupted"
+
+
+def test_a_detached_run_goes_on_although_no_process_here_holds_it(mlx) -> None:
+    place = Place("r1", "mlx-r1", "http://cluster.invalid:8265", "cluster", "cluster", is_here=False)
+    history = History(Path(".mlx"))
+    history.begin_run(RunRecord("r1", "far", "p", "cluster", "running", 1.0, metadata=place.noted()), {}, "")
+    history.close()
+    Path("mlx.yaml").write_text(CONFIG)
+    found = json.loads(mlx("status", "-o", "json").stdout)
+    assert (found["last_run"]["status"], found["running"]) == ("running", ["far"])
 
 
 def _status_when(condition) -> dict:  # type: ignore[no-untyped-def]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from ..config.active import choose_stack, chosen_by
@@ -11,8 +11,10 @@ from ..config.document import read_config
 from ..config.kinds import KINDS
 from ..config.model import ComponentEntry
 from ..config.paths import Project, find_project
+from ..dataclass import dataclass
 from ..errors import MlxError
 from ..records import Record
+from ..runs.detached.place import Place
 from ..runs.history import History, history_path
 from ..runs.liveness import is_alive
 from ..runs.queries import RunQueries
@@ -106,19 +108,19 @@ def _component(entry: ComponentEntry) -> ComponentStatus:
 
 
 def _runs(project: Project) -> tuple[RunRecord | None, tuple[str, ...]]:
-    """Return the newest run, and the names of those whose process lives."""
+    """Return the newest run, and the names of those that go on: whose process lives, or whose cluster knows."""
     if not history_path(project.state_dir).exists():
         return None, ()
     history = History.to_read(project.state_dir)
     try:
         last = next(iter(RunQueries(history).list(limit=1)), None)
         running = RunQueries(history).list(status="running")
-        alive = tuple(run.name for run in running if is_alive(history.alive_dir, run.id))
+        alive = {run.id: run.name for run in running if Place.of(run) or is_alive(history.alive_dir, run.id)}
     finally:
         history.close()
-    if last is not None and last.status == "running" and last.name not in alive:
+    if last is not None and last.status == "running" and last.id not in alive:
         last = replace(last, status="interrupted")  # nobody has written it down yet
-    return last, alive
+    return last, tuple(alive.values())
 
 
 def _said_of(run: RunRecord | None) -> str:
