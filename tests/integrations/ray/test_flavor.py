@@ -102,6 +102,22 @@ def test_a_run_on_a_cluster_that_does_not_answer_is_none(mlx: Any, tmp_path: Pat
     assert mlx("runs", "list", "-o", "name").stdout == ""
 
 
+@pytest.mark.parametrize("address", [[], ["--address=auto"], ["--address=127.0.0.1:1"]])
+def test_a_run_without_ray_is_none_and_says_what_to_install(
+    mlx: Any, monkeypatch: pytest.MonkeyPatch, address: list[str]
+) -> None:
+    monkeypatch.setattr("mlxkit.integrations.ray.engine.find_spec", lambda _: None)
+    Path("flow.py").write_text(
+        "from mlxkit import pipeline, step\n@step\ndef one() -> int: return 1\n@pipeline\ndef flow(): one()\n"
+    )
+    assert mlx("orchestrator", "register", "cluster", "--flavor=ray", *address).code == ExitCode.ok
+    assert mlx("stack", "register", "cluster", "-o", "cluster").code == ExitCode.ok
+    result = mlx("run", "flow.py", "--stack", "cluster")
+    assert result.code == ExitCode.failed
+    assert "flavor 'ray' needs ray" in result.stderr and "pip install 'mlxkit[ray]'" in result.stderr
+    assert mlx("runs", "list", "-o", "name").stdout == ""
+
+
 def test_a_connection_of_the_users_own_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import ray
 

@@ -10,15 +10,15 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...dataclass import dataclass
 from ...errors import ConfigError, CredentialsError, MlxError, UnreachableError
 from .engine import engine
 from .folders import private_folder, remove_folder, sweep
 from .probe import check_answers, check_versions
-from .settings import RaySettings, requirements
+from .settings import START, RaySettings, requirements
 
 _OBJECT_STORE = 100 * 2**20  # bytes: no data of steps goes through it, and Ray wants 75 MB
 _ATTEMPTS = 3  # of ten connections through Ray Client one fails on a busy machine
@@ -211,7 +211,7 @@ def cluster_here(settings: RaySettings) -> str:
         )
     raise UnreachableError(
         "no Ray cluster runs on this machine",
-        hint=f"ray start --head; or have one started for each run: {update} --remove address",
+        hint=f"{START}; or have one started for each run: {update} --remove address",
     )
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError, UnreachableError
 from .engine import engine
-from .settings import RaySettings
+from .settings import START, RaySettings
 
 PORT = 8265
 
@@ -22,7 +22,7 @@ def dashboard_of(settings: RaySettings) -> str:
         raise ConfigError(
             f"a detached run needs a cluster that stands, and orchestrator {settings.name!r} has no address: "
             "the cluster that is started for a run ends with it",
-            hint=f"ray start --head, and mlx orchestrator update {settings.name} --address=auto",
+            hint=f"{START}, and mlx orchestrator update {settings.name} --address=auto",
         )
     if settings.address == "auto":
         return _of_this_machine(settings)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from ...errors import MissingDependencyError
@@ -50,14 +51,24 @@ def engine(settings: RaySettings, token: str | None = None, *, only_here: bool =
                 os.environ[name] = value
 
 
+def need_ray() -> None:
+    """Raise MissingDependencyError where Ray is not installed; it is not imported."""
+    if find_spec("ray") is None:
+        raise _missing("ray")
+
+
 def _imported() -> Any:
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"flavor 'ray' needs {error.name}, which is not installed", hint="pip install 'mlxkit[ray]'"
-        ) from error
+        raise _missing(error.name) from error
     return ray
+
+
+def _missing(library: str | None) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"flavor 'ray' needs {library}, which is not installed", hint="pip install 'mlxkit[ray]'"
+    )
 
 
 def _quiet() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...errors import UsageError
 from ...stacks.executors import Executor, ExecutorFacts
 from ...stacks.resolve import ResolvedComponent
+from .engine import need_ray
 from .listening import check_listens
 from .settings import RaySettings, settings_of
 
@@ -32,6 +33,7 @@ class RayOrchestrator:
 
     def preflight(self) -> None:
         """Check within two seconds that something answers where the cluster should be; one of the run's own is not there yet."""
+        need_ray()
         if self.settings.endpoint is not None:
             check_listens(self.settings, self.settings.endpoint)
         elif self.settings.address is not None:

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from ...errors import ConfigError, CredentialsError, UnreachableError
-from .settings import RaySettings
+from .settings import START, RaySettings
 
 TIMEOUT = 10.0  # seconds
 _ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
@@ -148,5 +148,5 @@ def _raise(settings: RaySettings, endpoint: str, error: Any) -> None:
         ) from None
     raise UnreachableError(
         f"{settings.shown} does not answer",
-        hint="ray start --head" if settings.is_near else f"mlx orchestrator describe {settings.name}",
+        hint=START if settings.is_near else f"mlx orchestrator describe {settings.name}",
     ) from None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from ...dataclass import dataclass
 from ...errors import ConfigError
 from ...secrets.value import SecretValue
 from ...stacks.addresses import is_loopback, without_credentials
 from ...stacks.resolve import ResolvedComponent
 from .flavor import check_address
 
+# Starts a cluster that only this machine reaches: without the variable Ray takes the machine's outer address.
+START = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 ray start --head --node-ip-address=127.0.0.1"
 _CLIENT = "ray://"
 
 
