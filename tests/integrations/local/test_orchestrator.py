@@ -9,11 +9,14 @@ import pytest
 
 from mlxkit.errors import ConfigError
 from mlxkit.integrations.local import orchestrator
+from mlxkit.integrations.local.flavor import ARTIFACT_STORE, ORCHESTRATOR
 from mlxkit.integrations.local.machine import usable_cpus
 from mlxkit.integrations.local.orchestrator import LocalOrchestrator
 from mlxkit.integrations.local.sequential import SequentialExecutor
 from mlxkit.integrations.local.workers.executor import WorkersExecutor
+from mlxkit.stacks.attributes import InvalidAttributeError, check_attributes
 from mlxkit.stacks.executors import Executor
+from mlxkit.stacks.flavors import Flavor
 from mlxkit.stacks.resolve import ResolvedComponent
 from tests.integrations.local.conftest import facts
 
@@ -78,3 +81,22 @@ def test_windows_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(orchestrator.sys, "platform", "win32")
     with pytest.raises(ConfigError, match="workers need processes and sockets as POSIX has them"):
         executor_of("2")
+
+
+@pytest.mark.parametrize(
+    ("flavor", "attributes", "words"),
+    [
+        (ARTIFACT_STORE, {"path": "s3://bucket/mlx"}, "path: is an address"),
+        (ORCHESTRATOR, {"workers": 0}, "workers: is a number from 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_when_it_is_registered(
+    flavor: Flavor, attributes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidAttributeError, match=words):
+        check_attributes(flavor, "mine", attributes)
+
+
+@pytest.mark.parametrize("path", ["file:///data/mlx", "~/mlx", "C:\\mlx", "<<lake.path>>"])
+def test_a_folder_may_be_written_in_many_ways(path: str) -> None:
+    assert check_attributes(ARTIFACT_STORE, "mine", {"path": path}) == []

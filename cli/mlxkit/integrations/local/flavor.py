@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from ...stacks.attributes import InvalidAttributeError, has_marks
 from ...stacks.flavors import Attribute, Flavor
 from ...stacks.trusting import TRUST_CODE
 
@@ -18,6 +22,7 @@ ARTIFACT_STORE = Flavor(
     ),
     implementation="mlxkit.integrations.local.artifact_store:LocalArtifactStore",
     summary="Step outputs in a folder on this machine.",
+    validator="mlxkit.integrations.local.flavor:validate_store",
 )
 
 ORCHESTRATOR = Flavor(
@@ -41,4 +46,24 @@ ORCHESTRATOR = Flavor(
     ),
     implementation="mlxkit.integrations.local.orchestrator:LocalOrchestrator",
     summary="Steps on this machine: in the process that was started, or in several workers at once.",
+    validator="mlxkit.integrations.local.flavor:validate_orchestrator",
 )
+
+
+def validate_store(_name: str, attributes: Mapping[str, Any], **_: object) -> list[str]:
+    """Refuse an address as a folder: what is meant for a bucket would stay on this machine."""
+    path = attributes.get("path", "")
+    if "://" in path and not path.startswith("file://") and not has_marks(path):
+        raise InvalidAttributeError(
+            "path",
+            "is an address, and this flavor keeps artifacts in a folder",
+            hint="mlx flavor list artifact-store",
+        )
+    return []
+
+
+def validate_orchestrator(_name: str, attributes: Mapping[str, Any], **_: object) -> list[str]:
+    """Refuse what no run could be started with; none at all is said by leaving it out."""
+    if attributes.get("workers") == 0:
+        raise InvalidAttributeError("workers", "is a number from 1, or auto")
+    return []
