@@ -227,3 +227,36 @@ def test_a_library_outside_of_its_range_fails(monkeypatch: pytest.MonkeyPatch) -
         in found.values()
     )
     assert any(said.startswith("typer 99") for said in found)
+
+
+def test_a_library_that_the_stack_needs_fails_where_it_is_missing(
+    mlx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ["not-there[client]>=2; extra == 'ray'", "nor-this>=1; extra == 'dev'"]
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: wanted)
+    Path("mlx.yaml").write_text(
+        "version: 1\ndefault_stack: here\norchestrators:\n  cluster: {flavor: ray}\nstacks:\n  here: {}\n  far: {orchestrator: cluster}\n"
+    )
+    assert examined(mlx)[0] == 0
+    code, found = examined(mlx, "--stack", "far")
+    (finding,) = [item for item in found["versions"] if item["state"] == "fail"]
+    assert (code, finding["said"], finding["fix"]) == (
+        1,
+        "not-there is not installed",
+        "pip install 'mlxkit[ray]'",
+    )
+
+
+def test_the_fix_of_a_damaged_history_works_in_a_folder_with_blanks(
+    mlx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import subprocess
+
+    folder = tmp_path / "my project \u00e4"
+    (folder / ".mlx").mkdir(parents=True, mode=0o700)
+    (folder / "mlx.yaml").write_text("version: 1\n")
+    (folder / ".mlx" / "history.db").write_bytes(b"SQLite format 3\0" + b"\1" * 4000)
+    monkeypatch.chdir(folder)
+    (finding,) = examined(mlx)[1]["history"]
+    subprocess.run(finding["fix"], shell=True, check=True)
+    assert states(examined(mlx)[1], "history") == ["ok"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -131,12 +132,15 @@ def test_a_database_from_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_broken_database_is_named_with_a_way_out_and_left_as_it_is(tmp_path: Path) -> None:
-    history_path(tmp_path).write_bytes(b"not a database, but long enough to look at" * 50)
-    before = history_path(tmp_path).read_bytes()
+    folder = tmp_path / "my state"
+    folder.mkdir()
+    history_path(folder).write_bytes(b"not a database, but long enough to look at" * 50)
+    before = history_path(folder).read_bytes()
     with pytest.raises(MlxError, match="the run history cannot be read") as caught:
-        History(tmp_path)
-    assert caught.value.hint is not None and "mv " in caught.value.hint
-    assert history_path(tmp_path).read_bytes() == before
+        History(folder)
+    assert history_path(folder).read_bytes() == before
+    subprocess.run(str(caught.value.hint).partition(": ")[2], shell=True, check=True)
+    assert [path.read_bytes() for path in folder.glob("*.broken")] == [before]
 
 
 def test_the_database_and_its_folder_are_private(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from .keyring_checks import check_secrets
 from .mode_checks import check_modes
 from .store_checks import check_deployments, check_history, check_store
 from .tracker_checks import check_tracker
-from .version_checks import check_versions
+from .version_checks import check_versions, needed_extras
 
 
 def examine(project: Project | None = None, stack: str | None = None, *, online: bool = False) -> Checkup:
@@ -27,7 +27,8 @@ def examine(project: Project | None = None, stack: str | None = None, *, online:
         config = read_config(project)
     except MlxError as error:
         findings.append(failed("config", error, fix=f"edit {project.shown}"))
-    findings += _guarded("versions", check_versions)
+    extras = needed_extras(project, config, stack) if config is not None else ()
+    findings += _guarded("versions", lambda: check_versions(extras))
     if config is not None:
         read = config
         findings += _guarded("config", lambda: check_config(project, read))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -63,7 +64,8 @@ def check_history(project: Project) -> Iterator[Finding]:
     if said == "ok":
         yield Finding("history", "ok", f"{count} run{'' if count == 1 else 's'}, the database is whole")
     else:
-        yield Finding("history", "fail", f"{path} is damaged: {said}", f"mv {path} {path}.broken")
+        aside = shlex.join(("mv", str(path), f"{path}.broken"))
+        yield Finding("history", "fail", f"{path} is damaged: {said}", aside)
 
 
 def check_deployments(project: Project) -> Iterator[Finding]:

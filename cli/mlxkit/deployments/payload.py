@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from ..dataclass import dataclass
 from ..errors import MlxError, NotFoundError, UsageError
 from .signature import Signature
 
@@ -88,7 +89,7 @@ def from_file(path: Path, content_type: str, signature: Signature) -> Payload:
         with path.open("rb"):
             pass
     except FileNotFoundError:
-        raise NotFoundError(f"no file {path}", hint=f"ls {path.parent}") from None
+        raise NotFoundError(f"no file {path}", hint=f"ls {shlex.quote(str(path.parent))}") from None
     except OSError as error:
         raise _unreadable(str(path), error) from error
     return _payload(content_type, size, lambda: path.open("rb"), signature, str(path))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.paths import Project
+from ..dataclass import dataclass
 from ..errors import ConfigError, MlxError, NotFoundError, UsageError
 from ..pipelines.invocation import KEY, Repeat
 from ..records import Record
@@ -155,7 +157,9 @@ class Rerun:
         if inside:
             folder.mkdir(parents=True, exist_ok=True)
         elif not folder.is_dir():
-            raise NotFoundError(f"the run was started in {folder}, which is gone", hint=f"mkdir -p {folder}")
+            raise NotFoundError(
+                f"the run was started in {folder}, which is gone", hint=f"mkdir -p {shlex.quote(str(folder))}"
+            )
         named = os.environ.get("MLX_CONFIG")
         os.environ["MLX_CONFIG"] = str(self.project.config_path)  # also for what looks from inside the tree
         sys.path[:] = [str(tree.at(Path(item))) if _is_code(item, tree.base) else item for item in sys.path]

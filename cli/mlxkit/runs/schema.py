@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,9 +121,8 @@ def _unusable(path: Path, error: sqlite3.DatabaseError) -> MlxError:
             f"{path}: the run history cannot be opened: {error}",
             hint="is the disk full, or the folder read-only?",
         )
-    return MlxError(
-        f"{path}: the run history cannot be read: {error}", hint=f"move it aside: mv {path} {path}.broken"
-    )
+    aside = shlex.join(("mv", str(path), f"{path}.broken"))
+    return MlxError(f"{path}: the run history cannot be read: {error}", hint=f"move it aside: {aside}")
 
 
 def _known(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
@@ -173,7 +173,9 @@ def damaged(connection: sqlite3.Connection, run_id: str) -> MlxError:
     path = connection.execute("PRAGMA database_list").fetchone()["file"]
     return MlxError(
         f"{path}: the run history cannot be read: the record of run {run_id or '(unknown)'} is damaged",
-        hint=f"to give it up: sqlite3 {path} \"DELETE FROM runs WHERE id = '{run_id}'\"" if run_id else None,
+        hint=f"to give it up: sqlite3 {shlex.quote(path)} \"DELETE FROM runs WHERE id = '{run_id}'\""
+        if run_id
+        else None,
     )
 
 

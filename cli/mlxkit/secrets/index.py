@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..config.files import remove_leftovers, write_atomic
 from ..config.locks import file_lock
 from ..config.paths import user_data_dir
 from ..config.regular import read_regular_file
+from ..dataclass import dataclass
 from ..errors import ConfigError
 
 VERSION = 1
@@ -75,7 +77,8 @@ class Index:
     def _broken(self, problem: str) -> ConfigError:
         return ConfigError(
             f"{self.path}: {problem}",
-            hint=f"mv {self.path} {self.path}.broken, then mlx secret where NAME for each secret finds it again",
+            hint=f"{shlex.join(('mv', str(self.path), f'{self.path}.broken'))}, then mlx secret where NAME for each secret "
+            "finds it again",
         )
 
 

@@ -205,13 +205,13 @@ def test_a_fifo_in_place_of_the_file_does_not_hang(key_file: Path) -> None:
 def test_a_key_that_others_can_read_is_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, mode: int
 ) -> None:
-    path = tmp_path / "key"
+    path = tmp_path / "my key"
     path.write_bytes(base64.b64encode(bytes(32)))
     path.chmod(mode)
     monkeypatch.setenv(variable, str(path))
     with pytest.raises(StoreUnusableError, match="can be read by others") as raised:
         EncryptedFileStore().open()
-    assert raised.value.hint == f"chmod 600 {path}"
+    assert raised.value.hint == f"chmod 600 '{path}'"
 
 
 @pytest.mark.parametrize(

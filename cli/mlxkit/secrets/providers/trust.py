@@ -28,6 +28,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -143,7 +144,8 @@ def _read() -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise ConfigError(
-        f"{path}: it is not what mlx wrote", hint=f"rm {path}, then mlx secret trust NAME again"
+        f"{path}: it is not what mlx wrote",
+        hint=f"rm {shlex.quote(str(path))}, then mlx secret trust NAME again",
     )
 
 

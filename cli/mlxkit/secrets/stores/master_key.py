@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from ...dataclass import dataclass
 from .private_file import UnsafeFileError, read_private_file
 from .protocol import StoreUnusableError
 
@@ -89,7 +91,7 @@ def _decoded(data: bytes, path: str) -> bytes:
         raise StoreUnusableError(
             NAME,
             f"{path} does not hold {KEY_BYTES} random bytes as base64",
-            hint=f"openssl rand -base64 32 > {path}",
+            hint=f"openssl rand -base64 32 > {shlex.quote(path)}",
         )
     return key
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -41,6 +42,6 @@ def _check(path: Path, status: os.stat_result, *, is_secret: bool) -> None:
     if os.name != "posix":
         return
     if is_secret and status.st_mode & 0o077:
-        raise UnsafeFileError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+        raise UnsafeFileError(f"{path} can be read by others", hint=f"chmod 600 {shlex.quote(str(path))}")
     if not is_secret and status.st_uid != os.geteuid():
         raise UnsafeFileError(f"{path} belongs to another user")
