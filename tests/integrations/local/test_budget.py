@@ -112,9 +112,9 @@ def test_work_that_asks_for_all_processors_runs_alone(make: Make, tmp_path: Path
     executor = make(8)
     folder = str(tmp_path).encode()
     all_of_them = Resources(cpus=executor.cluster_resources()[0]["CPU"])
-    small = [submit(executor, work.together, folder, b"10") for _ in range(3)]
-    large = [submit(executor, work.together, folder, b"10", resources=all_of_them) for _ in range(2)]
-    more = [submit(executor, work.together, folder, b"10") for _ in range(3)]
+    small = [submit(executor, work.together, folder, b"5", b"2") for _ in range(3)]
+    large = [submit(executor, work.together, folder, b"5", b"1", resources=all_of_them) for _ in range(2)]
+    more = [submit(executor, work.together, folder, b"5", b"2") for _ in range(3)]
     assert [future.result(PATIENCE) for future in large] == [1, 1]
     assert max(future.result(PATIENCE) for future in small + more) > 1
 

@@ -43,7 +43,7 @@ def test_workers_are_as_many_as_there_is_work_for(make: Make) -> None:
 def test_two_pieces_of_work_run_at_once_and_no_more(make: Make, tmp_path: Path) -> None:
     executor = make(2)
     folder = str(tmp_path).encode()
-    futures = [submit(executor, work.together, folder, b"20") for _ in range(4)]
+    futures = [submit(executor, work.together, folder, b"5", b"2") for _ in range(4)]
     assert max(future.result(PATIENCE) for future in futures) == 2
 
 

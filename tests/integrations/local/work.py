@@ -177,14 +177,24 @@ def leave_children_and_stay(path: bytes, *, secrets: Mapping[str, str], notify: 
     return b""
 
 
-def together(folder: bytes, count: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int) -> int:
-    """Return how many pieces of work there were at once at most, as seen by this one."""
+def together(
+    folder: bytes, count: bytes, least: bytes, *, secrets: Mapping[str, str], notify: Notify, lost: int
+) -> int:
+    """Return how many pieces of work there were at once at most, as seen by this one.
+
+    It looks `count` times, and before that until somebody has seen `least` of them: a worker may take a while to start.
+    """
     place = Path(folder.decode())
+    met = place.with_name(f"{place.name}.met")
     mine = place / f"{os.getpid()}-{time.monotonic_ns()}"
     mine.touch()
-    most = 0
-    for _ in range(int(count)):
+    most = looks = 0
+    end = time.monotonic() + 60
+    while looks < int(count) and time.monotonic() < end:
         most = max(most, len(list(place.iterdir())))
+        if most >= int(least):
+            met.touch()
+        looks += met.exists()
         time.sleep(0.01)
     mine.unlink()
     return most
