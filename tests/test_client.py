@@ -101,3 +101,23 @@ def test_an_artifacts_file_is_copied_whole_or_not_at_all(mlx: Any) -> None:
     assert "folder cannot be written" in result.stderr
     assert sorted(path.name for path in Path.cwd().iterdir() if "partial" in path.name) == []
     assert mlx("artifact", "get", "array::output", "--path", "no/such/place").code == 1
+
+
+@step
+def parts() -> dict[str, object]:
+    return {"a": np.arange(5000)}
+
+
+@pipeline
+def folded() -> None:
+    parts()
+
+
+def test_a_folder_that_cannot_be_written_is_named(mlx: Any) -> None:
+    folded()
+    Path("file").touch()
+    Path("taken").mkdir()
+    Path("taken/files").touch()
+    for path, why in (("file/below", "Not a directory"), ("taken", "[Errno 17] File exists")):
+        result = mlx("artifact", "get", "parts::output", "--path", path, "--force")
+        assert result.code == 1 and f"error: {path} cannot be written: {why}" in result.stderr, result.stderr

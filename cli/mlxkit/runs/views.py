@@ -101,7 +101,12 @@ class ArtifactView(Members):
             return path
         source = self._store.locate(self.record.uri, artifact_of(self.record))
         if source.is_dir():
-            shutil.copytree(source, path, dirs_exist_ok=True)
+            try:
+                shutil.copytree(source, path, dirs_exist_ok=True)
+            except shutil.Error as error:  # of several files: source, target and why of each
+                raise MlxError(f"{path} cannot be written: {error.args[0][0][2]}") from error
+            except OSError as error:
+                raise MlxError(f"{path} cannot be written: {error.strerror}") from error
             return path
         draft = path.with_name(f"{path.name}.partial")
         try:  # what was there stays until all of the new file is
