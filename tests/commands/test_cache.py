@@ -278,7 +278,7 @@ def test_content_that_an_entry_of_a_newer_mlx_may_refer_to_is_not_freed(ada: Che
     assert list((home / "lake").glob("??/*"))
 
 
-def test_a_repair_removes_nothing_that_could_not_be_read_here(
+def test_a_repair_removes_nothing_that_could_not_be_read_here_and_tells_what_it_removed_before(
     checkout: Callable[..., Checkout], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("fsspec", reason="fsspec is not installed")
@@ -287,14 +287,18 @@ def test_a_repair_removes_nothing_that_could_not_be_read_here(
         f"  lake: {{flavor: fsspec, path: 'file://{home}/lake', retries: 0}}\n"
         "stacks:\n  team: {artifact_store: lake}\n"
     )
-    one = checkout("ada", FILE, config=config)
-    one.steps()
-    before = [path.read_bytes() for path in entries(home)]
+    last = "@step\ndef last() -> np.ndarray:\n    return np.arange(7000.0)\n\n@pipeline"
+    text = FILE.replace("@pipeline", last).replace("total(load())", "total(load()), last()")
+    one = checkout("ada", text, config=config)
+    key = one.steps()["last"]["cache_key"]
+    before = [path.read_bytes() for path in entries(home) if path.name != key]
+    next(path for path in (home / "lake").glob("??/*") if path.stat().st_size == 56_128).unlink()
     monkeypatch.setenv("MLX_HOME", str(home / "full"))  # copies are kept there, and it cannot be written
     (home / "full").mkdir()
     (home / "full" / "cache").write_bytes(b"")
-    failed = one.mlx("cache", "verify", "--repair")
+    failed = one.mlx("cache", "verify", "--repair", "-o", "json")
     assert failed.code == 1 and "where copies are kept" in failed.stderr
+    assert [(item["key"], item["is_removed"]) for item in json.loads(failed.stdout)] == [(key, True)]
     assert len(before) == 3 and [path.read_bytes() for path in entries(home)] == before
 
 

@@ -14,6 +14,7 @@ from .terminal import Format
 if TYPE_CHECKING:
     from ..artifacts.store import ArtifactStore
     from ..client import Client
+    from ..pipelines.cache_checks import CacheProblem
     from ..pipelines.cache_entries import Slot
 
 app = new_app("Look after what steps gave, kept for whoever would run the same.")
@@ -74,12 +75,20 @@ def verify(
 
       mlx cache verify --stack team --repair
     """
+    from ..errors import MlxError
     from ..pipelines.cache_checks import verify as check
     from ..pipelines.cache_entries import chosen
 
     _, store, found = _look(stack)
     looked_at = chosen(found, step)
-    problems = list(check(looked_at, store, repair=repair))
+    problems: list[CacheProblem] = []
+    try:
+        for problem in check(looked_at, store, repair=repair):
+            problems.append(problem)
+    except MlxError:  # of the store: what was removed by then is told all the same
+        if problems:
+            terminal.emit(problems, output, _PROBLEMS, empty="")
+        raise
     terminal.emit(problems, output, _PROBLEMS, empty=f"{_entries(len(looked_at))}, each as it was written")
     if problems:
         damaged = len({item.key for item in problems})

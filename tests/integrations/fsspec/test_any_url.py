@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ftplib
+import os
 import threading
 import time
 from pathlib import Path
@@ -175,6 +176,21 @@ def test_a_disk_that_is_full_here_is_not_taken_for_that_of_the_store(connection:
     with pytest.raises(ArtifactStoreError, match="no room here for a copy") as caught:
         load(record, store)
     assert "cache_size" in str(caught.value.hint)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits are of POSIX")
+def test_a_disk_that_takes_no_draft_is_said_to_be_this_one(
+    store: FsspecArtifactStore, tmp_path: Path
+) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(ArtifactStoreError, match=f"{tmp_path}/a/.*where copies are kept: File too large"):
+            save(np.arange(20_000), store=store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_connection_that_cannot_be_made_is_named(connection: dict[str, Any], tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...artifacts.errors import ArtifactStoreError
@@ -37,17 +38,10 @@ class ReadCache:
     def draft(self) -> Iterator[Path]:
         """Give a private folder beside the copies; raises ArtifactStoreError."""
         try:
-            context: AbstractContextManager[Path] = self._files.draft()
-            folder = context.__enter__()
+            with self._files.draft() as folder:
+                yield folder
         except OSError as error:
-            raise ArtifactStoreError(
-                f"cannot write to {self.folder}, where copies are kept: {error.strerror or error}",
-                hint="set XDG_CACHE_HOME to a folder that can be written",
-            ) from error
-        try:
-            yield folder
-        finally:
-            context.__exit__(None, None, None)
+            raise self._unwritable(error) from error
 
     def find(self, uri: str, artifact: ArtifactRecord | None) -> Path | None:
         """Return a copy, which counts as used now, or None; one of another size than recorded is not believed."""
@@ -72,10 +66,7 @@ class ReadCache:
                 self._remove(there)
             self._files.commit(draft, uri)
         except OSError as error:
-            raise ArtifactStoreError(
-                f"cannot write to {self.folder}, where copies are kept: {error.strerror or error}",
-                hint="lower cache_size, or free the disk",
-            ) from error
+            raise self._unwritable(error) from error
         self._added += size
         self._make_room()
         return there
@@ -115,6 +106,15 @@ class ReadCache:
     def unmark(self, digest: str) -> None:
         """Forget that content was damaged."""
         (self.folder / "damaged" / digest).unlink(missing_ok=True)
+
+    def _unwritable(self, error: OSError) -> ArtifactStoreError:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return ArtifactStoreError(
+            f"cannot write to {self.folder}, where copies are kept: {error.strerror or error}",
+            hint="lower cache_size, or free the disk"
+            if is_full
+            else "set XDG_CACHE_HOME to a folder that can be written",
+        )
 
     def _make_room(self) -> None:
         """Remove what was not used for longest; looks at everything only now and then, for that takes a while."""
