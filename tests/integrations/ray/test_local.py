@@ -23,11 +23,11 @@ from mlxkit.secrets.value import SecretValue
 FLOW = """
 import time
 from pathlib import Path
+import ray  # before the run is: it has read then whether clusters ask for a token
 from mlxkit import pipeline, step
 
 @step
 def where() -> int:
-    import ray
     Path("address").write_text(ray.get_runtime_context().gcs_address)
     print("running")
     while not Path("go").exists():

@@ -22,7 +22,7 @@ _ALWAYS = {
 # Without this Ray takes the machine's outer address and listens on all of them, even for 127.0.0.1.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
-_told: dict[str, str] = {}  # the token that Ray keeps; only in memory
+_told: dict[str, str | None] = {}  # the token that Ray keeps, which is for one cluster; only in memory
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def engine(settings: RaySettings, token: str | None = None, *, only_here: bool =
     try:
         ray = _imported()
         _quiet()
-        _read_again(token, only_here=only_here or settings.is_near)
+        _read_again(ray, token, only_here=only_here or settings.is_near)
         yield ray
     finally:
         for name, value in before.items():
@@ -85,14 +85,20 @@ def _say_nothing(*_: Any, **__: Any) -> None:
     """Take what Ray would print."""
 
 
-def _read_again(token: str | None, *, only_here: bool) -> None:
+def _read_again(ray: Any, token: str | None, *, only_here: bool) -> None:
     """Have a Ray that was imported before, by the user's file or another run, see what is set now."""
     constants = sys.modules.get("ray._private.ray_constants")
     if constants is not None and hasattr(constants, "ENABLE_RAY_CLUSTER"):
         vars(constants)["ENABLE_RAY_CLUSTER"] = not only_here and sys.platform not in ("darwin", "win32")
-    loader = getattr(sys.modules.get("ray._raylet"), "AuthenticationTokenLoader", None)
-    if token and loader is not None and _told.get("token") != token:
-        _told["token"] = token
-        with contextlib.suppress(AttributeError):
-            loader.instance().reset_cache()
-            loader.instance().has_token()  # from now on it is asked for in the background, when it is in no variable
+    if (
+        _told.get("token") == token or ray.is_initialized()
+    ):  # a connection keeps the token that it was made with
+        return
+    _told["token"] = token
+    core: Any = sys.modules.get("ray._raylet")
+    with contextlib.suppress(AttributeError):
+        core.Config.initialize("")  # whether there is a token at all, which it has noted at its import
+        loader = core.AuthenticationTokenLoader.instance()
+        loader.reset_cache()
+        if token:
+            loader.has_token()  # from now on it is asked for in the background, when it is in no variable
