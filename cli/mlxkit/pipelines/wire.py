@@ -79,11 +79,14 @@ class Sealed:
 
 
 def sealed(component: ResolvedComponent, into: dict[str, str]) -> ResolvedComponent:
-    """Return a component without its secrets, which are put `into` the values that go beside."""
-    place = f"{component.kind}.{component.name}"
-    attributes = {
-        key: _sealed(item, f"{place}.{key}", key, into) for key, item in component.attributes.items()
-    }
+    """Return a component without its secrets, which are put `into` the values that go beside.
+
+    Those of an orchestrator stay here: how workers are reached is nothing that they need.
+    """
+    place, given = f"{component.kind}.{component.name}", component.attributes
+    if component.kind == "orchestrator":
+        given = {key: item for key, item in given.items() if not isinstance(item, SecretValue)}
+    attributes = {key: _sealed(item, f"{place}.{key}", key, into) for key, item in given.items()}
     return ResolvedComponent(component.kind, component.name, component.flavor, attributes)
 
 

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from mlxkit.errors import ConfigError, ExitCode
-from mlxkit.integrations.ray.cluster import connect
+from mlxkit.integrations.ray.cluster import Cluster, connect
 from mlxkit.integrations.ray.flavor import ORCHESTRATOR, validate
 from mlxkit.integrations.ray.probe import our_versions, refuse_other_versions
+from mlxkit.integrations.ray.sending import Sender
 from mlxkit.integrations.ray.settings import RaySettings, requirements, settings_of
+from mlxkit.pipelines.wire import sealed
+from mlxkit.secrets.value import SecretValue
 from mlxkit.stacks.attributes import InvalidAttributeError, check_attributes
 from mlxkit.stacks.resolve import ResolvedComponent
 
@@ -124,3 +127,44 @@ def test_a_connection_of_the_users_own_is_named(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     with pytest.raises(ConfigError, match="has one connection at a time"):
         connect(RaySettings("c"), tmp_path, "run")
+
+
+@pytest.mark.parametrize(
+    ("address", "head", "is_of_loopback"),
+    [
+        (
+            "auto",
+            "192.0.2.7:6379",
+            False,
+        ),  # `ray start --head` without more takes the machine's outer address
+        ("auto", "127.0.0.1:6379", True),
+        ("192.0.2.7:6379", "192.0.2.7:6379", False),
+        ("ray://h.example:10001", None, False),
+        ("ray://[::1]:10001", None, True),
+    ],
+)
+def test_who_reaches_a_cluster_is_told_by_where_it_is(
+    address: str, head: str | None, is_of_loopback: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    said: list[str] = []
+    open_one = Cluster(ray, RaySettings("c", address), head)
+    asked = Cluster(ray, RaySettings("c", address, auth_token=SecretValue("t0ken")), head)
+    assert open_one.is_of_loopback is asked.is_of_loopback is is_of_loopback
+    for cluster in (open_one, asked):
+        Sender(cluster, "channel", said.append)
+    where = head or address.removeprefix("ray://")
+    warning = f"the token of orchestrator 'c' goes to {where} without TLS: who listens on the way reads it"
+    assert said == ([] if is_of_loopback else [warning])
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    assert asked.token_in_clear == ""
+
+
+def test_workers_are_not_told_how_they_are_reached() -> None:
+    beside: dict[str, str] = {}
+    given = {"auth_token": SecretValue("t0ken"), "address": "h:1", "workers": 2}
+    sent = sealed(ResolvedComponent("orchestrator", "c", "ray", given), beside)
+    assert (sent.attributes, beside) == ({"address": "h:1", "workers": 2}, {})
+    sealed(ResolvedComponent("artifact_store", "s", "s3", {"secret": SecretValue("s3cret")}), beside)
+    assert list(beside.values()) == ["s3cret"]

@@ -72,7 +72,9 @@ def _examined(cluster: Cluster) -> RayCheck:
         warnings.append(
             "secrets of steps go to the workers in clear: RAY_USE_TLS=1 and certificates encrypt them"
         )
-    if is_open and not settings.is_near:
+    if cluster.token_in_clear:
+        warnings.append(cluster.token_in_clear)
+    if is_open and not cluster.is_of_loopback:
         warnings.append(
             "whoever reaches the cluster runs code on it: RAY_AUTH_MODE=token has it ask for a token"
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 from ...dataclass import dataclass
 from ...errors import ConfigError, CredentialsError, MlxError, UnreachableError
+from ...stacks.addresses import is_loopback
 from .engine import engine
 from .folders import private_folder, remove_folder, sweep
 from .probe import check_answers, check_versions
@@ -53,6 +54,20 @@ class Cluster:
         if uses_tls():
             return False
         return not self.settings.is_near or len({node["NodeManagerAddress"] for node in self.ray.nodes()}) > 1
+
+    @property
+    def token_in_clear(self) -> str:
+        """What is to be said of the way that the token goes, or nothing."""
+        return "" if uses_tls() else self.settings.token_in_clear(self._endpoint)
+
+    @property
+    def is_of_loopback(self) -> bool:
+        """Say whether only this machine reaches the cluster, as far as its address tells; `auto` may be any."""
+        return is_loopback(self._endpoint.rpartition(":")[0].strip("[]"))
+
+    @property
+    def _endpoint(self) -> str:
+        return self.head or self.settings.endpoint or ""
 
     def disconnect(self) -> None:
         """Leave the cluster; one that was started for this run is stopped, with everything that it ran."""

@@ -21,6 +21,8 @@ class Sender:
         self._stub = cluster.ray.remote(perform_pieces)
         self._shared: dict[bytes, Any] = {}
         self._has_warned = False
+        if cluster.token_in_clear:
+            say(cluster.token_in_clear)
 
     def send(self, work: Work, pieces: Sequence[Piece]) -> Any:
         """Give pieces of work to Ray as one task, and return the reference to what comes of it."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...dataclass import dataclass
 from ...errors import ConfigError
@@ -54,6 +55,13 @@ class RaySettings:
         """Say whether nothing that is sent leaves this machine on the way to the head."""
         endpoint = self.endpoint
         return endpoint is None or is_loopback(endpoint.rpartition(":")[0].strip("[]"))
+
+    def token_in_clear(self, address: str) -> str:
+        """Return what is said where the token goes to an address without TLS, nothing for one of the loopback."""
+        host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+        if self.auth_token is None or is_loopback(host):
+            return ""
+        return f"the token of orchestrator {self.name!r} goes to {address} without TLS: who listens on the way reads it"
 
     @property
     def shown(self) -> str:
