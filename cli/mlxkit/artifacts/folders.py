@@ -100,7 +100,11 @@ def _listed(manifest: Path, digest: str) -> tuple[Entries, list[str]]:
 def check_file(folder: Path, entries: Entries, name: str) -> Path:
     """Return the path of a file whose content is what the manifest says."""
     path = folder / FILES / name
-    if name not in entries or file_digest(path) != entries[name][1]:
+    try:
+        is_whole = name in entries and file_digest(path) == entries[name][1]
+    except OSError as error:
+        raise ArtifactMissingError(f"stored file {name} cannot be read: {error.strerror or error}") from error
+    if not is_whole:
         raise ArtifactMissingError(f"stored file {name} is damaged: its content was changed")
     return path
 

@@ -228,10 +228,21 @@ def _committed(
 def _load_folder(
     record: ArtifactRecord, store: ArtifactStore, known: Mapping[str, type], verify: bool
 ) -> Any:
-    is_custom = record.materializer.startswith(custom.PREFIX)
-    if is_custom:
+    if record.materializer.startswith(custom.PREFIX):
         check_code(record, store)
     folder = store.locate(record.uri, record)
+    try:
+        return _read_folder(folder, record, store, known, verify)
+    except ArtifactMissingError:  # perhaps only the copy on this machine was damaged
+        if not store.discard_copy(record.uri):
+            raise
+        return _read_folder(store.locate(record.uri, record), record, store, known, verify)
+
+
+def _read_folder(
+    folder: Path, record: ArtifactRecord, store: ArtifactStore, known: Mapping[str, type], verify: bool
+) -> Any:
+    is_custom = record.materializer.startswith(custom.PREFIX)
     entries = folders.read_manifest(folder, tag_of(record.materializer), record.digest)
     if verify or is_custom:  # a user's materializer may run what it reads
         for name in entries:

@@ -18,6 +18,7 @@ import pytest
 from mlxkit.artifacts.errors import ArtifactMissingError, ArtifactStoreError
 from mlxkit.artifacts.io import load, save
 from mlxkit.artifacts.proof import prove
+from mlxkit.artifacts.records import ArtifactRecord
 from mlxkit.artifacts.store import ENTRY_LIMIT, uri_of
 from mlxkit.errors import CredentialsError, UnreachableError
 from mlxkit.integrations.fsspec import options
@@ -122,6 +123,33 @@ def test_a_copy_that_was_tampered_with_is_brought_again(machine: Machines, tmp_p
     for damage in (copy.read_bytes()[:-1] + b"x", b"short"):
         copy.write_bytes(damage)
         np.testing.assert_array_equal(load(record, store), np.arange(1000))
+
+
+def test_a_copy_of_a_folder_that_is_damaged_or_taken_away_is_brought_again(
+    machine: Machines, tmp_path: Path
+) -> None:
+    store = machine("a")
+    value = {"a": np.arange(1000), "b": ["c"]}
+    record = save(value, store=store)
+    files = tmp_path / "a" / "cache" / "artifacts" / record.uri / "files"
+    text = (files / "value.json").read_bytes()
+    (files / "value.json").write_bytes(b" " * len(text))
+    np.testing.assert_equal(load(record, store), value)
+    assert (files / "value.json").read_bytes() == text
+
+    locate, told = store.locate, []
+
+    def locate_and_lose(uri: str, artifact: ArtifactRecord | None = None) -> Path:
+        told.append(locate(uri, artifact))
+        if len(told) == 1:  # somebody makes room, or deletes it, before it is opened
+            store.discard_copy(uri)
+        return told[-1]
+
+    store.locate = locate_and_lose  # type: ignore[method-assign]
+    for stored, given in ((record, value), (save(np.arange(2000), store=store), np.arange(2000))):
+        told.clear()
+        np.testing.assert_equal(load(stored, store), given)
+        assert len(told) == 2
 
 
 @pytest.mark.parametrize("value", [np.arange(1000), {"a": np.arange(1000)}], ids=["file", "folder"])

@@ -71,12 +71,10 @@ class ReadCache:
         self._make_room()
         return there
 
-    def discard(self, uri: str) -> bool:
-        """Remove a copy, and say whether there was one."""
-        found = (self.folder / uri.rstrip("/")).exists()
+    def discard(self, uri: str) -> None:
+        """Remove a copy."""
         with suppress(OSError):
             self._files.delete(uri)
-        return found
 
     @contextmanager
     def one_download(self, digest: str) -> Iterator[None]:
