@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import mlflow
@@ -63,22 +64,35 @@ def test_a_step_logs_over_tls_that_is_not_checked_without_a_word_each_time(
 def test_what_was_logged_in_the_background_is_there_when_the_step_ends(
     setting: Setting, pipeline_name: str
 ) -> None:
+    import numpy
+
     run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")):
+        client = mlflow.MlflowClient()  # which does not ask for MLflow's active run
+        ours = os.environ["MLFLOW_RUN_ID"]
         for number in range(50):
-            mlflow.log_metric(f"m{number}", number, synchronous=False)
+            client.log_metric(ours, f"m{number}", number, synchronous=False)
+    with run.step(StepFacts("draw", "s2")):
+        for number in range(3):
+            image = numpy.zeros((9, 9, 3), numpy.uint8)
+            client.log_image(ours, image, key="drawn", step=number, synchronous=False)
     assert len(setting.reader.runs(pipeline_name)[0]["metrics"]) == 50
+    with run.step(StepFacts("look", "s3", tracked=False)):
+        drawn = [item.path for item in client.list_artifacts(ours, "images") if item.path.endswith(".png")]
+    assert len(drawn) == 3
     run.finish("completed")
 
 
-def test_a_trace_in_a_step_belongs_to_its_run(local: Setting, pipeline_name: str) -> None:
-    run = local.open(pipeline_name)
+def test_a_trace_in_a_step_belongs_to_its_run_and_is_there_when_the_step_ends(
+    setting: Setting, pipeline_name: str
+) -> None:
+    run = setting.open(pipeline_name)
     with run.step(StepFacts("fit", "s1")) as step:
-        with mlflow.start_span("work"):
-            pass
-        mlflow.flush_trace_async_logging()
-        [trace] = mlflow.search_traces(
-            return_type="list", locations=[step.metadata()["mlflow_experiment_id"]]
-        )
-        assert trace.info.request_metadata["mlflow.sourceRun"] == step.metadata()["mlflow_run_id"]
+        for _ in range(5):
+            with mlflow.start_span("work"):
+                pass
+    with run.step(StepFacts("look", "s2", tracked=False)):
+        traces = mlflow.search_traces(return_type="list", locations=[step.metadata()["mlflow_experiment_id"]])
+    sources = [trace.info.request_metadata["mlflow.sourceRun"] for trace in traces]
+    assert sources == [step.metadata()["mlflow_run_id"]] * 5
     run.finish("completed")

@@ -243,6 +243,25 @@ def test_a_child_that_a_step_forks_itself_still_belongs_to_the_step(
     assert found["metrics"] == {"here": 1, "there": 1, "late": 1}
 
 
+def test_a_worker_sends_its_images_although_its_driver_has_a_queue_for_them(
+    local: Setting, pipeline_name: str
+) -> None:
+    import numpy
+
+    def drawn(key: str) -> None:
+        image = numpy.zeros((9, 9, 3), numpy.uint8)
+        mlflow.log_image(image, key=key, step=0, synchronous=False)
+
+    run = local.open(pipeline_name)
+    with run.step(StepFacts("here", "s0")):
+        drawn("first")
+    [worker] = start(run, local, step_of("there", lambda: drawn("second")))
+    worker.result()
+    run.finish("completed")
+    for key in ("first", "second"):
+        assert len(list((local.state_dir / "mlflow").rglob(f"{key}*.png"))) == 1
+
+
 def test_a_child_outside_of_steps_starts_as_if_nothing_was_ever_tracked(
     local: Setting, pipeline_name: str, elsewhere: Any
 ) -> None:

@@ -85,10 +85,11 @@ class Worker:
 
     def _listen(self) -> None:
         while self._outcome is None:
+            is_alive = self.process.is_alive()  # asked first: what it said before it ended is still to come
             try:
                 kind, value = self._events.get(timeout=0.5)
             except queue.Empty:
-                if not self.process.is_alive():
+                if not is_alive:
                     return
                 continue
             if kind == "opened":

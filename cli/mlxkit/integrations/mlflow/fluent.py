@@ -104,11 +104,22 @@ def end_leftovers(started: list[str]) -> list[str]:
 
 
 def flush_async_logging() -> None:
-    """Wait for what user code logged in the background."""
-    if injection.library is not None and injection.library.is_ours:
-        import mlflow
+    """Wait for what user code logs in the background: metrics, images and traces.
 
+    Later it would go nowhere: MLflow points elsewhere then, and a worker ends without any exit handler.
+    """
+    if injection.library is None or not injection.library.is_ours:
+        return
+    import mlflow
+    from mlflow.tracking._tracking_service import utils
+
+    # Where there is no store nothing was logged, and making one can take a second.
+    if utils._tracking_store_registry._get_store_with_resolved_uri.cache_info().currsize:
         mlflow.flush_async_logging()
+    for repository in list(utils._artifact_repos_cache.values()):
+        if hasattr(repository, "_async_logging_queue"):
+            repository.flush_async_logging()
+    _send_traces()
 
 
 def hide_outer_runs() -> list[Any]:
@@ -126,6 +137,18 @@ def show_outer_runs(hidden: list[Any]) -> None:
     from mlflow.tracking import fluent
 
     fluent._active_run_stack.get()[:] = hidden
+
+
+def _send_traces() -> None:
+    """Wait for traces; not as MLflow itself does, which takes two seconds to stop threads and start them again."""
+    provider: Any = sys.modules.get("mlflow.tracing.provider")
+    processor = provider._get_span_processor() if provider is not None else None
+    if processor is None:
+        return
+    processor.force_flush()
+    queue = getattr(getattr(processor, "span_exporter", None), "_async_queue", None)
+    if queue is not None and queue.is_active() and queue._consumer_thread.is_alive():
+        queue._queue.join()
 
 
 def _step() -> StepTracking | None:

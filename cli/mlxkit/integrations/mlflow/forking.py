@@ -104,11 +104,12 @@ def _forget_connections() -> None:
         registry: Any = sys.modules.get(f"{package}.registry")
         if registry is not None and hasattr(registry, "_building_store_lock"):
             registry._building_store_lock = threading.Lock()
-        # A store's queue of what is logged in the background has no thread here.
+        # The queues of what is logged in the background have no thread here.
         for name in ("_tracking_store_registry", "_model_registry_store_registry"):
             known = getattr(utils, name, None)
             if known is not None:
                 known._get_store_with_resolved_uri.cache_clear()
+        getattr(utils, "_artifact_repos_cache", {}).clear()
     fluent = sys.modules.get("mlflow.tracking.fluent")
     if fluent is not None:
         fluent.run_id_to_system_metrics_monitor.clear()

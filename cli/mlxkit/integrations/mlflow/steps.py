@@ -6,9 +6,10 @@ import sys
 import threading
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from ...dataclass import dataclass
 from ...errors import ConfigError, did_you_mean
 from ...stacks.protocols import FinalStatus, StepFacts
 from ...stacks.tags import STEP
@@ -222,8 +223,7 @@ class StepTracking:
         try:
             if self._monitor is not None:
                 self._monitor.finish()
-            if self._base is not None and self._base.entity is not None:
-                flush_async_logging()
+            flush_async_logging()
         finally:
             for run_id in end_leftovers(self._started):
                 self._run.end(run_id, status)
