@@ -172,7 +172,8 @@ def test_a_store_that_cannot_be_written_fails(mlx, tmp_path: Path) -> None:
     Path("mlx.yaml").write_text(
         f"version: 1\ndefault_stack: x\nartifact_stores:\n  big: {{flavor: local, path: {tmp_path / 'file' / 'store'}}}\nstacks:\n  x: {{artifact_store: big}}\n"
     )
-    assert states(examined(mlx)[1], "artifact store") == ["fail"]
+    (finding,) = examined(mlx)[1]["artifact store"]
+    assert (finding["state"], finding["fix"]) == ("fail", f"ls -ld {tmp_path / 'file'}")
 
 
 def test_a_damaged_history_fails(mlx) -> None:

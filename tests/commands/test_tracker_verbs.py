@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from mlxkit.errors import ExitCode
+from mlxkit.errors import ExitCode, MlxError
+from mlxkit.integrations.mlflow.connection import Connection
+from mlxkit.integrations.mlflow.ui import serve_ui
 from mlxkit.stacks.protocols import RunFacts, StepFacts
 from mlxkit.stacks.trackers import open_tracker
 from tests.fixtures.loopback import http_server, self_signed, tls_in_front_of
@@ -197,6 +199,12 @@ def test_ui_of_a_local_store_serves_its_runs_where_links_point_and_leaves_nothin
     with pytest.raises(OSError):
         get(f"{server}/health")
     assert sorted(path.name for path in Path.cwd().iterdir()) == [".mlx", "mlx.yaml"]
+
+
+def test_ui_where_its_log_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "mlflow" / "ui.log").mkdir(parents=True)
+    with pytest.raises(MlxError, match=r"ui\.log cannot be written: Is a directory"):
+        serve_ui(Connection("here", "local", "sqlite:///x.db", tmp_path), None, print)
 
 
 def test_ui_on_a_port_that_is_taken_says_so(ui: Any) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from ..config.document import read_config
 from ..config.model import Config
@@ -49,4 +52,7 @@ def _guarded(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Find
     except MlxError as error:
         yield failed(name, error)
     except OSError as error:
-        yield Finding(name, "fail", f"{error.filename or name}: {error.strerror}")
+        path = Path(str(error.filename or "."))
+        there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+        said = f"{error.filename or name}: {error.strerror}"
+        yield Finding(name, "fail", said, f"ls -ld {shlex.quote(str(there))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...config.files import make_private_dir
 from ...errors import MlxError
@@ -30,8 +31,7 @@ def serve_ui(to: Connection, port: int | None, ready: Callable[[str], None]) -> 
     """Serve the UI until Ctrl-C or SIGTERM; `ready` is called with its address once it answers."""
     port = _free(port, ui_port(to))
     log = make_private_dir(to.folder) / "ui.log"
-    with log.open("wb") as output, _stopping_on_sigterm():
-        log.chmod(0o600)
+    with _written(log) as output, _stopping_on_sigterm():
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -61,6 +61,17 @@ def serve_ui(to: Connection, port: int | None, ready: Callable[[str], None]) -> 
             pass  # how it is meant to end
         finally:
             _stop(process)
+
+
+def _written(log: Path) -> BinaryIO:
+    try:
+        output = log.open("wb")
+        log.chmod(0o600)
+    except OSError as error:
+        raise MlxError(
+            f"{log} cannot be written: {error.strerror}", hint=f"ls -ld {shlex.quote(str(log.parent))}"
+        ) from error
+    return output
 
 
 def _environment(to: Connection) -> dict[str, str]:
