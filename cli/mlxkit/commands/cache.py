@@ -157,7 +157,9 @@ def clear(
         # As things are now: others may have published while the question waited.
         _free(client, store, doomed, slots(store, client.history, client.project))
     else:
-        terminal.say("their content stays: other checkouts may refer to it (--shared-store frees it)")
+        terminal.say(
+            "their content stays: other checkouts may refer to it (only a clear with --shared-store takes it along)"
+        )
 
 
 @app.command("stats")

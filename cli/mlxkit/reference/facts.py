@@ -28,7 +28,7 @@ ENVIRONMENT: dict[str, str] = {
     "MLX_PROGRESS": "0 shows a run as a line an event on a terminal, too, and not as a table that moves.",
     "MLX_WORKER_START": "How --workers starts processes: fork, with all that is imported, or spawn; else as is safe.",
     "MLX_GRAPH": "0 keeps the graph of a run out of the tracker's artifacts.",
-    "MLX_HOME": "The folder of this user's own configuration, and of its data in data/.",
+    "MLX_HOME": "The folder of this user's own configuration, of its data in data/, and of copies in cache/.",
     "MLX_SECRETS_BACKEND": "Where secrets are kept: auto, os, file, env, or the class of a keyring as module.Class.",
     "MLX_SECRET_<NAME>__<KEY>": "The value of one key of a secret, read before every store; for CI.",
     "MLX_SECRETS_DIR": "A folder with a file <name>/<key> a value, as container platforms mount secrets.",
@@ -40,7 +40,7 @@ ENVIRONMENT: dict[str, str] = {
     "GITHUB_ACTIONS": "Set by GitHub: runs are grouped in the log, errors annotated, and a summary written.",
     "NO_COLOR": "No colours, whatever its value.",
     "FORCE_COLOR": "Colours also on a pipe.",
-    "XDG_CONFIG_HOME, XDG_DATA_HOME": "Where this user's configuration and data are on Linux.",
+    "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_CACHE_HOME": "Where this user's configuration, data and copies are on Linux.",
     "MLFLOW_*, DATABRICKS_*": "Read by MLflow; in a run, those that say where and as whom come from the tracker.",
 }
 # Variables that mlx sets for processes of its own, and that nobody else should.
@@ -48,17 +48,20 @@ INTERNAL = frozenset({"MLX_JOB", "MLX_STATE", "MLX_WORKER"})
 
 FILES: dict[str, str] = {
     "mlx.yaml": "Stacks and components, without secrets; searched upward from the working directory. See mlx.yaml(5).",
-    ".mlx/": "Beside mlx.yaml: the state of this checkout, ignored by git. Deleting it loses history and nothing else.",
+    ".mlx/": "Beside mlx.yaml: the state of this checkout, ignored by git. Deleting it loses what is in it: no configuration, no secret.",
     ".mlx/active_stack": "What `mlx stack set` chose here.",
     ".mlx/history.db": "The runs, an SQLite database.",
     ".mlx/artifacts/": "What steps returned, where the artifact store is the local one.",
     ".mlx/logs/": "What the steps of each run printed.",
-    ".mlx/mlflow/": "The MLflow store of a tracker without tracking_uri.",
+    ".mlx/sources/": "Code of runs that git does not have, for `mlx runs rerun`.",
+    ".mlx/mlflow/": "The MLflow store of a tracker without tracking_uri: its runs, and the models that are registered there.",
+    ".mlx/servers/": "What `mlx tracker deploy` made, the data of its servers included.",
     ".mlx/deployments/": "The models that are served on this machine.",
     ".mlx/names/": "Names for completion.",
     "$XDG_CONFIG_HOME/mlx/mlx.yaml": "The user's own configuration, used where no mlx.yaml is found upward.",
     "$XDG_DATA_HOME/mlx/": "The state that belongs to it.",
     "$XDG_DATA_HOME/mlx/secrets.json": "Names of secrets and of their keys, never a value.",
     "$XDG_DATA_HOME/mlx/trusted-providers.json": "Fingerprints of the secret_providers that `mlx secret trust` let be asked.",
+    "$XDG_CACHE_HOME/mlx/": "Copies of what artifact stores far away hold, up to their cache_size.",
     "$XDG_DATA_HOME/mlx/crashes/": "Tracebacks of unexpected errors, the secrets in them masked.",
 }

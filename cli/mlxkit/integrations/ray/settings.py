@@ -16,8 +16,10 @@ from ...stacks.addresses import is_loopback, without_credentials
 from ...stacks.resolve import ResolvedComponent
 from .flavor import check_address
 
-# Starts a cluster that only this machine reaches: without the variable Ray takes the machine's outer address.
-START = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 ray start --head --node-ip-address=127.0.0.1"
+# Starts a cluster that only this machine reaches, and that tells nobody of its use.
+START = (
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 ray start --head --node-ip-address=127.0.0.1 --disable-usage-stats"
+)
 _CLIENT = "ray://"
 
 
