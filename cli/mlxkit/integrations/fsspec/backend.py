@@ -6,7 +6,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ from ...artifacts.errors import ArtifactStoreError
 from ...errors import MissingDependencyError
 from . import faults
 from .options import AT_ONCE, part_size
+from .side_by_side import side_by_side
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
@@ -159,14 +159,7 @@ class Backend:
         if len(given) < 2 or not self._do("open", lambda fs, _: getattr(fs, "async_impl", False)):
             yield from map(work, given)
             return
-        with ThreadPoolExecutor(min(_THREADS, len(given)), thread_name_prefix="mlx-store") as pool:
-            futures = [pool.submit(work, item) for item in given]
-            try:
-                for future in futures:
-                    yield future.result()
-            finally:
-                for future in futures:  # after a failure the rest is not begun
-                    future.cancel()
+        yield from side_by_side(work, given, _THREADS)
 
     def _write(self, key: str, write: Callable[[Any, str], object]) -> None:
         if self.is_object_store:
