@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ..artifacts.store import ArtifactStore
 from ..config.paths import Project
+from ..config.scratch import remove_folder, scratch_folder
 from ..stacks.resolve import ResolvedStack
 from .context import PipelineContext
 from .models import Model
@@ -76,7 +77,7 @@ def host_of_this_process() -> str:
     return f"{name}/{boot}"
 
 
-_folders: dict[str, Any] = {}  # what stands for the state folder of a project that is on another machine
+_folders: dict[str, Path] = {}  # what stands for the state folder of a project that is on another machine
 
 
 def _project(setting: RunSetting) -> Project:
@@ -84,7 +85,8 @@ def _project(setting: RunSetting) -> Project:
     config, state = Path(setting.config_path), Path(setting.state_dir)
     if setting.host != host_of_this_process() or not os.access(state, os.W_OK):
         if setting.run_id not in _folders:
-            _folders[setting.run_id] = tempfile.TemporaryDirectory(prefix="mlx-")
-        folder = Path(_folders[setting.run_id].name)
+            _folders[setting.run_id] = scratch_folder("worker")
+            atexit.register(remove_folder, _folders[setting.run_id])
+        folder = _folders[setting.run_id]
         config, state = folder / config.name, folder / state.name
     return Project(config, state, setting.origin)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from mlxkit.config.scratch import scratch_parent, sweep
 from mlxkit.errors import ConfigError, CredentialsError, ExitCode, UnreachableError
-from mlxkit.integrations.ray import folders
 from mlxkit.integrations.ray.engine import engine
 from mlxkit.integrations.ray.probe import check_answers, is_alive, takes_anybody
 from mlxkit.integrations.ray.settings import RaySettings
@@ -57,7 +57,7 @@ def test_it_is_private_while_it_runs_and_gone_when_its_run_was_killed(project: P
     until(lambda: (project / "address").exists() and (project / "address").read_text() != "", run)
     address = (project / "address").read_text()
     assert address.startswith("127.0.0.1:")
-    (folder,) = folders._parent().glob(f"mlx-ray-{run.pid}-*")
+    (folder,) = scratch_parent().glob(f"mlx-ray-{run.pid}-*")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
     stranger = RaySettings("stranger", address)
@@ -77,7 +77,7 @@ def test_it_is_private_while_it_runs_and_gone_when_its_run_was_killed(project: P
     until(lambda: not processes_with(str(folder)))
     with engine(stranger), pytest.raises(UnreachableError, match="does not answer"):
         check_answers(stranger, address)
-    folders.sweep()
+    sweep("ray")
     assert not folder.exists()
 
 
@@ -92,7 +92,7 @@ def test_ctrl_c_at_a_terminal_and_an_end_in_order_leave_nothing(project: Path) -
             (project / "go").touch()
         run.wait(PATIENCE)
         assert run.returncode == (ExitCode.interrupted if is_interrupted else ExitCode.ok), said(project)
-        assert not list(folders._parent().glob(f"mlx-ray-{run.pid}-*"))
+        assert not list(scratch_parent().glob(f"mlx-ray-{run.pid}-*"))
         gone = f"mlx-ray-{run.pid}-"
         until(lambda gone=gone: not processes_with(gone))  # type: ignore[misc]
     lines = said(project).splitlines()

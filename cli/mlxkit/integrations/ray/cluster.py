@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...config.scratch import remove_folder, scratch_folder
 from ...dataclass import dataclass
 from ...errors import ConfigError, CredentialsError, MlxError, UnreachableError
 from ...stacks.addresses import is_loopback
 from .engine import engine
-from .folders import private_folder, remove_folder, sweep
 from .probe import check_answers, check_versions
 from .settings import START, RaySettings, requirements
 
@@ -128,8 +128,7 @@ def _joined(settings: RaySettings, root: Path, run_id: str) -> Cluster:
 
 
 def _started(settings: RaySettings, root: Path, run_id: str) -> Cluster:
-    sweep()
-    folder = private_folder()
+    folder = scratch_folder("ray")
     try:
         with engine(settings, _own_token, only_here=True) as ray:
             _refuse_second(ray)

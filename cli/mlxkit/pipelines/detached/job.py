@@ -9,8 +9,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...artifacts.store import EntryStore
+from ...config.scratch import remove_folder, scratch_folder
 from ...dataclass import dataclass
 from ...errors import ConfigError, MlxError
 from ...runs.detached.documents import document_of, error_document
@@ -101,8 +100,9 @@ def claimed() -> Claim:
     named = os.environ.get(STATE)
     if named is not None and _has(Path(named), run_id):
         return Claim(run_id, is_here=True)
-    os.environ[STATE] = folder = tempfile.mkdtemp(prefix="mlx-job-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = scratch_folder("job")
+    os.environ[STATE] = str(folder)
+    atexit.register(remove_folder, folder)
     return Claim(run_id, is_here=False)
 
 

@@ -1,4 +1,4 @@
-"""The folder of a cluster that is started for a run: short, private, and swept when its run was killed."""
+"""Folders that last as long as their process: private, and swept when it was killed before it could remove them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_PREFIX = "mlx-ray-"
 _LONGEST = (
     30  # characters: Ray adds some 75 for its sockets, and 107 are the most that a socket's path may have
 )
 
 
-def private_folder() -> Path:
-    """Make a folder that only this user can enter; its name says which process it belongs to."""
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_parent()))
+def scratch_folder(what: str) -> Path:
+    """Make a folder that only this user can enter; those of the same name whose processes are gone are removed."""
+    sweep(what)
+    return Path(tempfile.mkdtemp(prefix=f"{_prefix(what)}{os.getpid()}-", dir=scratch_parent()))
 
 
 def remove_folder(folder: Path) -> None:
@@ -24,18 +24,25 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep() -> None:
-    """Remove what runs left that were killed before they could."""
-    for folder in _parent().glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+def sweep(what: str) -> None:
+    """Remove what processes left that were killed before they could."""
+    if not hasattr(os, "getuid"):  # Windows, where asking for a process ends it
+        return
+    for folder in scratch_parent().glob(f"{_prefix(what)}*"):
+        owner = folder.name.removeprefix(_prefix(what)).partition("-")[0]
         with contextlib.suppress(OSError):
             if owner.isdigit() and folder.stat().st_uid == os.getuid() and not _lives(int(owner)):
                 remove_folder(folder)
 
 
-def _parent() -> Path:
+def scratch_parent() -> Path:
+    """Return the folder that these are in, whose path is short."""
     usual = tempfile.gettempdir()
     return Path(usual if len(usual) <= _LONGEST else "/tmp")  # noqa: S108  # the folder in it is private
+
+
+def _prefix(what: str) -> str:
+    return f"mlx-{what}-"
 
 
 def _lives(pid: int) -> bool:
