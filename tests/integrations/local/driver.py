@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxkit.config.locks import file_lock
+from mlxkit.integrations.local.workers import fork_safety
 from mlxkit.integrations.local.workers.executor import WorkersExecutor
 from mlxkit.stacks.executors import Event, ExecutorFacts, Resources
 from tests.integrations.local import work
@@ -40,8 +41,8 @@ def stays(file: str) -> None:
     while len(ready) < 2:
         time.sleep(0.01)
     pids = [submit(executor, work.pid) for _ in range(2)]  # wait in line for ever
-    say("ready")
     try:
+        say("ready")  # whoever reads it sends a signal at once
         first.result()
     except KeyboardInterrupt:
         executor.close(cancel=True)
@@ -55,8 +56,8 @@ def interrupted_twice() -> None:
     future = submit(executor, work.stubborn, b"300", on_event=events.append)
     while not events:
         time.sleep(0.01)
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         executor.close(cancel=True)
     except KeyboardInterrupt:
         say("interrupted", future.done(), type(future.exception()).__name__)
@@ -120,6 +121,20 @@ def elsewhere() -> None:
     while not done:
         sum(range(1000))
     say("mlxkit.config.locks" in done[0]["modules"])
+    executor.close()
+
+
+def beside() -> None:
+    """Start a worker while another thread of the user's runs."""
+
+    def run() -> None:
+        while True:
+            sum(range(1000))
+
+    threading.Thread(target=run, daemon=True).start()
+    fork_safety._MOMENT = 0.2  # in which it has its turn on the busiest machine
+    executor = new(1)
+    say("mlxkit.config.locks" in submit(executor, work.where_it_is).result(60)["modules"])
     executor.close()
 
 

@@ -9,12 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlxkit.integrations.local.workers.fork_safety import others_stand_still
 from tests.integrations.local.conftest import PATIENCE, is_running, wait_for
 
 pytestmark = pytest.mark.integration
@@ -162,6 +165,29 @@ def test_a_copy_is_not_made_while_the_main_thread_is_in_user_code(
     driver = drive("elsewhere")
     assert told(driver) == [False]
     assert driver.wait(PATIENCE) == 0
+
+
+def test_a_copy_is_not_made_while_another_thread_runs(drive: Drive) -> None:
+    driver = drive("beside", start="")
+    assert told(driver) == [False]
+    assert driver.wait(PATIENCE) == 0
+
+
+def test_a_thread_that_sleeps_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLX_WORKER_START", "")
+    is_over = threading.Event()
+
+    def rest() -> None:
+        while not is_over.is_set():
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=rest)
+    thread.start()
+    try:
+        wait_for(lambda: others_stand_still(threading.get_ident()))
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def test_secrets_cannot_be_seen_from_outside(drive: Drive, start: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -14,6 +15,7 @@ from ....errors import UsageError
 
 START = "MLX_WORKER_START"
 _OURS = str(Path(__file__).parents[3]) + os.sep
+_MOMENT = 0.005  # seconds; as long as one thread of Python keeps others waiting
 _WAITS = (threading.__file__, str(Path(threading.__file__).parent / "concurrent") + os.sep)
 
 
@@ -39,6 +41,30 @@ def may_fork(creator: int) -> bool:
     ):
         return False
     return _are_waiting({creator, threading.main_thread().ident or 0}) and not _is_importing()
+
+
+def others_stand_still(creator: int) -> bool:
+    """Tell whether no other thread of the user's does anything now: in a copy, a lock that it holds is held for ever.
+
+    What looks so may just wait for its turn on a busy machine: a look is no proof, but most of what runs is seen.
+    """
+    if start_method() == "fork":
+        return True
+    before = _spent_by_others(creator)
+    if not before:
+        return True
+    time.sleep(_MOMENT)
+    return _spent_by_others(creator) == before
+
+
+def _spent_by_others(creator: int) -> dict[int, float]:
+    """Return the seconds of processor time that each other thread of the user's has had."""
+    return {
+        ident: time.clock_gettime(time.pthread_getcpuclockid(ident))
+        for ident, frame in sys._current_frames().items()
+        if ident not in (creator, threading.get_ident(), threading.main_thread().ident)
+        and not _is_ours(frame)
+    }
 
 
 def _are_waiting(threads: set[int]) -> bool:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from .fork_safety import may_fork
+from .fork_safety import may_fork, others_stand_still
 from .forked import ForkedWorkers, forget_driver
 from .spawned import SpawnedWorkers
 from .work import Worker
+
+_LOOKS = 3  # at threads that do not stand still, until workers are started cold for good
 
 
 class Starter:
@@ -26,13 +28,17 @@ class Starter:
         self._gpus = list(gpus)
         self._creator = threading.get_ident()
         self._of: dict[int, ForkedWorkers | SpawnedWorkers] = {}
-        self._started = 0
+        self._started = self._looks = 0
         self.spawned = SpawnedWorkers(on_end)
         self.nursery: ForkedWorkers | None = None
 
     def prepare(self) -> None:
         """Make the nursery if this is a moment for it: who runs the pipeline waits in `submit`."""
-        if self.nursery is None and may_fork(self._creator):
+        if self.nursery is None and self._looks < _LOOKS and may_fork(self._creator):
+            while not others_stand_still(self._creator):
+                self._looks += 1
+                if self._looks == _LOOKS:
+                    return
             with suppress(OSError):  # no room for a copy of this process: a cold start takes less
                 self.nursery = ForkedWorkers(partial(forget_driver, self._root))
 
