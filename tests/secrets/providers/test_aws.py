@@ -22,7 +22,7 @@ CANARY = "S3CR3T-in-the-cloud"
 
 
 @pytest.fixture
-def prefix(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+def prefix(s3_server: S3Server, patient_providers: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """Credentials as a user has them, and a prefix of this test's own."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
