@@ -94,7 +94,8 @@ def test_an_approle_logs_in_and_again_when_its_token_is_over(
     monkeypatch.setattr("mlxkit.secrets.providers.chain._KEPT", 0)
     secrets = project(team=_body(openbao, mount, **approle))
     assert secrets.value("db", "password") == CANARY
-    openbao.call("PUT", f"sys/leases/revoke-prefix/auth/{approle['login_path']}")  # before its time, by our clock
+    login = approle["login_path"]  # whose tokens end before their time, by our clock
+    openbao.call("PUT", f"sys/leases/revoke-prefix/auth/{login}")
     assert secrets.value("db", "password") == CANARY
     monkeypatch.setattr("mlxkit.secrets.providers.kv2_login._SPENT", 0)  # its time is over at once
     secrets = project(team=_body(openbao, mount, **approle))
