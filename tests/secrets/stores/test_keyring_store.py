@@ -125,6 +125,7 @@ def test_a_new_keyring_that_knows_nothing_of_the_session_with_the_old_one_is_ask
 def test_a_keyring_that_ends_and_does_not_come_back_is_given_up_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
+    monkeypatch.setenv("MLX_KEYRING_TIMEOUT", "120")  # a call that is overdue would ask on beside the test
     with running_service(tmp_path, unlock=True) as service:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", service["DBUS_SESSION_BUS_ADDRESS"])
         store = KeyringStore()
