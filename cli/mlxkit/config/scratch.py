@@ -35,6 +35,11 @@ def sweep(what: str) -> None:
                 remove_folder(folder)
 
 
+def is_scratch(folder: Path, what: str) -> bool:
+    """Say whether a folder is one of these, by its name."""
+    return folder.name.startswith(_prefix(what))
+
+
 def scratch_parent() -> Path:
     """Return the folder that these are in, whose path is short."""
     usual = tempfile.gettempdir()

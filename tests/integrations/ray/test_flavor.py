@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from mlxkit.errors import ConfigError, ExitCode
 from mlxkit.integrations.ray.cluster import Cluster, connect
 from mlxkit.integrations.ray.flavor import ORCHESTRATOR, validate
+from mlxkit.integrations.ray.nearby import clusters_nearby
 from mlxkit.integrations.ray.probe import our_versions, refuse_other_versions
 from mlxkit.integrations.ray.sending import Sender
 from mlxkit.integrations.ray.settings import RaySettings, requirements, settings_of
@@ -119,6 +122,30 @@ def test_a_run_without_ray_is_none_and_says_what_to_install(
     assert result.code == ExitCode.failed
     assert "flavor 'ray' needs ray" in result.stderr and "pip install 'mlxkit[ray]'" in result.stderr
     assert mlx("runs", "list", "-o", "name").stdout == ""
+
+
+def test_auto_means_no_cluster_of_another_run_and_none_in_a_folder_that_is_closed(tmp_path: Path) -> None:
+    from ray._private import services  # it brings a psutil of its own
+
+    folders = {
+        "10.9.9.1:1": tmp_path,
+        "10.9.9.2:1": tmp_path / "mlx-ray-7-x" / "r",
+        "10.9.9.3:1": tmp_path / "gone",
+    }
+    folders["10.9.9.2:1"].mkdir(parents=True)
+    nodes = [
+        subprocess.Popen(
+            ["raylet", "-c", "input()", f"--gcs-address={address}", f"--temp_dir={folder}"],
+            executable=sys.executable,
+            stdin=subprocess.PIPE,
+        )
+        for address, folder in folders.items()
+    ]
+    try:
+        assert {item for item in clusters_nearby(services.psutil) if item in folders} == {"10.9.9.1:1"}
+    finally:
+        for node in nodes:
+            node.communicate(b"\n")
 
 
 def test_a_connection_of_the_users_own_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ...dataclass import dataclass
 from ...errors import ConfigError, CredentialsError, MlxError, UnreachableError
 from ...stacks.addresses import is_loopback
 from .engine import engine
+from .nearby import clusters_nearby
 from .probe import check_answers, check_versions
 from .settings import START, RaySettings, requirements
 
@@ -214,7 +215,7 @@ def cluster_here(settings: RaySettings) -> str:
 
     services: Any = of_ray
     started = services.find_bootstrap_address(None)  # where `ray start` writes down what it started last
-    found = [started] if started else sorted(services.find_gcs_addresses())
+    found = [started] if started else clusters_nearby(services.psutil)
     if len(found) == 1:
         return str(found[0])
     update = f"mlx orchestrator update {settings.name}"
