@@ -17,11 +17,14 @@ from .dashboard import dashboard_of
 from .engine import engine
 from .settings import RaySettings, requirements
 
-PATIENCE = 15.0  # seconds that the dashboard may be silent
+PATIENCE = 15.0  # seconds that the dashboard may be silent before it answers a question
+_TAKES = (
+    60.0  # the same before it has taken a package, started a job or stopped one, which a busy head does late
+)
 _CONNECTING = 5.0
 _STARTING, _NOT_YET = 30.0, "No available agent"
 # How long a job has for ending its run in order before it is killed.
-_ALWAYS = {"RAY_JOB_STOP_WAIT_TIME_S": "20"}
+_ALWAYS = {"RAY_JOB_STOP_WAIT_TIME_S": "40"}
 _STATUS: Mapping[str, JobStatus] = {
     "PENDING": "pending",
     "RUNNING": "running",
@@ -179,7 +182,7 @@ def _client(url: str, settings: RaySettings) -> Any:
 
         class Client(JobSubmissionClient):
             def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
-                options.setdefault("timeout", (_CONNECTING, PATIENCE))
+                options.setdefault("timeout", (_CONNECTING, PATIENCE if method == "GET" else _TAKES))
                 return super()._do_request(method, endpoint, **options)
 
         for name in _LOUD:  # what goes on is told in our words

@@ -10,7 +10,7 @@ from .probe import is_alive
 
 PACE = 5.0  # seconds between two questions
 GONE_AFTER = 20.0  # seconds without an answer; after 60 Ray would end this process
-_TIMEOUT = 2.0
+_TIMEOUT = 4.0  # a head that has much to do is not gone
 
 
 class HeadWatch:
