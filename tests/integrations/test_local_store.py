@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -237,6 +238,22 @@ def test_a_reader_keeps_its_array_when_the_value_is_written_again_or_deleted(
     save(np.arange(100_000), store=store)
     store.delete(record.uri)
     assert array[-1] == 99_999
+
+
+def test_a_folder_takes_the_place_of_one_that_was_deleted_in_that_moment(
+    store: LocalArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, refused = Path.rename, []
+
+    def rename_later(path: Path, target: Path) -> Path:
+        if path.name == "content" and not refused:
+            refused.append(target)
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_later)
+    record = save({"a": np.arange(3)}, store=store)
+    assert len(refused) == 1 and load(record, store)["a"].tolist() == [0, 1, 2]
 
 
 def modes(root: Path) -> set[tuple[bool, int]]:

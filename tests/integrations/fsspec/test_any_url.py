@@ -91,6 +91,17 @@ def test_damaged_content_is_written_again(
     np.testing.assert_array_equal(load(record, make(tmp_path, monkeypatch, "c")), np.arange(1000))
 
 
+def test_content_that_is_there_is_not_taken_away_to_be_written_again(
+    store: FsspecArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in (np.arange(1000), {"a": np.arange(1000)}):
+        record = save(value, store=store)
+        place = tmp_path / "shelf" / record.uri
+        before = {path: path.stat().st_ino for path in (place, *place.rglob("*"))}
+        save(value, store=make(tmp_path, monkeypatch, "b"))
+        assert {path: path.stat().st_ino for path in (place, *place.rglob("*"))} == before
+
+
 class Layered(BaseMaterializer):
     """Beside its file it has a folder that is empty, as some libraries do it with what a model was given."""
 

@@ -190,7 +190,9 @@ class FsspecArtifactStore:
         return f"<artifact store {self.location}>"
 
     def _is_there(self, key: str, size: int) -> bool:
-        return size > _SMALL and self._backend.size(key) == size
+        if size <= _SMALL and self._backend.is_object_store:  # elsewhere a reader would miss it meanwhile
+            return False
+        return self._backend.size(key) == size
 
     def _is_said_damaged(self, digest: str) -> bool:
         """Say whether somebody found damaged what has the right size: who makes it again sends it again."""
@@ -217,12 +219,11 @@ class FsspecArtifactStore:
         missing = {name: path for name, path in files.items() if there.get(name) != path.stat().st_size}
         if not missing and self._is_said_damaged(_digest(uri)):
             missing = files
-        manifest = files[MANIFEST]
         parts = [(path, f"{uri}{name}") for name, path in missing.items() if name != MANIFEST]
         for _ in self._backend.at_once(lambda part: self._backend.upload(*part), parts):
             pass
         if missing:  # also where it is there: it belongs to what was sent just now
-            self._backend.upload(manifest, f"{uri}{MANIFEST}")
+            self._backend.upload(files[MANIFEST], f"{uri}{MANIFEST}")
 
     def _copy(self, uri: str, artifact: ArtifactRecord | None) -> Path | None:
         path = self._cache.find(uri, artifact)

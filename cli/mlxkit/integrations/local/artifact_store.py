@@ -102,9 +102,10 @@ class LocalArtifactStore:
         try:
             draft.rename(target)
         except OSError:
-            if not target.is_dir():
-                raise
-            self._replace_files(draft, target)
+            if target.is_dir():
+                self._replace_files(draft, target)
+            else:  # somebody has just taken away what was in its place
+                draft.rename(target)
 
     def locate(self, uri: str, artifact: ArtifactRecord | None = None) -> Path:
         """Return the path of stored content."""
