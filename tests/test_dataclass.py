@@ -104,6 +104,27 @@ def test_a_frozen_one_refuses_changes(make: Make) -> None:
     assert point.x == 0
 
 
+@pytest.mark.parametrize("base", [dataclasses.dataclass, dataclass], ids=["below-standard", "below-ours"])
+@BOTH
+def test_a_frozen_one_may_be_below_a_frozen_one_and_no_other(make: Make, base: Make) -> None:
+    @base(frozen=True)
+    class Thing:
+        name: str
+
+    @make(frozen=True)
+    class Point(Thing):
+        x: int = 0
+
+    point = Point("p", 1)
+    assert (point, hash(point)) == (Point(x=1, name="p"), hash(Point("p", 1)))
+    for name in ("name", "x"):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(point, name, 2)
+    assert dataclasses.replace(point, x=2) == Point("p", 2)
+    with pytest.raises(TypeError, match="cannot inherit non-frozen dataclass from a frozen one"):
+        make(type("Loose", (Thing,), {}))
+
+
 @BOTH
 def test_methods_that_a_class_has_are_kept(make: Make) -> None:
     @make(frozen=True)

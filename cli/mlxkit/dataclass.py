@@ -26,7 +26,10 @@ else:
             own = cls.__dict__
             has_hash = own.get("__hash__") is not None
             cls.__doc__ = cls.__doc__ or cls.__name__  # else a signature is read and printed to make one
-            dataclasses.dataclass(cls, init=False, repr=False, eq=False, kw_only=kw_only)
+            # The library looks at both: a frozen class has frozen bases alone, and says itself that it is one.
+            is_below = frozen and any(_is_frozen(base) for base in cls.__mro__[1:])
+            dataclasses.dataclass(cls, init=False, repr=False, eq=False, kw_only=kw_only, frozen=is_below)
+            cls.__dataclass_params__.frozen = frozen
             methods = {"__init__": _first(cls), "__repr__": _repr}
             if eq:
                 methods["__eq__"] = _eq
@@ -40,6 +43,9 @@ else:
             return cls
 
         return make if cls is None else make(cls)
+
+    def _is_frozen(base):
+        return getattr(getattr(base, "__dataclass_params__", None), "frozen", False)
 
     def _first(cls):
         def __init__(self, *args, **kwargs):
