@@ -58,6 +58,7 @@ def test_a_misspelt_parameter_is_a_usage_error_and_leaves_nothing_behind(write: 
     result = mlx("run", "p.py", "--vlaue", "7")
     assert result.code == ExitCode.usage
     assert "has no parameter 'vlaue' (did you mean 'value'?)" in result.stderr
+    assert "mlx run --help" in result.stderr
     assert mlx("runs", "list", "-o", "json").stdout == "[]\n"
 
 

@@ -159,7 +159,8 @@ class _Signature:
         if name == self._others or (parameter is None and self._others is None):
             accepted = [key for key in self.parameters if key != self._others]
             raise UsageError(
-                f"{self._owner} has no parameter {name!r}{did_you_mean(name, accepted)}; its parameters: {', '.join(accepted) or 'none'}"
+                f"{self._owner} has no parameter {name!r}{did_you_mean(name, accepted)}; its parameters: {', '.join(accepted) or 'none'}",
+                hint="mlx run --help, for what is no parameter" if isinstance(item, Text) else None,
             )
         annotation = self._hints.get(name if parameter else str(self._others), inspect.Parameter.empty)
         if name == self._rest:

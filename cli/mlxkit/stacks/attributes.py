@@ -184,7 +184,8 @@ def _check_type(attribute: Attribute, value: Any) -> None:
     quote = (
         ": put quotes round it" if attribute.type == "str" and isinstance(value, (bool, int, float)) else ""
     )
-    raise InvalidAttributeError(attribute.name, f"has to be {_WORDS[attribute.type]}{quote}")
+    of = " of names to text, numbers, true or false" if attribute.type == "map" else ""
+    raise InvalidAttributeError(attribute.name, f"has to be {_WORDS[attribute.type]}{of}{quote}")
 
 
 def _bool(text: str) -> bool:

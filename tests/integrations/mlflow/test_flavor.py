@@ -109,7 +109,7 @@ def test_an_address_by_reference_cannot_be_looked_into(uri: str) -> None:
         ({"nested": "perhaps"}, "nested", "has to be true or false"),
         ({"tracking_uri": 5}, "tracking_uri", "has to be text: put quotes round it"),
         ({"tags": ["a"]}, "tags", "has to be a map"),
-        ({"tags": {"a": {"b": "c"}}}, "tags", "has to be a map"),
+        ({"tags": {"a": {"b": "c"}}}, "tags", "has to be a map of names to text, numbers, true or false"),
     ],
 )  # fmt: skip
 def test_each_mistake_names_its_attribute(attributes: dict[str, Any], attribute: str, message: str) -> None:
