@@ -113,8 +113,7 @@ def flush_async_logging() -> None:
     import mlflow
     from mlflow.tracking._tracking_service import utils
 
-    # Where there is no store nothing was logged, and making one can take a second.
-    if utils._tracking_store_registry._get_store_with_resolved_uri.cache_info().currsize:
+    if injection.library.has_store:
         mlflow.flush_async_logging()
     for repository in list(utils._artifact_repos_cache.values()):
         if hasattr(repository, "_async_logging_queue"):

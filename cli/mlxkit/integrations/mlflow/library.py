@@ -50,6 +50,15 @@ class LibraryState:
         """Say whether MLflow still points at the tracker: user code may have set another address."""
         return bool(self._tracking._tracking_uri == self._to.tracking_uri)
 
+    @property
+    def has_store(self) -> bool:
+        """Say whether MLflow has a store for the tracker in this process: asking it for one would make it, database and all."""
+        if self._to.scenario in ("local", "database"):
+            store = getattr(sys.modules.get(SQL_STORE), "SqlAlchemyStore", None)
+            return self._to.tracking_uri in getattr(store, "_engine_map", ())
+        known = self._tracking._tracking_store_registry._get_store_with_resolved_uri
+        return bool(known.cache_info().currsize)
+
     def use_experiment(self, experiment_id: str) -> None:
         """Make an experiment the active one."""
         self._fluent._active_experiment_id = experiment_id
