@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
 else:
     import dataclasses
+    from contextvars import ContextVar
     from reprlib import recursive_repr
 
     _MISSING = dataclasses.MISSING
+    _is_making = ContextVar("_is_making", default=False)
 
     def dataclass(cls=None, /, *, frozen=False, eq=True, kw_only=False):
         """Make a dataclass of a class, with the meaning of `dataclasses.dataclass`; the methods it has are kept."""
@@ -26,10 +28,16 @@ else:
             own = cls.__dict__
             has_hash = own.get("__hash__") is not None
             cls.__doc__ = cls.__doc__ or cls.__name__  # else a signature is read and printed to make one
-            # The library looks at both: a frozen class has frozen bases alone, and says itself that it is one.
-            is_below = frozen and any(_is_frozen(base) for base in cls.__mro__[1:])
-            dataclasses.dataclass(cls, init=False, repr=False, eq=False, kw_only=kw_only, frozen=is_below)
-            cls.__dataclass_params__.frozen = frozen
+            if not frozen and any(_is_frozen(base) for base in cls.__mro__[1:]):
+                raise TypeError("cannot inherit non-frozen dataclass from a frozen one")
+            token = _is_making.set(True)
+            try:
+                is_below = any(_is_frozen(base) for base in cls.__mro__[1:])
+                dataclasses.dataclass(cls, init=False, repr=False, eq=False, kw_only=kw_only, frozen=is_below)
+            finally:
+                _is_making.reset(token)
+            if frozen:
+                cls.__dataclass_params__ = _FrozenParams(cls.__dataclass_params__)
             methods = {"__init__": _first(cls), "__repr__": _repr}
             if eq:
                 methods["__eq__"] = _eq
@@ -43,6 +51,19 @@ else:
             return cls
 
         return make if cls is None else make(cls)
+
+    class _FrozenParams:
+        """What a frozen class says of itself; not while another of ours is made, or two functions are compiled for that."""
+
+        def __init__(self, params):
+            self._params = params
+
+        def __getattr__(self, name):
+            return getattr(self._params, name)
+
+        @property
+        def frozen(self):
+            return not _is_making.get()
 
     def _is_frozen(base):
         return getattr(getattr(base, "__dataclass_params__", None), "frozen", False)
