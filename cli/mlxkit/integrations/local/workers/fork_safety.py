@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -59,12 +60,23 @@ def others_stand_still(creator: int) -> bool:
 
 def _spent_by_others(creator: int) -> dict[int, float]:
     """Return the seconds of processor time that each other thread of the user's has had."""
-    return {
-        ident: time.clock_gettime(time.pthread_getcpuclockid(ident))
-        for ident, frame in sys._current_frames().items()
-        if ident not in (creator, threading.get_ident(), threading.main_thread().ident)
-        and not _is_ours(frame)
-    }
+    own = (creator, threading.get_ident(), threading.main_thread().ident)
+    frames = sys._current_frames()
+    spent = {}
+    for thread in threading.enumerate():
+        if thread.ident in own or thread.native_id is None or _is_ours(frames.get(thread.ident or 0)):
+            continue
+        with suppress(OSError):  # it has just ended
+            spent[thread.native_id] = time.clock_gettime(_clock_of(thread.native_id))
+    return spent
+
+
+def _clock_of(native_id: int) -> int:
+    """Return the clock of a thread by its number, as clock_getcpuclockid(3) makes it on Linux.
+
+    The one that Python makes from a thread's identity ends the process when the thread has ended meanwhile.
+    """
+    return (~native_id << 3) | 0b110
 
 
 def _are_waiting(threads: set[int]) -> bool:
