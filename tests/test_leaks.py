@@ -149,7 +149,9 @@ def test_the_password_is_in_the_keyring_and_nowhere_else(
     assert not [form for form in wanted if form in watched.seen]
     child = json.loads(Path("child-environment.json").read_text())
     assert mlflow_server.password not in child.values()
-    assert not [key for key in child if key.startswith(("MLX_KEYRING", "MLX_SECRET_"))]
+    assert not [
+        key for key in child if key.startswith(("MLX_KEYRING_PASSWORD", "MLX_KEYRING_KEY", "MLX_SECRET_"))
+    ]
 
 
 def test_a_wrong_password_fails_before_the_first_step_and_is_not_shown(

@@ -330,9 +330,14 @@ def test_a_run_is_described_by_id_its_start_name_mlflow_id_and_latest(
         assert found.tracker_tags["team"] == "blue"
         assert found.summary().tracker_tags == {"team": "blue"}
     assert describe_of_team(setting.tracker, history, "latest").listing.tracker_runs == (two,)
-    for missing in (pipeline_name, f"{pipeline_name.upper()}-ONE", "%", "no'such"):
-        with pytest.raises(NotFoundError, match="no run"):
-            describe_of_team(setting.tracker, history, missing)
+    for reference, said in {
+        pipeline_name: "several runs begin with",
+        f"{pipeline_name.upper()}-ONE": "no run",
+        "%": "no run",
+        "no'such": "no run",
+    }.items():
+        with pytest.raises(NotFoundError, match=said):
+            describe_of_team(setting.tracker, history, reference)
 
 
 def test_secrets_and_deleted_runs_are_not_shown(
