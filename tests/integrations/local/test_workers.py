@@ -168,7 +168,7 @@ def test_a_result_that_cannot_travel_is_an_error_of_the_work(make: Make) -> None
     executor = make(1)
     error = submit(executor, work.cannot_travel).exception(PATIENCE)
     assert error is not None
-    assert "pickle" in str(error)
+    assert "cannot_travel.<locals>" in str(error)  # what else it says differs by version of Python
     assert submit(executor, work.twice, b"x").result(PATIENCE) == b"xx"
 
 
@@ -386,7 +386,7 @@ def test_many_submissions_stay_small(make: Make) -> None:
         kept = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert kept < 250_000
+    assert kept < 400_000  # the tasks alone would be as much again
 
 
 def test_a_request_that_this_machine_cannot_hold_is_refused_at_once(make: Make) -> None:
