@@ -87,7 +87,7 @@ class KeyringItems:
         return self._guarded(lambda: self._with_patience(call), text)
 
     def _with_patience(self, call: Callable[[Any], Result]) -> Result:
-        """Make a call, again where a keyring that was there ended during it: each may be made twice."""
+        """Make a call, again where a keyring that was there ended during it: each may be made several times."""
         for pause in _AGAIN_AFTER:
             try:
                 return call(self._backend)

@@ -124,7 +124,7 @@ def test_a_server_that_is_down_is_named_at_once(tmp_path: Path) -> None:
         for ask in questions(registry(tmp_path / ".mlx", tracking_uri=uri), tmp_path):
             with pytest.raises(UnreachableError, match=r"127\.0\.0\.1"):
                 ask()
-        assert time.monotonic() - started < 60  # MLflow itself would try for minutes
+        assert time.monotonic() - started < 20  # MLflow itself would try for minutes
 
 
 def test_a_server_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
